@@ -28,11 +28,7 @@ def fail(err: BaseException, *, as_json: bool) -> int:
         _trace(err)
     code, exit_code, message, step = _words(err)
     if as_json:
-        import json
-
-        error: dict[str, Any] = {"code": code, "exit": exit_code, "message": message, "next": step}
-        # ASCII only: a name that is not UTF-8 cannot break the line.
-        click.echo(json.dumps({"error": error}), err=True)
+        click.echo(_document(code, exit_code, message, step), err=True)
     else:
         if isinstance(err, click.UsageError) and err.ctx is not None:
             click.echo(err.ctx.get_usage(), err=True)
@@ -43,6 +39,18 @@ def fail(err: BaseException, *, as_json: bool) -> int:
         if step:
             click.echo(f"  {shown(step)}", err=True)
     return exit_code
+
+
+def document_of(err: BaseException) -> str:
+    """Write an error as programs get it, on one line."""
+    return _document(*_words(err))
+
+
+def _document(code: str, exit_code: int, message: str, step: str) -> str:
+    import json
+
+    error: dict[str, Any] = {"code": code, "exit": exit_code, "message": message, "next": step}
+    return json.dumps({"error": error})  # ASCII only: a name that is not UTF-8 cannot break the line
 
 
 def _words(err: BaseException) -> tuple[str, int, str, str]:

@@ -39,6 +39,7 @@ class _Requests:
     raised:  how often KeyboardInterrupt rose.
     heeded:  the main thread has handled a signal since the second thread last looked.
     is_late: the second thread has handled one that the main thread has yet to see.
+    cancels: Ctrl-C ends what a person just asked for, and not the command.
     report:  says why a command is ended; None while no signal is heeded.
     """
 
@@ -46,6 +47,7 @@ class _Requests:
         self.stop: threading.Event | None = None
         self.is_told = True
         self.said: Callable[[], Interrupted] | None = None
+        self.cancels = False
         self.raised = 0
         self.heeded = False
         self.is_late = False
@@ -56,6 +58,8 @@ class _Requests:
         self.heeded = True
         if number == signal.SIGHUP:
             _leave_terminal()
+        if self.cancels and number == signal.SIGINT:
+            raise KeyboardInterrupt
         if self.is_late:
             self.is_late = False
         elif not self.ask():
@@ -84,6 +88,8 @@ class _Requests:
             if signal.SIGHUP in numbers:
                 _leave_terminal()
             time.sleep(PATIENCE)
+            if self.cancels and set(numbers) <= {signal.SIGINT}:
+                continue
             was_asked = self.stop is not None and self.stop.is_set()
             if not self.heeded:
                 if self.raised == 0 and self.ask():
@@ -176,6 +182,21 @@ def saying(said: Callable[[], Interrupted]) -> Iterator[None]:
         raise
     finally:
         _requests.said = before
+
+
+@contextlib.contextmanager
+def cancelling() -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt each time, and end nothing by itself; the other signals end the command."""
+    _requests.cancels = True
+    try:
+        yield
+    finally:
+        _requests.cancels = False
+
+
+def is_ending() -> bool:
+    """Tell whether a KeyboardInterrupt is one that ends the command."""
+    return _requests.raised > 0
 
 
 def _leave_terminal() -> None:

@@ -147,10 +147,11 @@ def no_store() -> NoStore:
     )
 
 
-def open_store(paths: Sequence[str] = (), *, damaged: bool = False) -> Store:
+def open_store(paths: Sequence[str] = (), *, damaged: bool = False, keep_model: bool = False) -> Store:
     """Open the store of a command, and warn if it answers from an older record.
 
-    damaged: open it despite missing files, for a check.
+    damaged:    open it despite missing files, for a check.
+    keep_model: let the model of a search stay loaded for the next ones.
     Raises: NoStore, Damage.
     """
     from vstore import Store
@@ -158,7 +159,7 @@ def open_store(paths: Sequence[str] = (), *, damaged: bool = False) -> Store:
     folder = find_store(paths)
     if folder is None:
         raise no_store()
-    store = Store(folder, damaged=damaged, **user_words(folder))
+    store = Store(folder, damaged=damaged, keep_model=keep_model, **user_words(folder))
     if store.complaint is not None:
         say(f"Warning: {shown(store.complaint)}; this output shows the state before. Run: vstore repair", err=True)
     return store

@@ -12,7 +12,7 @@ import importlib  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Iterator, Sequence  # noqa: E402
-from typing import Any  # noqa: E402
+from typing import TYPE_CHECKING, Any, NoReturn  # noqa: E402
 
 gc.set_threshold(100_000)  # modules stay loaded: collecting among them again and again is wasted
 
@@ -22,6 +22,10 @@ from vstore import UsageError, VstoreError, __version__  # noqa: E402
 from vstore_cli.failures import fail  # noqa: E402
 from vstore_cli.groups import Commands  # noqa: E402
 from vstore_cli.interrupts import heed, was_interrupted  # noqa: E402
+from vstore_cli.store_option import store_option  # noqa: E402
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 loading.end(_loads)
 
@@ -63,6 +67,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "gc": ("gc:gc", "Delete data that no snapshot uses."),
         "stats": ("stats:stats", "Show disk usage."),
         "trust": ("trust:trust", "Trust a store of another user."),
+        "completion": ("completion:completion", "Print the script for a shell that completes vstore."),
         "config": ("config:config", "Show the options that you set once for all."),
         "doctor": ("doctor:doctor", "Check the installation and suggest fixes."),
     },
@@ -94,10 +99,11 @@ class Group(Commands):
                 formatter.write_dl([(name, words) for name, (_, words) in commands.items()])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        store, rest = _store_option(args)
+        store, rest = store_option(args)
         trust, rest = _flag(rest, "--trust")
         no_pager, rest = _flag(rest, "--no-pager")
-        _refuse_empty(rest)
+        if not ctx.resilient_parsing:
+            _refuse_empty(rest)
         given = ctx.ensure_object(dict)
         given["trust"], given["no_pager"] = trust, no_pager
         if store is not None:
@@ -105,6 +111,14 @@ class Group(Commands):
         given["words"] = args
         given["offline"] = "--offline" in (rest[: rest.index("--")] if "--" in rest else rest)
         return super().parse_args(ctx, rest)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        named = [  # without loading each command
+            CompletionItem(name, help=about) for name, (_, about) in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -138,25 +152,6 @@ def _may_be_set() -> bool:
 
     file = config_file()
     return any(name.startswith("VSTORE_") for name in os.environ) or (file is not None and os.path.lexists(file))
-
-
-def _store_option(args: Sequence[str]) -> tuple[str | None, list[str]]:
-    """Take `--store DIR` out of the words of a command, anywhere before a `--`."""
-    store: str | None = None
-    rest: list[str] = []
-    words = iter(args)
-    for word in words:
-        if word == "--":
-            rest += [word, *words]
-        elif word == "--store":
-            store = next(words, "")
-        elif word.startswith("--store="):
-            store = word.partition("=")[2]
-        else:
-            rest.append(word)
-    if store == "":
-        raise click.UsageError("--store needs a folder")
-    return store, rest
 
 
 def _flag(words: Sequence[str], flag: str) -> tuple[bool, list[str]]:
@@ -203,6 +198,8 @@ def vstore() -> None:
     none, sync, import and init make one in .vstore here. A command that changes another store than .vstore here says
     which one it is. One that belongs to another user is only read, unless you trust it: see vstore trust --help.
 
+    Options can be set once for all, in a file or by environment variables: see vstore config --help.
+
     \b
     Example:
       vstore sync pictures/
@@ -242,12 +239,24 @@ def _is_json(words: Sequence[str]) -> bool:
 def main() -> None:
     """Run the command line of this process, and exit with its exit code."""
     _open_streams()
+    if "_VSTORE_COMPLETE" in os.environ:
+        _complete()
     heed(lambda err: fail(err, as_json=_is_json(sys.argv[1:])))
     code = run()
     with contextlib.suppress(OSError):
         sys.stderr.flush()
     # Everything is closed by now. Taking the interpreter down would cost a tenth of a quick command.
     os._exit(code)
+
+
+def _complete() -> NoReturn:
+    """Complete the command line of a shell, and end. Nothing is ever said of a mistake: it would stand in that line."""
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - it is closed with the process
+    with contextlib.suppress(BaseException):
+        from vstore_cli.completing import answer
+
+        answer(vstore)
+    os._exit(0)
 
 
 def _open_streams() -> None:

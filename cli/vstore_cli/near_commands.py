@@ -16,6 +16,8 @@ ELSEWHERE = {
         "add": "sync", "backup": "sync", "build": "sync", "commit": "sync", "create": "sync", "embed": "sync",
         "index": "sync", "ingest": "sync", "refresh": "sync", "reindex": "sync", "scan": "sync", "update": "sync",
         "upload": "sync", "query": "search", "grep": "search",
+        "cat": "show", "open": "show", "view": "show", "ls-files": "ls", "dir": "ls", "tree": "ls", "glob": "find",
+        "locate": "find", "daemon": "watch", "monitor": "watch", "options": "config list", "settings": "config list",
         "compare": "snapshot diff", "history": "log", "reflog": "log", "list": "snapshot list",
         "snapshots": "snapshot list", "tags": "snapshot list", "versions": "snapshot list", "branch": "snapshot tag",
         "checkout": "rollback", "reset": "rollback", "restore": "rollback", "revert": "undo", "switch": "rollback",

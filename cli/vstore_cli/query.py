@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore import UsageError
 
+if TYPE_CHECKING:
+    from vstore import Operand
+
 _WEIGHT = re.compile(r"(\d+(?:\.\d+)?|\.\d+):(?=.)")
-_PICTURE = ("./", "../", "/", "~", "image:")
+_PICTURE = ("./", "../", "/", "~", "image:", "file://")
 
 
 class Part(NamedTuple):
@@ -19,6 +22,12 @@ class Part(NamedTuple):
     weight: float
     image: bytes | None = None
     text: str | None = None
+
+    def operand(self) -> Operand:
+        """Make the operand of the library: a person typed it."""
+        from vstore import Operand
+
+        return Operand(self.weight, self.image, self.text, typed=True)
 
 
 def parse(words: Sequence[str]) -> list[Part]:

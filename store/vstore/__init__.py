@@ -90,7 +90,7 @@ if TYPE_CHECKING:
     from vstore.search.dupes import DupesReport as DupesReport
     from vstore.search.groups import Group as Group
     from vstore.search.groups import Picture as Picture
-    from vstore.search.query import Operand as Operand
+    from vstore.search.operand import Operand as Operand
     from vstore.search.search import Hit as Hit
     from vstore.search.search import SearchReport as SearchReport
     from vstore.search.typed_words import SearchWords as SearchWords
@@ -112,6 +112,7 @@ if TYPE_CHECKING:
     from vstore.versions.forget import Kept as Kept
     from vstore.versions.log import LogRow as LogRow
     from vstore.versions.moves import MoveReport as MoveReport
+    from vstore.versions.names import Names as Names
     from vstore.versions.policy import KeepWords as KeepWords
     from vstore.versions.show import SnapshotDetail as SnapshotDetail
     from vstore.versions.show import SnapshotRow as SnapshotRow
@@ -160,7 +161,7 @@ _HOMES = {
     "vstore.repository.init": "InitReport",
     "vstore.search.dupes": "DupesReport",
     "vstore.search.groups": "Group Picture",
-    "vstore.search.query": "Operand",
+    "vstore.search.operand": "Operand",
     "vstore.search.search": "Hit SearchReport",
     "vstore.search.typed_words": "SearchWords",
     "vstore.stats": "Part RootStats SpaceStats StatsReport",
@@ -173,6 +174,7 @@ _HOMES = {
     "vstore.versions.forget": "ForgetReport Kept",
     "vstore.versions.log": "LogRow",
     "vstore.versions.moves": "MoveReport",
+    "vstore.versions.names": "Names",
     "vstore.versions.policy": "KeepWords",
     "vstore.versions.show": "SnapshotDetail SnapshotRow",
     "vstore.versions.tags": "TagReport",

@@ -11,6 +11,7 @@ _MOST = 5000  # names of a folder that are compared
 _LONGEST = 255  # letters of a name: no file has a longer one
 _NEAR = 3  # names that are proposed for one
 _ALIKE = 0.7  # of difflib; `animal` is 0.92 to `animals`, `2024` 0.75 to `2042`, `town` 0.67 to `garden town`
+_SHORT = 0.65  # for names of nearly one length: `sbu` is 0.67 to `sub`
 
 
 def near_files(path: bytes) -> list[bytes]:
@@ -35,6 +36,19 @@ def near_paths(names_in: Callable[[bytes], Iterable[bytes]], wanted: Sequence[by
     return _near(names_in, b"", wanted)[:_NEAR]
 
 
+def as_written(near: bytes, path: bytes, given: bytes) -> bytes | None:
+    """Write a path that is near another as the user wrote that one; None if it leads elsewhere.
+
+    path:  the other: stored, say, or relative to a folder.
+    given: the same in the words of the user; its last names are those of the path.
+    """
+    names, words = path.split(b"/"), given.rstrip(b"/").split(b"/")
+    while names and words and names[-1] == words[-1]:
+        del names[-1], words[-1]
+    around = b"".join(name + b"/" for name in names)
+    return b"".join(word + b"/" for word in words) + near[len(around) :] if near.startswith(around) else None
+
+
 def did_you_mean(near: Iterable[bytes], otherwise: str) -> str:
     """Say what may be meant, or what else to do."""
     meant = " or ".join(map(os.fsdecode, dict.fromkeys(near)))
@@ -57,9 +71,10 @@ def _near(names_in: Callable[[bytes], Iterable[bytes]], done: bytes, names: Sequ
 def _alike(name: str, names: Iterable[str]) -> list[str]:
     if len(name) > _LONGEST:
         return []
-    from difflib import get_close_matches  # few paths are mistyped
+    from difflib import SequenceMatcher, get_close_matches  # few paths are mistyped
 
-    return get_close_matches(name, names, n=_NEAR, cutoff=_ALIKE)
+    found = get_close_matches(name, names, n=_NEAR, cutoff=_SHORT)
+    return [one for one in found if abs(len(one) - len(name)) <= 1 or SequenceMatcher(a=one, b=name).ratio() >= _ALIKE]
 
 
 def _listed(folder: bytes, *, hidden: bool) -> Iterable[bytes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -18,7 +19,7 @@ from vstore.disk.owner import User
 from vstore.format.layout import FOLDER
 from vstore.paths import AnyPath, absolute, as_bytes, as_path, several
 from vstore.repository.discovery import find_store, is_store
-from vstore.repository.embedders import Embedders
+from vstore.repository.embedders import Embedders, KeptModel
 from vstore.repository.pool import Pool
 from vstore.repository.repository import Repository
 
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     from vstore.repair.report import RepairReport
     from vstore.repository.init import InitReport
     from vstore.search.dupes import DupesReport
-    from vstore.search.query import Operand
+    from vstore.search.operand import Operand
     from vstore.search.search import SearchReport
     from vstore.search.typed_words import SearchWords
     from vstore.stats import StatsReport
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from vstore.versions.forget import ForgetReport
     from vstore.versions.log import LogRow
     from vstore.versions.moves import MoveReport
+    from vstore.versions.names import Names
     from vstore.versions.policy import KeepWords
     from vstore.versions.show import SnapshotDetail, SnapshotRow
     from vstore.versions.tags import TagReport
@@ -90,9 +92,10 @@ def _opened(
     store_id: str,
     given: Callable[[Recipe], Embedder] | None,
     user: User,
+    keep_model: bool,
 ) -> Store:
     """Open a store that another process had open. Raises: StoreGone, NoStore, Damage."""
-    store = kind(folder, load_embedder=given, **user._asdict())
+    store = kind(folder, load_embedder=given, keep_model=keep_model, **user._asdict())
     if store._repo.store_id != store_id:
         from vstore.errors import StoreGone
 
@@ -117,6 +120,10 @@ class Store:
     Every method raises StoreGone if the folder no longer holds the store that was opened, and StoreClosed after
     `close`.
 
+    Where a method takes a snapshot, it takes any name of one: `v12`, the first digits of its id, a tag, `current`,
+    `latest`, `v12~2` (two parents up), `@{3}` (an earlier value of `current`), a date (`2026-11-20`: the newest made by
+    then) or `@{2026-11-20}`, `@{yesterday}` (what was current then). Dates without a zone are in that of this machine.
+
     FOLDER: the name of a store's folder, unless its maker chooses another.
     """
 
@@ -128,6 +135,7 @@ class Store:
         *,
         load_embedder: Callable[[Recipe], Embedder] | None = None,
         damaged: bool = False,
+        keep_model: bool = False,
         **user: Unpack[UserWords],
     ) -> None:
         """Open the store in a folder.
@@ -137,6 +145,7 @@ class Store:
 
         load_embedder: loads the model of a recipe, instead of the store's own models; with several threads, in any.
         damaged:       open it despite missing files, for `check`.
+        keep_model:    let a model that a search loads stay loaded for the next ones; searches take turns then.
         user:          the words of `UserWords`.
         Raises: NoStore, FormatTooNew, Damage.
         """
@@ -144,7 +153,9 @@ class Store:
         self._repo = Repository(absolute(folder), damaged=damaged, user=asker)
         self._pool = Pool(self._repo)
         self._given = load_embedder
-        self._embedders = Embedders(self._repo, load_embedder, cache(lambda: _consent(asker.config)))
+        kept = KeptModel() if keep_model else None
+        self._turn = threading.Lock() if keep_model else nullcontext()  # of searches
+        self._embedders = Embedders(self._repo, load_embedder, cache(lambda: _consent(asker.config)), kept)
 
     def __repr__(self) -> str:
         return f"Store({str(self.folder)!r})"
@@ -462,7 +473,8 @@ class Store:
                 **options,
             )
 
-        return self._use_newest(run)
+        with self._turn:
+            return self._use_newest(run)
 
     def dupes(
         self,
@@ -565,6 +577,15 @@ class Store:
         from vstore.versions.show import snapshot_list
 
         return self._read(snapshot_list)
+
+    def names(self, begin: str | None = "") -> Names:
+        """List the names that commands take: tags, spaces, folders, and the newest snapshots.
+
+        begin: only snapshots whose names begin like this; None means no snapshots.
+        """
+        from vstore.versions.names import names
+
+        return self._read(lambda repo: names(repo, begin))
 
     def snapshot_show(self, snap: str = "current") -> SnapshotDetail:
         """Show one snapshot. Raises: SnapshotNotFound, AmbiguousSnapshot."""
@@ -1015,7 +1036,7 @@ class Store:
 
     def _embedders_of(self, repo: Repository) -> Embedders:
         known = self._embedders
-        return known if repo is self._repo else Embedders(repo, self._given, known.consent_of_user)
+        return known if repo is self._repo else Embedders(repo, self._given, known.consent_of_user, known.kept)
 
     def close(self) -> None:
         """Close its files. Calls under way in other threads end as they would, later ones raise StoreClosed.
@@ -1026,7 +1047,8 @@ class Store:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Let a process pool take a store along: it is opened there once more. Raises: StoreGone there."""
-        return _opened, (type(self), self.folder, self._repo.store_id, self._given, self._repo.user)
+        keeps = self._embedders.kept is not None
+        return _opened, (type(self), self.folder, self._repo.store_id, self._given, self._repo.user, keeps)
 
     def __enter__(self) -> Store:
         return self

@@ -117,6 +117,17 @@ def test_the_first_lines_are_enough(line: Line) -> None:
         made.stderr.close()
 
 
+def test_who_quits_the_pager_gets_no_complaint(line: Line) -> None:
+    line.put({f"pictures/{'long name ' * 8}{n:04}.png": n % 3 for n in range(1500)})
+    line("sync", "pictures", "-q")
+    for words in (["ls", "-R"], ["find", "*"]):
+        code, out = in_terminal(words, line.home, VSTORE_PAGER="head -1")
+        assert code == 0
+        assert len(out.splitlines()) <= 3
+    code, out = in_terminal(["ls", "-0", "pictures/" + "long name " * 8 + "0000.png"], line.home, VSTORE_PAGER="false")
+    assert out.endswith(".png\0")
+
+
 def test_a_document_of_many_lines_is_one_line(line: Line) -> None:
     line.put({f"pictures/{n:04}.png": n % 3 for n in range(70)})
     line("sync", "pictures", "-q")

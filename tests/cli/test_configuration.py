@@ -12,6 +12,7 @@ import click
 import pytest
 from support.folders import put
 from support.lines import POWERLESS, Line, environment, found, process
+from support.terminal import in_terminal
 
 from vstore_cli.main import all_commands, vstore
 from vstore_cli.only_typed import NOT_IN_ENVIRONMENT, NOT_IN_FILE, ONLY_TYPED
@@ -24,6 +25,7 @@ LEAVES = [
 SWITCHES = {name for words in [(), *LEAVES] for name, one in options_of(found(words)).items() if one.is_flag}
 # Switches that may be set once for all: none of them allows, deletes or changes anything.
 HARMLESS = {
+    "all", "failed", "ignore-case", "long", "no-neighbours", "recursive",
     "compile", "follow-symlinks", "ignore-ctime", "ignore-inode", "isolate-decoding", "no-fields", "no-pager",
     "offline", "one-file-system", "pixels", "poll", "quiet", "read-data", "retry-failed", "source", "verify", "wait",
 }  # fmt: skip
@@ -134,6 +136,19 @@ def test_a_value_that_the_library_refuses_is_named_with_its_place(pictures: Conf
     pictures.write('[sync]\nspace = "nonsense"')
     said = pictures.refused("sync")
     assert "nonsense" in said and f"(--space is set by {pictures.file}, line 2, [sync] space)" in said
+
+
+def test_options_of_every_command_can_be_set_too(pictures: Configured) -> None:
+    shows = "sed s/^/PAGED:/"
+    config = os.environ["XDG_CONFIG_HOME"]
+
+    def is_paged(**env: str) -> bool:
+        _, seen = in_terminal(["log"], pictures.home, VSTORE_PAGER=shows, XDG_CONFIG_HOME=config, **env)
+        return "PAGED:" in seen
+
+    assert is_paged() and not is_paged(VSTORE_NO_PAGER="1")
+    pictures.write("no-pager = true\n")
+    assert not is_paged() and is_paged(VSTORE_NO_PAGER="0")
 
 
 # What is kept with a folder
@@ -383,7 +398,8 @@ def test_people_see_the_same(pictures: Configured, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("VSTORE_SNYC_DEVICE", "cpu")
     ran = pictures("config", "list", "sync", "--origin")
     rows = [line.split(maxsplit=1) for line in ran.lines]
-    assert ["sync.exclude", f'["x y", "z"]  {pictures.file}, line 2, [sync] exclude'] in rows
+    assert ran.lines[0] == f"file: {pictures.file}"
+    assert ["sync.exclude", '["x y", "z"]  file, line 2'] in rows
     said = {" ".join(line.split()) for line in ran.lines}
     assert {
         'sync.device "cpu" VSTORE_SYNC_DEVICE',

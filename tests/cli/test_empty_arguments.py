@@ -20,6 +20,7 @@ EMPTY = [
     ["search", "./pictures/a.png", "--snapshot", ""], ["search", "./pictures/a.png", "--space="],
     ["dupes", "--under", ""], ["import", "--faiss", ""], ["import", "--metadata="], ["import", "--root", ""],
     ["import", "--resume", ""], ["model", "use", ""], ["model", "drop", ""], ["model", "add", "m", "--model", ""],
+    ["ls", ""], ["ls", "v1", ""], ["ls", "--at", ""], ["find", ""], ["show", ""], ["show", "pictures/a.png", "--at="],
     ["doctor", ""], ["export", ""], ["check", "--reembed="], ["search", "./pictures/a.png", "-k", ""],
 ]  # fmt: skip
 
@@ -71,10 +72,16 @@ def test_a_program_is_refused_as_well(line: Line) -> None:
         line.put({"pictures/a.png": 1})
         store.sync([line.home / "pictures"])
         query = [Operand(1.0, image=bytes(line.home / "pictures/a.png"))]
-        for call in (lambda: store.dupes(under=""), lambda: store.search(query, under="")):
+        for call in (
+            lambda: store.dupes(under=""), lambda: store.search(query, under=""), lambda: store.ls([""]),
+            lambda: store.ls(["v1", b""]), lambda: store.find_pictures(""), lambda: store.show(""),
+        ):  # fmt: skip
             with pytest.raises(UsageError):
                 call()
-        for look in (lambda: store.dupes(at=""), lambda: store.search(query, at="")):
+        for look in (
+            lambda: store.dupes(at=""), lambda: store.search(query, at=""), lambda: store.ls(at=""),
+            lambda: store.find_pictures("*", at=""), lambda: store.show("pictures/a.png", at=""),
+        ):  # fmt: skip
             with pytest.raises(SnapshotNotFound):
                 look()
 

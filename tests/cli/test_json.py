@@ -53,6 +53,7 @@ COMMANDS = [
     ["snapshot", "forget", "v2", "--dry-run"],
     ["gc", "--dry-run"],
     ["gc"],
+    ["completion", "fish"],
     ["config", "list"],
     ["config", "path"],
 ]

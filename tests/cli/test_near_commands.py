@@ -36,6 +36,8 @@ from vstore_cli.near_commands import ELSEWHERE, no_such_command
         ("index pictures", "vstore sync pictures"),
         ("update", "vstore sync"),
         ("list", "vstore snapshot list"),
+        ("ls-files", "vstore ls"),
+        ("config lst", "vstore config list"),
         ("version", "vstore --version"),
         ("help", "vstore --help"),
         ("help sync", "vstore sync --help"),

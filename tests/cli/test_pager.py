@@ -12,7 +12,7 @@ from support.lines import Line
 from support.terminal import in_terminal
 
 MARK = "sed -e 's/^/paged: /'"
-LISTS = [["log"], ["snapshot", "list"], ["snapshot", "diff", "v1", "v1"]]
+LISTS = [["log"], ["snapshot", "list"], ["snapshot", "diff", "v1", "v1"], ["ls", "-R"], ["find", "*"]]
 
 
 @pytest.mark.parametrize("words", LISTS, ids=" ".join)

@@ -72,6 +72,9 @@ def test_a_picture_that_the_store_does_not_know_is_embedded(pictures: Line) -> N
     assert hits(pictures, "./else/unknown.png")[0][0] < 1
 
 
+URL = "save it first: curl -Lo query.jpg https://e.org/a.jpg, and search with it: vstore search ./query.jpg"
+
+
 def test_text_needs_a_model_that_reads_it(pictures: Line) -> None:
     err = pictures("search", "a cat", code=13).err
     assert "the model of the space 'builtin-2' does not read text" in err
@@ -79,15 +82,92 @@ def test_text_needs_a_model_that_reads_it(pictures: Line) -> None:
     assert pictures("search", "a cat", "--json", code=13).error["code"] == "model"
 
 
-def test_a_word_that_is_the_name_of_a_file_gets_a_hint(pictures: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_word_that_is_the_name_of_a_file_is_the_picture_where_no_text_is_read(
+    pictures: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy("pictures/a.png", "no-ending")
+    for word in ("pictures/a.png", "no-ending"):
+        ran = pictures("search", word, "-k", "1")
+        assert ran.lines == ["1.000  pictures/a.png"]
+        assert ran.err == f"Note: {word} is taken as the picture: this space reads no text\n"
+    assert hits(pictures, "0.5:pictures/a.png", "-", "pictures/b.png") == hits(
+        pictures, "0.5:./pictures/a.png", "-", "./pictures/b.png"
+    )
+    assert pictures("search", "pictures/a.png", "--json").json["notes"] == [
+        "pictures/a.png is taken as the picture: this space reads no text"
+    ]
+    assert "notes" not in pictures("search", "./pictures/a.png", "--json").json
     monkeypatch.chdir(pictures.home / "pictures")
-    note = "Note: a.png is read as text; for the picture, write ./a.png\n"
-    assert pictures("search", "a.png", code=13).err.startswith(note)
-    assert "Note" not in pictures("search", "b", code=13).err
-    assert "Note: no.JPG is read as text; for the picture" in pictures("search", "no.JPG", code=13).err
-    assert "Note" not in pictures("search", "what is a.png", code=13).err
+    assert pictures("search", "a.png", "-k", "1").lines == ["1.000  a.png"]
     assert "write './a cat'; to search by words" in pictures("search", "a cat", code=13).err
-    assert pictures("search", "a.png", "--json", code=13).error["code"] == "model"
+    assert "write ./b; to search by words" in pictures("search", "b", code=13).err
+    (pictures.home / "pictures" / "b").mkdir()
+    assert "does not read text" in pictures("search", "b", code=13).err, "a name of a folder may be a text"
+
+
+def test_a_picture_is_found_by_its_path_in_the_snapshot(pictures: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(pictures.home / "pictures" / "sub")
+    ran = pictures("search", "pictures/a.png", "-k", "1")
+    assert ran.lines == ["1.000  ../a.png"]
+    beside = f"Note: pictures/a.png is taken as {pictures.home}/pictures/a.png\n"
+    assert ran.err == "Note: pictures/a.png is taken as the picture: this space reads no text\n" + beside
+    monkeypatch.chdir(pictures.home)
+    (pictures.home / "pictures" / "a.png").unlink()
+    kept = "Note: {} is not on disk; it is taken as the snapshot has it\n"
+    for word in ("pictures/a.png", "./pictures/a.png", str(pictures.home / "pictures/a.png"), "image:pictures/a.png"):
+        ran = pictures("search", word, "-k", "1")
+        assert ran.lines[0].startswith("1.000  pictures/a.png")
+        assert ran.err.endswith(kept.format(word.removeprefix("image:")))
+    pictures("sync")
+    assert "there is no picture pictures/a.png" in pictures("search", "pictures/a.png", code=2).err
+    assert pictures("search", "pictures/a.png", "--at", "v1", "-k", "1").lines[0].startswith("1.000  ")
+
+
+@pytest.mark.parametrize(
+    ("word", "said", "step"),
+    [
+        ("https://e.org/a.jpg", "https://e.org/a.jpg is an address, and vstore downloads no pictures", URL),
+        ("image:https://e.org/a.jpg", "https://e.org/a.jpg is an address", URL),
+        ("2:https://e.org/a.jpg", "https://e.org/a.jpg is an address", URL),
+        ("s3://bucket/a.jpg", "s3://bucket/a.jpg is an address", "save it to a file, and search with that"),
+        ("data:image/png;base64,aaaa", "data:image/png;base64,aaaa… holds the picture itself", "save it to a file"),
+        ("file://nas/a.png", "file://nas/a.png is on the machine nas", "mount its disk here"),
+        ("file:///no/such.png", "there is no picture file:///no/such.png", "name a picture file"),
+        ("*.jpg", "no file matches *.jpg", "name a picture file, or list them with: vstore find GLOB"),
+        ("./pictures/*.JPG", "no file matches ./pictures/*.JPG", "vstore find"),
+        ("image:p[0-9].png", "no file matches p[0-9].png", "vstore find"),
+        ("pictures/", "pictures/ is a folder", "name a picture file; to search in a folder: --under pictures/"),
+        ("./pictures", "./pictures is a folder", "--under ./pictures"),
+        (
+            "film.MP4",
+            "film.MP4 is a video, and vstore searches with pictures",
+            "ffmpeg -i film.MP4 -frames:v 1 frame.png",
+        ),
+        ("./film.MP4", "./film.MP4 is a video", "ffmpeg"),
+        ("no.JPG", "there is no picture no.JPG", "name a picture file"),
+        ("pictures/aa.png", "there is no picture pictures/aa.png", "did you mean: vstore search pictures/a.png;"),
+        ("./pictures/sub/d.png", "there is no picture", "did you mean: vstore search ./pictures/sub/c.png;"),
+        (
+            "image:pictures/aa.png",
+            "there is no picture pictures/aa.png",
+            "did you mean pictures/a.png? name a picture file",
+        ),
+    ],
+)
+def test_what_is_no_picture_gets_an_answer_of_its_own(pictures: Line, word: str, said: str, step: str) -> None:
+    pictures.put({"film.MP4": b"moving"})
+    error = pictures("search", word, code=2).err.splitlines()
+    assert said in error[0] and step in error[1], error
+
+
+def test_the_address_of_a_file_is_the_file(pictures: Line) -> None:
+    pictures.put({"a b%.png": 1})
+    for address in (
+        f"file://{pictures.home}/a%20b%25.png",
+        f"file://localhost{pictures.home}/a%20b%25.png",
+        f"image:file://{pictures.home}/a%20b%25.png",
+    ):
+        assert pictures("search", address, "-k", "1").lines == ["1.000  pictures/a.png"]
 
 
 @pytest.mark.parametrize(

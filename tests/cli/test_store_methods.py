@@ -25,8 +25,8 @@ from vstore_cli.main import HELP, all_commands
 from vstore_cli.main import vstore as group
 from vstore_cli.models import MODEL_WORDS
 
-# The library reads neither the environment nor the user's file of options.
-WITHOUT_METHOD = {("config", "list"), ("config", "path")}
+# The library reads neither the environment nor the user's file of options, and knows no shell.
+WITHOUT_METHOD = {("completion",), ("config", "list"), ("config", "path")}
 # How a report is shown is the command line's own affair.
 SHOWING = {"as_json", "quiet", "progress_as", "paths_only", "null"}
 METHODS = {"import": "import_index", "find": "find_pictures"}  # `import` is Python's own; `Store.find` finds a store

@@ -76,6 +76,14 @@ def test_under_refuses_what_is_nowhere(known: Line, words: list[str], typed: str
     assert not Path("out").exists()
 
 
+def test_what_is_meant_is_written_from_where_one_stands(known: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("camera/town")
+    Path("link").symlink_to("../2024")
+    for typed, near in (("./a.pgn", "./a.png"), ("../2042", "../2024"), ("link/b.pgn", "link/b.png")):
+        for words in (["sync"], ["dupes", "--under"]):
+            assert known(*words, typed, "--json", code=2).error["next"] == f"did you mean {near}?"
+
+
 def test_under_outside_every_folder_names_them_and_the_store_that_has_it(known: Line) -> None:
     put(known.home.parent, {"second/pictures/a.png": 9})
     second = known.home.parent / "second"
@@ -99,8 +107,6 @@ def test_paths_that_lead_to_what_is_there_are_taken(known: Line) -> None:
 @pytest.mark.parametrize(
     ("words", "near", "code"),
     [
-        (["search", "./camera/twn/a.png"], "./camera/town/a.png", 2),
-        (["search", "--image", "cmera/town/a.png"], "camera/town/a.png", 2),
         (["sync", "--exclude-from", "liste.txt"], "list.txt", 2),
         (["sync", "--files-from", "liste.txt"], "list.txt", 2),
         (["import", "--faiss", "lst.txt", "--metadata", "list.txt", "--root", "camera"], "list.txt", 2),
@@ -120,6 +126,11 @@ def test_files_that_are_not_there_are_refused_with_their_neighbours(
 ) -> None:
     Path("list.txt").write_text("x\n")
     assert known(*words, "--json", code=code).error["next"] == f"did you mean {near.format(home=known.home)}?"
+
+
+def test_a_query_picture_that_is_not_there_is_refused_with_its_neighbour(known: Line) -> None:
+    for words, near in ((["./camera/twn/a.png"], "./camera/town/a.png"), (["--image", "cmera/town/a.png"], "camera/")):
+        assert near in known("search", *words, "--json", code=2).error["next"]
 
 
 def test_a_folder_to_write_into_is_made_or_was_mistyped(known: Line) -> None:

@@ -119,6 +119,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         if not isinstance(said[command][-1], list) and command not in (
             "vstore trust",
             "vstore model convert",
+            "vstore completion",
             "vstore config path",
         ):
             assert said[command][-1]["store"] == os.path.abspath(where), command
@@ -166,6 +167,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     say("dupes", "--verify")
     say("dupes", "--near")
     say("search", str(pictures / "a.png"), "-k", "100")
+    say("search", f"{pictures.name}/a.png")
     put(top, {"far/a.png": 1, "gift/README": b""})
     say("init", where=top / "gift/.vstore")
     say("sync", str(top / "far"), where=top / "gift/.vstore")
@@ -215,6 +217,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         say("trust", "--list")
         patch.setenv("VSTORE_NOTHING", "1")
         patch.setenv("VSTORE_DEVICE", "cpu")
+        say("completion", "bash")
         say("config", "list")
         say("config", "path")
     say("check")

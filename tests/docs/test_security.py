@@ -13,6 +13,8 @@ SHOWN = {
         "tests/store/test_consent.py::test_the_model_of_a_store_is_not_touched_until_it_is_allowed_here",
         "tests/store/test_acquaintance.py::test_another_place_is_refused_with_the_command_that_names_it",
         "tests/cli/test_links.py::test_no_command_leaves_the_store",
+        "tests/cli/test_configuration.py::test_no_file_in_or_beside_a_store_is_read",
+        "tests/cli/test_completion.py::test_a_shell_completes_at_tab",
         "tests/store/test_longest.py::test_a_record_of_a_terabyte_is_damage",
         "tests/store/test_forged_stores.py::test_a_forged_store_is_refused_or_answered",
     ],

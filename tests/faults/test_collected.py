@@ -33,6 +33,14 @@ def exported(store: Store) -> bytes:
         out.unlink(missing_ok=True)
 
 
+def shown(store: Store) -> Any:
+    """Show a picture, without what a copy of the store has otherwise: places of files, and what the catalogue notes."""
+    report = store.show("pictures/e.png")
+    assert report.neighbours is not None
+    like = [(one.key, one.score, one.path) for one in report.neighbours]
+    return report._replace(names=(), facts={}, neighbours=None), [name.path for name in report.names], like
+
+
 Command = tuple[Callable[[Path], None], Callable[[Store], Any]]  # what makes the store, and what reads it
 _COMMANDS: dict[str, Callable[[Store], Any]] = {
     "search": search,
@@ -44,6 +52,10 @@ _COMMANDS: dict[str, Callable[[Store], Any]] = {
     "model show": lambda store: store.model_show("fake-2"),
     "model add": lambda store: store.model_add("fake-2", model="fake:fake-2"),
     "export": exported,
+    "ls": lambda store: store.ls(recursive=True, long=True).to_json(),
+    "ls --space-missing": lambda store: store.ls(space_missing="fake-2").to_json(),
+    "find": lambda store: store.find_pictures("*.png", all=True).to_json(),
+    "show a picture": shown,
     "check": lambda store: store.check(read_data=True).ok,
     "check --source": lambda store: store.check(source=True).ok,
     "check --reembed": lambda store: store.check(reembed=2).reembed,

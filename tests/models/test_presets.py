@@ -109,6 +109,8 @@ def test_a_preset_is_of_its_models_and_brings_its_prompt(zoo: Zoo) -> None:
     with pytest.raises(UsageError, match="there is no preset 'x'") as caught:
         recipe_of(zoo["qwen2_vl"], preset="x")
     assert "qwen3-vl-embedding, gme, vlm2vec, unite" in caught.value.next_step
+    with pytest.raises(UsageError, match=r"there is no preset 'vlm2veq'; did you mean vlm2vec\? choose one of: "):
+        recipe_of(zoo["qwen2_vl"], preset="vlm2veq")
     with pytest.raises(UsageError, match="the preset gme has a prompt of its own"):
         recipe_of(zoo["qwen2_vl"], preset="gme", prompt="look")
     with pytest.raises(ModelError, match="clip model does not take a prompt"):

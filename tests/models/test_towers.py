@@ -89,6 +89,8 @@ def test_a_tower_without_its_pooling_head_has_the_mean_alone(zoo: Zoo) -> None:
     with pytest.raises(ModelError, match="has no pooling 'features'") as caught:
         recipe_of(zoo["aimv2_headless"], pooling="features")
     assert caught.value.next_step == "choose one of: mean"
+    with pytest.raises(ModelError, match=r"has no pooling 'maen'; did you mean mean\? choose one of: mean"):
+        recipe_of(zoo["aimv2_headless"], pooling="maen")
 
 
 def test_a_projected_tower_has_the_vectors_of_the_whole_model_and_no_text_side(zoo: Zoo, tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_a_file_that_is_excluded_by_its_own_name_is_said(known: World) -> None:
 def test_under_refuses_what_is_nowhere_with_the_names_near_it(known: World, stored: bool) -> None:
     top = "pictures" if stored else os.fspath(known.pictures)
     query = [Operand(1.0, os.fsencode(known.pictures / "town/c.png"))]
-    with pytest.raises(UsageError, match=r"neither on disk nor in this snapshot; did you mean pictures/animals/cats\?"):
+    with pytest.raises(UsageError, match=rf"neither on disk nor in this snapshot; did you mean {top}/animals/cats\?"):
         known.store.search(query, under=f"{top}/animal/cats")
     with pytest.raises(UsageError, match=r"name a part of a synced folder"):
         known.store.dupes(under=f"{top}/zebra")

@@ -136,7 +136,10 @@ def test_a_short_report_is_shown_in_full() -> None:
     hit = vstore.Hit(b"key", 0.5, (b"a",), (b"/a", None))
     assert repr(hit) == "Hit(key=b'key', score=0.5, paths=(b'a',), files=(b'/a', None), flat=False, unnamed=())"
     found = vstore.SearchReport("v1", (hit,) * 1234)
-    assert repr(found) == f"SearchReport(snapshot='v1', hits=({hit!r}, {hit!r}, … 1,234 in all), flat_query=False)"
+    assert (
+        repr(found)
+        == f"SearchReport(snapshot='v1', hits=({hit!r}, {hit!r}, … 1,234 in all), flat_query=False, notes=())"
+    )
     assert repr(vstore.SnapshotDetail._make([None, "t", "m", dict.fromkeys("abcdef", 1)])).endswith(
         "roots={'a': 1, 'b': 1, … 6 in all})"
     )

@@ -63,7 +63,7 @@ EXCEPTIONS = {
     "vstore.repository.places": {"os.lstat", "os.stat"},
     "vstore.repository.stored_paths": {"os.path.exists"},
     "vstore.search.group_files": {"open", "os.stat"},
-    "vstore.search.query": {"open", "os.path.islink", "os.readlink"},
+    "vstore.search.terms": {"open", "os.path.isfile", "os.path.islink", "os.path.lexists", "os.readlink"},
     "vstore.stats": {"os.path.isdir"},
     "vstore.sync.first": {"os.path.isdir", "os.path.lexists"},
     "vstore.sync.disks": {"open", "os.stat"},

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.folders import put
 
-from vstore.near_files import did_you_mean, near_files, near_paths
+from vstore.near_files import as_written, did_you_mean, near_files, near_paths
 
 
 @pytest.fixture
@@ -56,6 +56,31 @@ def test_three_paths_are_proposed_at_most() -> None:
 def test_a_folder_that_may_not_be_listed_proposes_nothing(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "scandir", lambda path: (_ for _ in ()).throw(PermissionError()))
     assert near_files(b"cmera") == []
+
+
+@pytest.mark.parametrize(
+    ("near", "path", "given", "written"),
+    [
+        (b"town", b"twn", b"camera/twn", b"camera/town"),
+        (b"town", b"twn", b"camera/twn/", b"camera/town"),
+        (b"animals/cats", b"animal/cats", b"./pictures/animal/cats", b"./pictures/animals/cats"),
+        (b"sub/1.jpg", b"sub/1.jpgg", b"./1.jpgg", b"./1.jpg"),
+        (b"sub/1.jpg", b"sub/1.jpgg", b"link/1.jpgg", b"link/1.jpg"),
+        (b"sub/1.jpg", b"sup/1.jpgg", b"1.jpgg", None),  # the wrong name is not one of the given
+        (b"pictures/town", b"pictures/twn", b"pictures/twn", b"pictures/town"),
+        (b"town", b"twn", b"/a/twn", b"/a/town"),
+    ],
+)
+def test_a_near_path_is_written_as_the_user_wrote_the_other(
+    near: bytes, path: bytes, given: bytes, written: bytes | None
+) -> None:
+    assert as_written(near, path, given) == written
+
+
+def test_names_of_one_length_may_differ_more() -> None:
+    names = [b"sub", b"garden town"]
+    assert near_paths(lambda done: () if done else names, [b"sbu"]) == [b"sub"]
+    assert near_paths(lambda done: () if done else names, [b"town"]) == []
 
 
 def test_what_is_meant_is_said_once() -> None:

@@ -150,11 +150,11 @@ def test_lines_of_ignore_files_are_noted_with_their_right_form(world: World) -> 
     )
     for report in (world.sync(), world.sync(), world.status()):
         assert report.notes == (
-            "pictures/.vstoreignore has the line ./d/, which can match nothing: it has a name that no file has: a "
-            "pattern knows no '.', no '..' and no '//'. Write: /d/",
-            "pictures/d/.vstoreignore has the line d/b.png, which can match nothing: paths are relative to the folder, "
-            "without 'd'. Write: /b.png",
-            "pictures/d/.vstoreignore has the line a[, which can match nothing: a bracket is not closed.",
+            f"{world.pictures}/.vstoreignore has the line ./d/, which can match nothing: it has a name that no file "
+            "has: a pattern knows no '.', no '..' and no '//'. Write: /d/",
+            f"{world.pictures}/d/.vstoreignore has the line d/b.png, which can match nothing: paths are relative to "
+            "the folder, without 'd'. Write: /b.png",
+            f"{world.pictures}/d/.vstoreignore has the line a[, which can match nothing: a bracket is not closed.",
         )
 
 
@@ -191,8 +191,8 @@ def test_a_line_that_another_letter_case_keeps_from_matching_is_noted(
         }
     )
     said = (
-        f"pictures/.vstoreignore has the line {line}, which can match nothing: letter case matters, and there is "
-        f"{near}. Write: {form}",
+        f"{world.pictures}/.vstoreignore has the line {line}, which can match nothing: letter case matters, and there "
+        f"is {near}. Write: {form}",
     )
     for report in (world.sync(), world.sync(), world.status()):
         assert report.notes == said
@@ -241,8 +241,8 @@ def test_a_deeper_ignore_file_is_about_the_names_below_it(world: World) -> None:
     world.put({"a.png": 1, "D/A.png": 2, "D/x/b.png": 3, "D/.vstoreignore": b"a.png\n/B.png\nX/B.png\n"})
     notes = world.sync().notes
     assert [note.partition(",")[0] for note in notes] == [
-        "pictures/D/.vstoreignore has the line a.png",
-        "pictures/D/.vstoreignore has the line X/B.png",
+        f"{world.pictures}/D/.vstoreignore has the line a.png",
+        f"{world.pictures}/D/.vstoreignore has the line X/B.png",
     ]
     assert world.sync(world.pictures / "D").notes == notes
     assert world.sync(world.pictures / "D/x").notes == (), "not all names that it is about were met"

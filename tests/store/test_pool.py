@@ -38,6 +38,9 @@ READS: dict[str, Callable[[Store], object]] = {
     "dupes": lambda store: store.dupes(),
     "status": lambda store: store.status(),
     "model_list": lambda store: store.model_list(),
+    "ls": lambda store: list(store.ls(recursive=True).entries),
+    "find": lambda store: list(store.find_pictures("*.jpg").entries),
+    "show": lambda store: store.show("pictures/a.jpg"),
 }
 WRITES: dict[str, Callable[[Store], object]] = {
     "sync": lambda store: store.sync(),

@@ -62,7 +62,7 @@ def test_a_picture_is_shown_by_any_of_its_names(four: World, how: str, monkeypat
     assert -1 <= report.neighbours[0].score < 0.999
     quick = four.store.show(word, no_neighbours=True)
     assert quick._replace(facts=report.facts) == report._replace(neighbours=None)
-    assert quick.facts == ({"bytes": len(drawn(1))} if how in ("relative", "absolute") else {})
+    assert quick.facts == {"bytes": len(drawn(1))}
 
 
 def test_an_older_snapshot_is_looked_in(four: World) -> None:
@@ -95,6 +95,24 @@ def test_a_file_that_changed_since_says_so(four: World) -> None:
     (four.pictures / "a.png").unlink()
     gone = four.store.show("pictures/a.png")
     assert (gone.status, gone.names[0].there) == ("gone", False)
+
+
+def test_a_file_that_changed_is_seen_by_its_stored_path_and_its_only_name(
+    four: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    four.put({"a.png": 7})
+    for word in ("pictures/a.png", four.key(1)[:8]):
+        report = four.store.show(word, no_neighbours=True)
+        assert (report.status, report.new_key) == ("changed", bytes.fromhex(four.key(7)))
+    four.put({"a.png": 1, "again.png": 2})
+    four.sync()
+    four.put({"again.png": 8})
+    assert four.store.show(four.key(2)[:8], no_neighbours=True).status == "here"  # under its other name
+    assert four.store.show("pictures/again.png", no_neighbours=True).status == "changed"
+    (four.pictures / "again.png").unlink()
+    (four.pictures / "again.png").mkdir()
+    assert four.store.show("pictures/again.png", no_neighbours=True).status == "here"  # something is there
 
 
 def test_a_file_outside_is_known_by_its_bytes_or_not(four: World) -> None:

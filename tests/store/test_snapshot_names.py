@@ -342,7 +342,7 @@ def test_at_a_time_without_a_current_snapshot_none_is_found(world: World, at: Ca
     world.store.undo()
     at("2026-11-22 08:00")
     world.store.redo()
-    with pytest.raises(SnapshotNotFound, match="no snapshot was current at 2026-11-21T22:59:59Z"):
+    with pytest.raises(SnapshotNotFound, match="the log names no snapshot that was current at 2026-11-21T22:59:59Z"):
         world.repo.snapshot("@{2026-11-21}")
     assert world.repo.snapshot("@{2026-11-20}").name == world.repo.snapshot("2026-11-21").name == "v1"
 

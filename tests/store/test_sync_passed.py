@@ -43,7 +43,7 @@ def test_each_kind_of_thing_passed_over_is_reported_once(world: World) -> None:
     assert [passed.take_in for passed in report.passed[2:]] == [None] * 4
     assert report.to_json()["passed"][0] == {  # type: ignore[index, call-overload]
         "kind": "deleted", "name": "#recycle", "count": 1, "path": "pictures/#recycle", "reason": "deleted files",
-        "take_in": "--exclude '!#recycle/'",
+        "take_in": "--exclude '!#recycle/'", "file": f"{world.pictures}/#recycle",
     }  # fmt: skip
     assert world.store.status(()).passed == report.passed == world.sync().passed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import os
@@ -233,6 +234,31 @@ def test_the_model_stays_loaded_between_syncs(synced: World) -> None:
     assert model.load_on_all(other.recipe, settings) is not None and synced.loaded == before + 3
 
 
+def test_a_kept_model_is_served_to_searches_until_it_is_unloaded(
+    synced: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vstore.embed.model_words import Settings
+    from vstore.repository.embedders import Embedders
+    from vstore.watch.kept_model import KeptModel
+
+    happened: list[str] = []
+
+    @contextlib.contextmanager
+    def serving(self: Embedders, recipe: Any, embedder: Any) -> Iterator[None]:
+        happened.append("served")
+        yield
+        happened.append("ended")
+
+    monkeypatch.setattr(Embedders, "serving", serving)
+    model = KeptModel(synced.repo, synced.load, lambda: pytest.fail("no consent is asked for"))
+    for _ in range(2):
+        embedder = model.load_on_all(synced.fake.recipe, Settings())
+        with model.serving(synced.fake.recipe, embedder):
+            assert happened == ["served"]
+    model.unload()
+    assert happened == ["served", "ended"]
+
+
 def test_each_sync_with_news_uses_the_same_model(synced: World) -> None:
     before = synced.loaded
     with Watching.of(synced) as watching:
@@ -325,19 +351,22 @@ def test_pictures_that_move_are_no_loss_while_a_third_folder_is_missing(two: Wor
         assert len(watching.errors) == 1 and two.fake.embedded == 2 * MANY + 1
 
 
-def test_each_folder_is_alone_where_two_are_missing(two: World) -> None:
+@pytest.mark.parametrize("names", [("pictures", "other"), ("other", "pictures")])
+def test_pictures_that_move_are_no_loss_while_two_more_are_missing(two: World, names: tuple[str, str]) -> None:
     for name in ("third", "fourth"):
         (two.top / name).mkdir()
         (two.top / name / "x.png").write_bytes(drawn(3000 + len(name)))
         two.sync(two.top / name)
         (two.top / name).rename(two.top / f"{name}-away")
-    with Watching.of(two) as watching:
-        (two.pictures / "0.png").rename(two.top / "other/0.moved.png")
-        watching.until(lambda: "other/0.moved.png" in two.paths() and "pictures/0.png" not in two.paths())
-        assert {step.error.message.split(" is ")[0][-5:] for step in watching.errors if step.error} == {
-            "third",
-            "ourth",
-        }
+    source, target = (two.top / name for name in names)
+    with Watching.of(two, settle=0.5) as watching:
+        watching.until(lambda: len(watching.errors) == 2)
+        for number in range(MANY - 5):
+            (source / f"{number}.png").rename(target / f"{number}.moved.png")
+        watching.until(lambda: sum(".moved" in path for path in two.paths()) == MANY - 5)
+        watching.until(lambda: len(two.paths()) == 2 * MANY + 2)
+        told = {step.error.message.split(" is ")[0][-5:] for step in watching.errors if step.error}
+        assert told == {"third", "ourth"}
 
 
 def test_a_hold_is_told_once_and_its_release_goes_on_at_once(synced: World, patient: None) -> None:
@@ -723,17 +752,30 @@ def test_a_limit_that_a_look_meets_ends_nothing(
         assert not limits
 
 
-def test_damage_is_told_once_and_a_repair_goes_on(synced: World, patient: None) -> None:
+@pytest.mark.parametrize("lost", ["packs", "refs"])
+def test_damage_is_told_once_and_a_repair_goes_on(synced: World, patient: None, lost: str) -> None:
     with Watching.of(synced) as watching:
-        pack = min(synced.folder.glob("packs/*"))
-        away = pack.rename(synced.top / "away")
+        (synced.top / "away").mkdir()
+        for file in (synced.folder / lost).iterdir():
+            file.rename(synced.top / "away" / file.name)
         synced.put({"new.png": 9})
         watching.until(lambda: watching.errors)
         time.sleep(0.5)
         assert [type(step.error) for step in watching.errors] == [Damage]
-        away.rename(pack)
+        for file in (synced.top / "away").iterdir():
+            file.rename(synced.folder / lost / file.name)
         synced.another().snapshot_tag("v1", "repaired")
         watching.until(lambda: "pictures/new.png" in synced.paths())
+
+
+def test_a_model_that_fails_is_loaded_again(synced: World, events: FakeEvents) -> None:
+    def sync(paths: Any, leave_out: frozenset[str]) -> SyncReport:
+        raise ModelError("it gives no usable vector", "try again")
+
+    before = MODEL.unloaded
+    with faked(synced, events, sync) as watching:
+        watching.until(lambda: watching.errors)
+        watching.until(lambda: MODEL.unloaded > before)
 
 
 def test_its_end_gives_everything_back(synced: World, events: FakeEvents) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vstore.watch.pace import CHANGED_PAUSE, LONGEST_PAUSE, Pace
+from vstore.watch.pace import CHANGED_PAUSE, LONGEST_PAUSE, REST, Pace
 
 NOW = float("-inf")
 
@@ -45,6 +45,18 @@ def test_changes_before_the_sync_are_done_with_it_and_those_meanwhile_wait(pace:
     pace.change(206)
     pace.end(207, failed=False)
     assert pace.due() == 208
+
+
+def test_folders_that_take_long_to_walk_get_a_rest_of_that_measure(pace: Pace) -> None:
+    pace.begin()
+    pace.end(200, failed=False, walk=0.1)  # 30,000 files
+    pace.change(200.5)
+    assert pace.due() == 202.5
+    pace.end(200, failed=False, walk=1.5)
+    assert pace.due() == 200 + REST * 1.5
+    pace.end(200, failed=False, walk=1000)
+    assert pace.due() == 200 + 10  # but no more than the longest wait for quiet
+    assert Pace(2, 10, 3600).due() == NOW
 
 
 def fail(pace: Pace, times: int, at: float) -> None:

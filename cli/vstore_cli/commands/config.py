@@ -117,18 +117,25 @@ def list_(words: tuple[str, ...], origin: bool, as_json: bool) -> None:
         return
     some = [row for row in rows if origin or row.origin != "command line"]
     with paged():
-        table([["option", "value", *(["origin"] if origin else [])], *(_cells(row, origin) for row in some)])
+        if origin and report.there:
+            click.echo(f"file: {shown(file or '')}")
+        table(
+            [["option", "value", *(["origin"] if origin else [])], *(_cells(row, origin, file or "") for row in some)]
+        )
     for name in report.unknown:
         click.echo(f"Note: the environment variable {shown(name)} sets nothing", err=True)
 
 
-def _cells(row: Row, origin: bool) -> list[str]:
+def _cells(row: Row, origin: bool, file: str) -> list[str]:
+    where = row.origin
     if row.origin == "kept":
         where = f"kept with {shown(row.where or '')}"
     elif row.origin == "command line":
         where = "command line alone"
-    else:
-        where = shown(row.where) if row.where is not None else row.origin
+    elif row.origin == "environment":
+        where = shown(row.where or "")
+    elif row.origin == "file" and row.where is not None:
+        where += row.where.removeprefix(file).rpartition(", ")[0]  # its line
     return [row.key, _text(row.value), *([where] if origin else [])]
 
 

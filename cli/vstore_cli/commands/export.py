@@ -51,13 +51,13 @@ def export(out: str, words: tuple[str, ...], format: str, quiet: bool, as_json: 
       vstore export vectors.parquet --format parquet
       vstore export like-this/ ./cat.jpg --format links -k 50
     """
-    from vstore import Interrupted, Operand
+    from vstore import Interrupted
 
     if format == "links" and not words:
         raise UsageError(
             "--format links needs a search", "add what to look for: vstore export OUT ./cat.jpg --format links"
         )
-    operands = [Operand(part.weight, part.image, part.text) for part in parse(words)] if words else []
+    operands = [part.operand() for part in parse(words)] if words else []
     again = typed_again()
     with (
         saying(lambda: Interrupted("interrupted; nothing was written", f"run it again: {again}")),

@@ -49,9 +49,10 @@ def find(
     if as_json:
         echo_document(report)
         return
-    with paged():
+    count = None  # who quits the pager has seen some
+    with paged(as_json=form.null):
         count = echo_lines(report.entries, form)
-    if not count:
+    if count == 0:
         _say_none(report, glob[0], all=all)
 
 

@@ -61,9 +61,10 @@ def ls(
         if as_json:
             echo_document(report)
             return
-        with paged():
+        count = None  # who quits the pager has seen some
+        with paged(as_json=form.null):
             count = echo_lines(report.entries, form)
-    if not count:
+    if count == 0:
         click.echo(_none(report.snapshot, is_part=bool(new_since or space_missing)), err=True)
 
 

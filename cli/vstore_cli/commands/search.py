@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
-import re
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from vstore import UsageError
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, offline_option
 from vstore_cli.output import echo_json, json_option, openable, shown, table, write_raw
@@ -17,14 +19,17 @@ from vstore_cli.progress import progress, progress_option
 from vstore_cli.query import Part, parse
 
 if TYPE_CHECKING:
-    from vstore import SearchReport
+    from vstore import SearchReport, Store
 
 _FLAT = (
     "Warning: the query picture is one colour: what is found is like it in colour alone, and pictures of one colour "
     "come first; search with another picture"
 )
-# A file that is not there: its name was mistyped, or it is in another folder.
-_PICTURE = re.compile(r"\S+\.(jpe?g|png|webp|gif|tiff?|bmp|hei[cf]|avif)", re.IGNORECASE)
+_OF_A_LINE = ("k", "at", "under", "min_score", "new_since")  # options
+_HINT = (
+    "Type ./picture.jpg or words, as after vstore search. Options hold for their line: -k 5, --at v3, --under FOLDER.\n"
+    "Ctrl-C cancels a line; exit, or Ctrl-D, ends."
+)
 
 
 @click.command()
@@ -37,6 +42,11 @@ _PICTURE = re.compile(r"\S+\.(jpe?g|png|webp|gif|tiff?|bmp|hei[cf]|avif)", re.IG
 @click.option("--new-since", metavar="SNAP", help="Only pictures that this snapshot lacks.")
 @click.option("-l", "--paths-only", is_flag=True, help="Print only paths, one per line.")
 @click.option("-0", "--null", is_flag=True, help="Print only paths, each ended by NUL.")
+@click.option(
+    "--interactive",
+    is_flag=True,
+    help="Answer one line after the other: the store is opened once, and the model loaded once.",
+)
 @device_option
 @offline_option
 @progress_option
@@ -47,17 +57,23 @@ def search(
     images: tuple[str, ...],
     paths_only: bool,
     null: bool,
+    interactive: bool,
     quiet: bool,
     as_json: bool,
     **options: Any,
-) -> None:
+) -> int:
     """Find the pictures that are most similar to a picture or a text, or to several at once.
 
-    An OPERAND that begins with ./ ../ / ~ or image: is a picture. Anything else is text, which needs a model that
-    reads text. `+` and `-` are separate words: look for this too, stay away from that. A weight stands before its
-    operand, as in 0.5:./cat.jpg.
+    An OPERAND that begins with ./ ../ / ~ file:// or image: is a picture. Any other word is one if it is the name of a
+    picture file, or its path in the snapshot; where the model reads no text, the name of any file. All else is text,
+    which needs a model that reads text. Nothing is downloaded: save pictures of the web first. `+` and `-` are separate
+    words: look for this too, stay away from that. A weight stands before its operand, as in 0.5:./cat.jpg.
 
     The scores are cosines: 1 means the same picture, 0 means nothing in common.
+
+    With --interactive, each line of the input is a search, with words in quotes as in a shell, and with -k, --image,
+    --at, --under, --min-score and --new-since for this line alone. Ctrl-C cancels a line; exit, or Ctrl-D, ends. With
+    --json each line gets one document, an error too; with -l or -0 an empty name ends each answer.
 
     \b
     Example:
@@ -66,11 +82,12 @@ def search(
       vstore search --image cat.jpg --at v3 -l
       vstore search "a red car" - ./truck.jpg
     """
-    parts = parse([*words, *(word for image in images for word in ("+", f"image:{image}"))])
-    _warn_of_names(parts)
+    if interactive and (words or images):
+        raise UsageError("--interactive reads what to look for from its input", "leave it out, or write it on a line")
+    parts = [] if interactive else _parts(words, images)
     # Both by bench_search.py. No search for pictures gives BLAS anything to do, and its threads take two cores 40 ms to
     # start. And the threads that read segments would wait 5 ms for their turn, again and again, while faiss is loaded.
-    if all(part.image is not None for part in parts):
+    if parts and all(part.image is not None for part in parts):
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     else:
         # Threads of torch that spin between two products take a fourteenth of the CPU time of a cold search.
@@ -79,28 +96,61 @@ def search(
     # By bench_cold_search.py: torch and transformers make 600,000 objects that stay. Looking for garbage in them is a
     # tenth of a cold search.
     gc.set_threshold(1_000_000)
-    from vstore import Operand
+
+    def show(report: SearchReport) -> None:
+        for one in report.notes:
+            click.echo(f"Note: {shown(one)}", err=True)
+        if as_json:
+            echo_json(report)
+        elif null or paths_only:
+            _print_paths(report, null)
+        else:
+            _print(report)
+        if report.flat_query:
+            click.echo(_FLAT, err=True)
 
     near = [] if options["under"] is None else [options["under"]]
-    near += [os.fsdecode(part.image) for part in parts if part.image is not None]
-    operands = [Operand(part.weight, part.image, part.text) for part in parts]
-    with open_store(near) as store, progress(quiet) as bar:
-        report = store.search(operands, progress=bar, **options)
-    if as_json:
-        echo_json(report)
-    elif null or paths_only:
-        _print_paths(report, null)
-    else:
-        _print(report)
-    if report.flat_query:
-        click.echo(_FLAT, err=True)
+    files = [os.fsdecode(part.image) if part.image is not None else part.text or "" for part in parts]
+    with open_store([*near, *filter(os.path.exists, files)], keep_model=interactive) as store:
+        if not interactive:
+            show(_asking(store, parts, options, quiet=quiet)())
+            return 0
+        from vstore_cli.interactive import converse
+
+        def ready(words: list[str]) -> Callable[[], SearchReport]:
+            given = _of_line(words, options)
+            return _asking(store, _parts(given.pop("words"), given.pop("images")), given, quiet=quiet)
+
+        end = b"" if as_json else b"\0" if null else b"\n" if paths_only else b""
+        return converse(ready, show, as_json=as_json, end=end, hint=_HINT)
 
 
-def _warn_of_names(parts: list[Part]) -> None:
-    for part in parts:
-        if part.text is not None and (os.path.isfile(part.text) or _PICTURE.fullmatch(part.text)):
-            name = shown(part.text)
-            click.echo(f"Note: {name} is read as text; for the picture, write ./{name}", err=True)
+def _parts(words: Sequence[str], images: Sequence[str]) -> list[Part]:
+    return parse([*words, *(word for image in images for word in ("+", f"image:{image}"))])
+
+
+def _asking(
+    store: Store, parts: Sequence[Part], options: Mapping[str, Any], *, quiet: bool
+) -> Callable[[], SearchReport]:
+    def ask() -> SearchReport:
+        with progress(quiet) as bar:
+            return store.search([part.operand() for part in parts], progress=bar, **options)
+
+    return ask
+
+
+def _of_line(words: list[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the words of a line. options: hold where it has none of its own. Raises: UsageError."""
+    params = [param for param in search.params if param.name in ("words", "images", *_OF_A_LINE)]
+    line = click.Command("search", params=params, add_help_option=False)
+    try:
+        with line.make_context("search", words) as ctx:
+            typed = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+            return {**options, **{n: v for n, v in ctx.params.items() if n in typed or n in ("words", "images")}}
+    except click.UsageError as err:
+        raise UsageError(
+            err.format_message().rstrip("."), "a line takes -k, --image, --at, --under, --min-score and --new-since"
+        ) from err
 
 
 def _print_paths(report: SearchReport, null: bool) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from vstore.browse.spans import in_order
 from vstore.errors import UsageError, VstoreError
 from vstore.format.tree import Tree
+from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.repository import Repository
 
 _DIGITS = 6  # of a key at least
@@ -89,6 +91,23 @@ def _earlier(repo: Repository, path: bytes) -> Picture | None:
 
 def _with_keys(err: UsageError) -> UsageError:
     return UsageError(err.message, f"{err.next_step}; or give the first {_DIGITS} digits of a key or more")
+
+
+def looked_at(repo: Repository, asked: Picture, paths: Sequence[bytes]) -> Picture:
+    """Read the file of a picture that was named by its stored path, or by its key if it has one path alone.
+
+    paths:   of the picture in the snapshot.
+    Returns: the picture as it was if its file is not there, cannot be read, or lies where nobody may look.
+    """
+    path = asked.path if asked.path in paths else paths[0] if asked.path is None and len(paths) == 1 else None
+    file = None if path is None else KnownFolders(repo).file_finder()(path)
+    if file is None:
+        return asked
+    try:
+        found, size = _read(repo, file)
+    except VstoreError:
+        return asked
+    return asked._replace(found=found, size=size)
 
 
 def _read(repo: Repository, file: bytes) -> tuple[bytes, int]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.brief import briefly
-from vstore.browse.picture import Picture, picture_of
+from vstore.browse.picture import Picture, looked_at, picture_of
 from vstore.browse.spans import Held, SnapshotSpan, is_in
 from vstore.format.canonical import Json, named_file, named_path
 from vstore.format.entries import Snapshot
@@ -162,6 +162,8 @@ def show(repo: Repository, picture: AnyPath, *, at: str | None, neighbours: Neig
     assert key is not None
     is_there = asked.path is not None and tree.get(asked.path) == key
     where = _where(repo, snapshot, tree, key, asked.path if is_there else None)
+    if asked.found is None:
+        asked = looked_at(repo, asked, where.paths)
     from vstore.browse.known import facts_known, fields_known, spaces_with
 
     facts, cut = facts_known(repo, key, noted=neighbours is not None)

@@ -10,18 +10,16 @@ from vstore.importing.listing import Entry
 from vstore.importing.matching import MISSING, Answer
 from vstore.intake.survey import Survey
 from vstore.pictures.left_out import WORDS, taking_in
-from vstore.repository.files import Files
 
 
 def left_out_rows(survey: Survey, entries: Sequence[Entry], answers: Sequence[Answer]) -> list[str]:
     """Say of how many missing entries the file may lie in a folder that was left out, and how it is taken in."""
     notes = []
-    where = Files({os.fsencode(target.root.label): target.place for target in survey.targets})
     missing = [b"/" + entry.path for entry, answer in zip(entries, answers, strict=True) if answer.state == MISSING]
     for (kind, name), (_, path) in sorted(survey.passed.items()):
         rows = sum(b"/" + os.fsencode(name) + b"/" in listed for listed in missing) if kind in WORDS else 0
         if rows:
-            folder = os.fsdecode(where.file_of(path) or path)
+            folder = os.fsdecode(survey.file_of(path))
             notes.append(
                 f"{counted(rows, 'missing row')} of {folder}, which is left out ({WORDS[kind]}): to take it "
                 f"in, write the line {taking_in(name)} into .vstoreignore under --root and import again"

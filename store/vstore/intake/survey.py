@@ -6,6 +6,7 @@ catalogue, and the ingest adds the results of reading the files. All others only
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,6 +15,7 @@ from vstore.intake.targets import Target
 from vstore.pictures.folder import FileStat, Trouble, count_of, files_of
 from vstore.pictures.passed_over import PassedOver
 from vstore.pictures.scan import Scan
+from vstore.repository.files import Files
 from vstore.repository.places import is_below
 
 if TYPE_CHECKING:
@@ -246,6 +248,11 @@ class Survey:
         for prefix, scan in self.scans.items():
             for path, line, fault in scan.faults:
                 yield prefix.partition(b"/")[0] + b"/" + path, line, fault
+
+    def file_of(self, path: bytes) -> bytes:
+        """Find the absolute path of a stored path; of another folder it stays what it is."""
+        places = {os.fsencode(target.root.label): target.place for target in self.targets}
+        return Files(places).file_of(path) or path
 
     def is_left_out(self, path: bytes) -> bool:
         """Tell whether a stored path lies in a folder that is left out by default."""

@@ -21,16 +21,43 @@ Load = Callable[["Recipe"], "Embedder"]
 _SMALL = frozenset({"builtin", "imported"})  # families without a model to share
 
 
+class KeptModel:
+    """The model that a query loaded last: the next query need not load it again. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._what: object = None
+        self._embedder: Embedder | None = None
+
+    def find(self, what: object) -> Embedder | None:
+        """Return the model, if it is this one."""
+        return self._embedder if what == self._what else None
+
+    def keep(self, what: object, load: Load, recipe: Recipe) -> Embedder:
+        """Load a model in place of the one that is kept: of two, few machines have the memory."""
+        self._what = self._embedder = None
+        self._embedder = load(recipe)
+        self._what = what
+        return self._embedder
+
+
 class Embedders:
     """Loads the embedder of a recipe. `given` loads them all if a program brings its own.
 
     consent_of_user: reads the consents of the user to the models that the store names; most commands ask none.
+    kept:            keeps the model of a query; None loads it each time.
     """
 
-    def __init__(self, repo: Repository, given: Load | None, consent_of_user: Callable[[], Consent]) -> None:
+    def __init__(
+        self,
+        repo: Repository,
+        given: Load | None,
+        consent_of_user: Callable[[], Consent],
+        kept: KeptModel | None = None,
+    ) -> None:
         self._repo = repo
         self._given = given
         self.consent_of_user = consent_of_user
+        self.kept = kept
 
     @property
     def consent(self) -> Consent:
@@ -53,19 +80,23 @@ class Embedders:
         A named device is asked for: the model is loaded there.
         stages: loading is one of them.
         """
-        if stages is not None and recipe.get("family") not in _SMALL:
-            from vstore.format.recipes import space_id
+        from vstore.format.recipes import space_id
 
-            with stages.loading(self._repo.state.spaces[space_id(recipe)].name):
+        space = space_id(recipe)
+        if self.kept is not None and (kept := self.kept.find((space, settings))) is not None:
+            return kept
+        if stages is not None and recipe.get("family") not in _SMALL:
+            with stages.loading(self._repo.state.spaces[space].name):
                 return self.load_for_query(recipe, settings)
         if self._given is None and settings.device == "auto" and recipe.get("family") not in _SMALL:
-            from vstore.format.recipes import space_id
             from vstore.repository.serving import served
 
-            found = served(self._repo, space_id(recipe), lambda: self.load(recipe, settings))
+            found = served(self._repo, space, lambda: self.load(recipe, settings))
             if found is not None:
                 return found
-        return self.load(recipe, settings)
+        if self.kept is None:
+            return self.load(recipe, settings)
+        return self.kept.keep((space, settings), lambda recipe: self.load(recipe, settings), recipe)
 
     @contextlib.contextmanager
     def serving(self, recipe: Recipe, embedder: Embedder) -> Iterator[None]:

@@ -150,7 +150,7 @@ def _current_at(listing: Listing, past: Past, when: str, wanted: str) -> str | N
         begin = min(time for time, _ in operations)
         raise SnapshotNotFound(f"no snapshot was current at {until}: the log begins at {begin}", _LIST)
     if latest is not None and latest[1] is None and any(listing.kept()):
-        raise SnapshotNotFound(f"no snapshot was current at {until}", _LIST)
+        raise SnapshotNotFound(f"the log names no snapshot that was current at {until}", _LIST)
     return latest[1] if latest else None
 
 

@@ -10,7 +10,7 @@ from vstore.errors import UsageError
 from vstore.format.pages import Alias
 from vstore.format.relabelling import today, yesterday
 from vstore.format.tree import Tree
-from vstore.near_files import did_you_mean
+from vstore.near_files import as_written, did_you_mean
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.discovery import find_store
 from vstore.repository.places import is_below, is_gone
@@ -81,7 +81,8 @@ def _refuse_absent(repo: Repository, tree: Tree, under: bytes, wanted: Iterable[
             return
         from vstore.repository.near_paths import near_paths
 
-        near += [os.path.join(label, one) for one in near_paths(tree, os.fsdecode(label), place, rest)]
+        found = [os.path.join(label, one) for one in near_paths(tree, os.fsdecode(label), place, rest)]
+        near += [as_written(one, path, under) or one for one in found]
     raise UsageError(
         f"{os.fsdecode(under)} is neither on disk nor in this snapshot",
         did_you_mean(near, "name a part of a synced folder, or a stored path such as LABEL/FOLDER"),

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vstore.search.query import Operand as Operand
+    from vstore.search.operand import Operand as Operand
 
 
 def __getattr__(name: str) -> Any:
     if name != "Operand":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from vstore.search.query import Operand  # whoever imports a module of this room may do without it
+    from vstore.search.operand import Operand  # whoever imports a module of this room may do without it
 
     return Operand

@@ -14,46 +14,16 @@ from vstore.embed.rows import require_width, unit_rows, usable
 from vstore.embed.text_cache import cache_text, cached_text, text_name
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.recipes import Recipe
-from vstore.near_files import did_you_mean, near_files
-from vstore.pictures.elsewhere import FETCH, program_of_link, program_of_pointer
-from vstore.pictures.picture_file import read_regular, read_up_to
 from vstore.quoting import quoted
 from vstore.repository.filling import filling
 from vstore.repository.repository import Repository
+from vstore.search.operand import Operand as Operand
+from vstore.search.terms import Term
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from vstore.embed.embedder import Floats
-
-_LARGEST = 1 << 30  # bytes of a picture to search with
-_GIVEN = (b"/dev/fd/", b"/dev/stdin", b"/proc/self/fd/")  # names of what the shell opened for this process
-
-
-class Operand(NamedTuple):
-    """One part of a query: a picture or a text.
-
-    weight: how much it counts; less than 0 leads away from it.
-    image:  the path of a picture file.
-    text:   a text, if there is no picture.
-    """
-
-    weight: float
-    image: bytes | None = None
-    text: str | None = None
-
-
-class Term(NamedTuple):
-    """One operand, read and hashed.
-
-    operand: the operand.
-    data:    the bytes of its picture.
-    key:     the key of its picture.
-    """
-
-    operand: Operand
-    data: bytes | None
-    key: bytes | None
 
 
 class TermVectors(NamedTuple):
@@ -65,49 +35,6 @@ class TermVectors(NamedTuple):
 
     rows: list[Floats]
     flat: bool
-
-
-def read_terms(repo: Repository, operands: Sequence[Operand]) -> list[Term]:
-    """Read the pictures of a query. Raises: UsageError, VstoreError if one cannot be read."""
-    if not operands:
-        raise UsageError("nothing to search for", "name a picture: vstore search ./picture.jpg")
-    for operand in operands:
-        if operand.weight == 0:
-            raise UsageError("a weight of 0 has no effect", "give one above or below 0")
-        if not math.isfinite(operand.weight):
-            raise UsageError(f"{operand.weight} is not a valid weight", "give a number above or below 0")
-    pictures = [None if operand.image is None else _read(operand.image) for operand in operands]
-    return [
-        Term(operand, data, None if data is None else repo.hash.digest(data))
-        for operand, data in zip(operands, pictures, strict=True)
-    ]
-
-
-def _read(path: bytes) -> bytes:
-    name = os.fsdecode(path)
-    try:
-        data = _given(path) if path.startswith(_GIVEN) else read_regular(path, _LARGEST)
-    except IsADirectoryError as err:
-        raise UsageError(f"{name} is a folder", "name a picture file; to search in a folder: --under FOLDER") from err
-    except (FileNotFoundError, NotADirectoryError) as err:
-        if os.path.islink(path) and (program := program_of_link(os.fsdecode(os.readlink(path)))):
-            raise _absent(name, program) from err
-        raise UsageError(f"there is no picture {name}", did_you_mean(near_files(path), "name a picture file")) from err
-    except OSError as err:
-        raise VstoreError(f"cannot read {name}: {err.strerror or err}", "name a picture file") from err
-    if program := program_of_pointer(data):
-        raise _absent(name, program)
-    return data
-
-
-def _given(path: bytes) -> bytes:
-    """Read what the shell opened, to its end: `vstore search <(curl …)`. Raises: OSError."""
-    with open(path, "rb", buffering=0) as file:
-        return read_up_to(file, _LARGEST)
-
-
-def _absent(name: str, program: str) -> VstoreError:
-    return VstoreError(f"the content of {name} is not here but in {program}", f"get it first: {FETCH[program]}")
 
 
 def vectors_of(
@@ -127,6 +54,9 @@ def vectors_of(
     if any(vector is None for vector in vectors):
         recipe = repo.recipe(space)
         for at, (operand, data, _) in enumerate(terms):
+            if vectors[at] is None and data is None and operand.text is None:
+                name = os.fsdecode(operand.image or b"")
+                raise UsageError(f"{name} is not on disk, and has no vector to search with", "name a picture file")
             if vectors[at] is None and data is None and operand.text is not None:
                 if recipe.get("text", True) is None:  # known without loading anything
                     raise _no_text_side(repo, space, operand.text)

@@ -16,8 +16,10 @@ from vstore.paths import AnyPath, as_bytes
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.repository import Repository
 from vstore.search.index import Index
-from vstore.search.query import Operand, read_terms, vectors_of, weighted_sum
+from vstore.search.operand import Operand
+from vstore.search.query import vectors_of, weighted_sum
 from vstore.search.subject import Subject, open_subject
+from vstore.search.terms import read_terms
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Floats
@@ -66,14 +68,19 @@ class SearchReport(NamedTuple):
     snapshot:   the snapshot searched.
     hits:       the pictures found, best first.
     flat_query: a picture of the query is of one colour: nothing but its colour is searched for.
+    notes:      how words that a person typed were taken, where that may surprise.
     """
 
     snapshot: str
     hits: tuple[Hit, ...]
     flat_query: bool = False
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
-        return {**self._asdict(), "hits": [hit.to_json() for hit in self.hits]}
+        value = {**self._asdict(), "hits": [hit.to_json() for hit in self.hits], "notes": list(self.notes)}
+        if not self.notes:
+            del value["notes"]
+        return value
 
 
 def search(
@@ -104,21 +111,21 @@ def search(
     if min_score is not None and not math.isfinite(min_score):
         raise UsageError(f"{min_score} is not a valid score", "give a number from -1 to 1")
     # A query is read once. What it is compared with may be collected meanwhile, and is then looked up again.
-    terms = read_terms(repo, operands)
+    snap = "current" if at is None else at
+    terms, notes = read_terms(repo, operands, snap)
     keys = [term.key for term in terms]
     folder = None if under is None else as_bytes(under)
-    snap = "current" if at is None else at
 
     def found() -> SearchReport:
         subject = open_subject(repo, keys, at=snap, under=folder, new_since=new_since)
         if not subject.rows.count:  # before a model is loaded for nothing
-            return SearchReport(subject.snapshot.name, ())
+            return SearchReport(subject.snapshot.name, (), notes=notes)
         vectors = vectors_of(repo, subject.snapshot.space, terms, subject.vectors, load=load_embedder)
-        query = weighted_sum([operand.weight for operand in operands], vectors.rows)
-        own = subject.stored[0] if len(operands) == 1 and operands[0].weight > 0 else None
+        query = weighted_sum([term.operand.weight for term in terms], vectors.rows)
+        own = subject.stored[0] if len(terms) == 1 and terms[0].operand.weight > 0 else None
         nearest = _nearest(subject.rows, query, own, k)
         kept = [(key, score) for key, score in nearest if min_score is None or score >= min_score]
-        return _report(repo, subject, kept, keys, flat=vectors.flat)
+        return _report(repo, subject, kept, keys, flat=vectors.flat)._replace(notes=notes)
 
     return repo.reading(found)
 

@@ -9,7 +9,7 @@ from vstore.errors import UsageError
 from vstore.format.tree import Tree
 from vstore.intake.survey import Survey
 from vstore.intake.targets import Target
-from vstore.near_files import did_you_mean
+from vstore.near_files import as_written, did_you_mean
 from vstore.repository.near_paths import near_paths
 
 _MOST = 10  # parts that a report names
@@ -24,11 +24,8 @@ def refuse_absent(targets: Sequence[Target], tree: Tree) -> None:
     """Refuse a part that does not exist, and never did: it is misspelled. Raises: UsageError."""
     for target in absent(targets, tree):
         near = near_paths(tree, target.root.label, target.place, target.under)
-        top = _top(target)
-        raise UsageError(
-            _says(target),
-            did_you_mean([os.path.join(top, one) for one in near], "check the name, or that its disk is mounted"),
-        )
+        meant = [as_written(one, target.under, target.given) or os.path.join(target.place, one) for one in near]
+        raise UsageError(_says(target), did_you_mean(meant, "check the name, or that its disk is mounted"))
 
 
 def notes(survey: Survey, tree: Tree) -> Iterator[str]:
@@ -50,12 +47,5 @@ def _is_known(prefix: bytes, tree: Tree) -> bool:
     return tree.get(prefix) is not None or next(tree.under(prefix), None) is not None
 
 
-def _top(target: Target) -> bytes:
-    """Write the folder of a part as the user wrote the part; its real path if that cannot be."""
-    given = target.given.rstrip(b"/")
-    return given.removesuffix(target.under) if (b"/" + given).endswith(b"/" + target.under) else target.place
-
-
 def _says(target: Target) -> str:
-    path = os.fsdecode(os.path.join(_top(target), target.under))
-    return f"{path} does not exist, and the current snapshot has nothing of it"
+    return f"{os.fsdecode(target.given.rstrip(b'/'))} does not exist, and the current snapshot has nothing of it"

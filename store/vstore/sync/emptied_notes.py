@@ -36,8 +36,9 @@ def notes(
             if one.is_empty and not any(one.folder.startswith(outer + b"/") for outer in said):
                 said.append(one.folder)
                 if len(said) <= _MOST:
+                    folder = os.fsdecode(survey.file_of(one.folder))
                     yield (
-                        f"{os.fsdecode(one.folder)} holds none of its {counted(len(one.lost), 'picture')} any more: "
+                        f"{folder} holds none of its {counted(len(one.lost), 'picture')} any more: "
                         f"{left}. If they lie on a disk that is not mounted, mount it, and run vstore sync again."
                     )
     if len(said) > _MOST:

@@ -14,7 +14,6 @@ from vstore.format.pages import Alias
 from vstore.format.tree import Tree
 from vstore.intake.survey import Survey
 from vstore.intake.targets import Target
-from vstore.repository.files import Files
 from vstore.repository.places import is_gone
 from vstore.sync.disks import changed_disk
 from vstore.sync.edits import Edits
@@ -193,8 +192,7 @@ def _listed(aliases: list[Alias]) -> str:
 
 def _opened(aliases: list[Alias], survey: Survey) -> str:
     """List files that are there, as they are opened."""
-    places = {os.fsencode(target.root.label): target.place for target in survey.targets}
-    return _listed([(Files(places).file_of(path) or path, key) for path, key in aliases[:10]])
+    return _listed([(survey.file_of(path), key) for path, key in aliases[:10]])
 
 
 def _name(path: bytes) -> str:

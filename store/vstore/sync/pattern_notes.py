@@ -19,7 +19,7 @@ def notes(survey: Survey, *, dry_run: bool) -> tuple[str, ...]:
     """Say which new patterns match nothing, and which lines of ignore files can match nothing."""
     said = [_of_option(one, dry_run=dry_run) for one in survey.unmatched]
     faults = list(survey.faults())
-    said += [_of_line(*one) for one in faults[:_MOST]]
+    said += [_of_line(survey.file_of(path), line, fault) for path, line, fault in faults[:_MOST]]
     if len(faults) > _MOST:
         said.append(f"{counted(len(faults) - _MOST, 'more line')} of ignore files can match nothing.")
     return tuple(said)

@@ -73,10 +73,10 @@ class SnapshotDetail(NamedTuple):
 
 def snapshot_list(repo: Repository) -> list[SnapshotRow]:
     """List all snapshots, newest first. Reads no page of pictures."""
-    return [_row(repo.state, snapshot) for snapshot in repo.listing.kept()]
+    return [row_of(repo.state, snapshot) for snapshot in repo.listing.kept()]
 
 
-def _row(state: State, snapshot: Snapshot) -> SnapshotRow:
+def row_of(state: State, snapshot: Snapshot) -> SnapshotRow:
     space = state.spaces.get(snapshot.space)
     return SnapshotRow(
         snapshot=snapshot.name,
@@ -102,7 +102,7 @@ def snapshot_show(repo: Repository, snap: str) -> SnapshotDetail:
     roots: dict[str, int] = {}
     for label in _labels(repo, snapshot):
         roots[os.fsdecode(label)] = sum(1 for _ in tree.under(label))
-    return SnapshotDetail(_row(repo.state, snapshot), tree.root.hex(), snapshot.manifest.hex(), roots)
+    return SnapshotDetail(row_of(repo.state, snapshot), tree.root.hex(), snapshot.manifest.hex(), roots)
 
 
 def _labels(repo: Repository, snapshot: Snapshot) -> Iterator[bytes]:

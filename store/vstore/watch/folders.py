@@ -14,6 +14,7 @@ from vstore.repository.places import identity, is_below
 from vstore.watch.events import Events, EventsLost, NoEvents, Source
 from vstore.watch.filesystems import mounts
 from vstore.watch.look import Place, is_text, places_of
+from vstore.watch.pace import REST
 
 if TYPE_CHECKING:
     from vstore.repository.repository import Repository
@@ -145,7 +146,8 @@ class Folders:
             return True  # a sync says what is in the way
         changed = any(again[id(place)].digest != place.digest for place in polled)
         self._places = [again.get(id(place), place) for place in self._places]
-        self._next_poll = time.monotonic() + (min(self._options.settle, pause) if changed else pause)
+        ended = time.monotonic()
+        self._next_poll = ended + max(min(self._options.settle, pause) if changed else pause, REST * (ended - now))
         return changed
 
     def have_moved(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 FIRST_PAUSE = 5.0  # seconds after a failure; they double with each further one
 LONGEST_PAUSE = 600.0  # seconds between two tries while nothing changes
 CHANGED_PAUSE = 30.0  # the most seconds that a change waits for a try after a failure
+REST = 5.0  # times as long as a walk over all folders took, nothing is done after it: huge ones take no whole core
 
 
 class Pace:
@@ -21,6 +22,7 @@ class Pace:
         self._last = 0.0
         self._failures = 0
         self._ended = float("-inf")
+        self._rest = 0.0
         self._is_asked = True  # at the start everything is synced
 
     @property
@@ -46,8 +48,9 @@ class Pace:
         """Note that a sync begins: later changes wait for the next one."""
         self._first, self._is_asked = None, False
 
-    def end(self, now: float, *, failed: bool) -> None:
-        """Note that a sync ended."""
+    def end(self, now: float, *, failed: bool, walk: float = 0.0) -> None:
+        """Note that a sync ended. walk: seconds that the walk before it took."""
+        self._rest = min(REST * walk, self._at_most)
         self._failures = self._failures + 1 if failed else 0
         self._ended = now
 
@@ -58,7 +61,7 @@ class Pace:
         again = self._ended + (self._pause() if self._failures else self._rescan)
         if self._first is None:
             return again
-        settled = min(self._last + self._settle, self._first + self._at_most)
+        settled = max(min(self._last + self._settle, self._first + self._at_most), self._ended + self._rest)
         if self._failures:
             settled = max(settled, self._ended + min(self._pause(), CHANGED_PAUSE))
         return min(settled, again)

@@ -111,7 +111,10 @@ class _Watch:
         is_told = self._pace.is_pending
         self._pace.begin()
         self._reload()
-        for note in self._folders.look(anew=not is_told):
+        began = time.monotonic()
+        notes = list(self._folders.look(anew=not is_told))
+        walk = time.monotonic() - began
+        for note in notes:
             yield Watched(now(), note=note)
         has_read = 0
         for step in self._syncer.run():
@@ -120,7 +123,7 @@ class _Watch:
             if isinstance(step.error, ModelError):
                 self._model.unload()  # the next sync loads it again
             yield step
-        self._pace.end(time.monotonic(), failed=self._syncer.is_failing)
+        self._pace.end(time.monotonic(), failed=self._syncer.is_failing, walk=walk)
         if has_read >= FLOOD:
             self._pace.change(time.monotonic())
         self._seen = self._store()

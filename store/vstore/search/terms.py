@@ -1,0 +1,226 @@
+"""The terms of a query: its operands, read and hashed. What a person typed may name a picture, or be a text."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from vstore.errors import ModelError, UsageError, VstoreError
+from vstore.near_files import did_you_mean, near_files
+from vstore.pictures.elsewhere import FETCH, program_of_link, program_of_pointer
+from vstore.pictures.picture_file import read_regular, read_up_to
+from vstore.quoting import quoted
+from vstore.repository.repository import Repository
+from vstore.repository.stored_paths import prefixes_of
+from vstore.search.operand import Operand
+from vstore.search.wording import file_of_address, names_picture, refuse_address, refuse_pattern, refuse_video
+
+_LARGEST = 1 << 30  # bytes of a picture to search with
+_GIVEN = (b"/dev/fd/", b"/dev/stdin", b"/proc/self/fd/")  # names of what the shell opened for this process
+_WITHOUT_TEXT = ("builtin", "imported")  # families of recipes that read none, and do not say so
+
+
+class Term(NamedTuple):
+    """One operand, read and hashed.
+
+    operand: the operand; of a typed word, as it was taken.
+    data:    the bytes of its picture; None for one that is in the snapshot alone, too.
+    key:     the key of its picture.
+    """
+
+    operand: Operand
+    data: bytes | None
+    key: bytes | None
+
+
+class Terms(NamedTuple):
+    """The terms of a query.
+
+    terms: one for each operand.
+    notes: how words that a person typed were taken, where that may surprise.
+    """
+
+    terms: list[Term]
+    notes: tuple[str, ...]
+
+
+def read_terms(repo: Repository, operands: Sequence[Operand], at: str) -> Terms:
+    """Read the pictures of a query. at: the snapshot, which may hold a picture that is nowhere else.
+
+    Raises: UsageError, VstoreError if one cannot be read; SnapshotNotFound.
+    """
+    given = [operands] if isinstance(operands, Operand) else list(operands)
+    if not given:
+        raise UsageError("nothing to search for", "name a picture: vstore search ./picture.jpg")
+    for operand in given:
+        _refuse_unusable(operand)
+    reader = _Reader(repo, at)
+    terms = [reader.read(operand) for operand in given]
+    return Terms(terms, tuple(reader.notes))
+
+
+def _refuse_unusable(operand: object) -> None:
+    if not isinstance(operand, Operand):
+        word = repr(operand)[:100]
+        raise UsageError(
+            f"{word} is no operand of a search: a program says whether it means a picture or a text",
+            "write Operand(1.0, image=b'cat.jpg') or Operand(1.0, text='a cat'); from vstore import Operand",
+        )
+    if operand.weight == 0:
+        raise UsageError("a weight of 0 has no effect", "give one above or below 0")
+    if not math.isfinite(operand.weight):
+        raise UsageError(f"{operand.weight} is not a valid weight", "give a number above or below 0")
+    if operand.image is None and operand.text is None:
+        raise UsageError("an operand has neither a picture nor a text", "give it one: Operand(1.0, image=b'cat.jpg')")
+
+
+class _Reader:
+    """Reads operands for the search of one snapshot."""
+
+    def __init__(self, repo: Repository, at: str) -> None:
+        self._repo = repo
+        self._at = at
+        self._text: bool | None = None
+        self.notes: list[str] = []
+
+    def read(self, operand: Operand) -> Term:
+        if operand.image is None and operand.text is not None and operand.typed:
+            image = self._picture_meant(operand.text)
+            operand = operand._replace(image=image, text=operand.text if image is None else None)
+        if operand.image is None:
+            return Term(operand, None, None)
+        return self._picture(operand, os.fsencode(operand.image))
+
+    def _picture(self, operand: Operand, word: bytes) -> Term:
+        if b"\0" in word:
+            raise UsageError(f"there is no picture {os.fsdecode(word)}", "name a picture file")
+        if not word.startswith(_GIVEN):
+            refuse_address(os.fsdecode(word))
+        path = self._on_disk(file_of_address(word))
+        if path is None:
+            key = self._stored(word)
+            if key is None:
+                raise self._absent(word)
+            self.notes.append(f"{os.fsdecode(word)} is not on disk; it is taken as the snapshot has it")
+            return Term(operand, None, key)
+        data = _read(path)
+        if path != file_of_address(word):
+            self.notes.append(f"{os.fsdecode(word)} is taken as {os.fsdecode(path)}")
+        return Term(operand._replace(image=path), data, self._repo.hash.digest(data))
+
+    def _picture_meant(self, word: str) -> bytes | None:
+        """Tell which picture a typed word means, by its path; None for a text.
+
+        Where the space reads no text, any word for a picture is one. Where it does, a word is one that ends as the name
+        of a picture does, and is a file or a path of the snapshot.
+
+        Raises: UsageError if it is an address, a folder or a pattern; or where it can be no text, and is no picture.
+        """
+        refuse_address(word)
+        try:
+            path = os.fsencode(word)
+        except UnicodeEncodeError:  # half a character is in no name
+            return None
+        if b"\0" in path:
+            return None
+        found = self._on_disk(path)
+        is_file = found is not None and os.path.isfile(found)
+        if (is_file or self._may_be_stored(word)) and (names_picture(word) or not self._reads_text()):
+            self.notes.append(
+                f"{word} is taken as the picture" + ("" if self._reads_text() else ": this space reads no text")
+            )
+            return path
+        refuse_pattern(word)
+        if found is not None and not is_file and "/" in word:
+            raise _folder(word)
+        if is_file:
+            refuse_video(word)
+        is_name = names_picture(word) and not any(map(str.isspace, word))
+        if self._reads_text():
+            if is_file or is_name:
+                self.notes.append(f"{word} is read as text; for the picture, write ./{word}")
+        elif is_name:
+            raise self._absent(path)
+        return None
+
+    def _may_be_stored(self, word: str) -> bool:
+        """Tell whether a word is a path of the snapshot. Only one with a slash is looked up: `cat` is a text."""
+        return "/" in word and self._stored(os.fsencode(word)) is not None
+
+    def _on_disk(self, path: bytes) -> bytes | None:
+        """Find what a path names: as it stands, or from the folder that holds the store. None if there is nothing."""
+        if os.path.lexists(path) or path.startswith(_GIVEN):
+            return path
+        beside = os.path.join(self._repo.base, path)
+        return beside if not path.startswith((b"./", b"../")) and os.path.lexists(beside) else None
+
+    def _stored(self, path: bytes) -> bytes | None:
+        """Find the key of a path in the snapshot."""
+
+        def look() -> bytes | None:
+            try:
+                tree = self._repo.tree(self._repo.snapshot(self._at))
+                keys = (tree.get(one) for one in prefixes_of(self._repo, tree, path))
+                return next((key for key in keys if key is not None), None)
+            except UsageError:
+                return None  # neither in a folder that is synced nor in the snapshot
+
+        return self._repo.reading(look)
+
+    def _reads_text(self) -> bool:
+        """Tell whether the space of the snapshot may read text: what its recipe does not say is not known yet."""
+        if self._text is None:
+            try:
+                recipe = self._repo.reading(lambda: self._repo.recipe(self._repo.snapshot(self._at).space))
+                self._text = recipe.get("text", None if recipe.get("family") in _WITHOUT_TEXT else True) is not None
+            except ModelError:  # its recipe is lost
+                self._text = False
+        return self._text
+
+    def _absent(self, word: bytes) -> UsageError:
+        """Make the error for a picture that is nowhere; the nearest name in its folder is said."""
+        name = os.fsdecode(word)
+        try:
+            refuse_pattern(name)
+        except UsageError as err:
+            return err
+        near = near_files(word)
+        meant = next((one for one in map(os.fsdecode, near) if names_picture(one)), None)
+        if meant is not None:
+            return UsageError(f"there is no picture {name}", "name a picture file", instead=(name, meant))
+        return UsageError(f"there is no picture {name}", did_you_mean(near, "name a picture file"))
+
+
+def _read(path: bytes) -> bytes:
+    name = os.fsdecode(path)
+    refuse_video(name)
+    try:
+        data = _given(path) if path.startswith(_GIVEN) else read_regular(path, _LARGEST)
+    except IsADirectoryError as err:
+        raise _folder(name) from err
+    except (FileNotFoundError, NotADirectoryError) as err:
+        if os.path.islink(path) and (program := program_of_link(os.fsdecode(os.readlink(path)))):
+            raise _elsewhere(name, program) from err
+        raise UsageError(f"there is no picture {name}", "name a picture file") from err
+    except OSError as err:
+        raise VstoreError(f"cannot read {name}: {err.strerror or err}", "name a picture file") from err
+    if program := program_of_pointer(data):
+        raise _elsewhere(name, program)
+    return data
+
+
+def _given(path: bytes) -> bytes:
+    """Read what the shell opened, to its end: `vstore search <(curl …)`. Raises: OSError."""
+    with open(path, "rb", buffering=0) as file:
+        return read_up_to(file, _LARGEST)
+
+
+def _folder(name: str) -> UsageError:
+    step = f"name a picture file; to search in a folder: --under {quoted(name)}"
+    return UsageError(f"{name} is a folder", step)
+
+
+def _elsewhere(name: str, program: str) -> VstoreError:
+    return VstoreError(f"the content of {name} is not here but in {program}", f"get it first: {FETCH[program]}")
