@@ -132,8 +132,10 @@ def _parts(words: Sequence[str], images: Sequence[str]) -> list[Part]:
 def _asking(
     store: Store, parts: Sequence[Part], options: Mapping[str, Any], *, quiet: bool
 ) -> Callable[[], SearchReport]:
+    showing = progress(quiet)  # the search runs in another thread, which knows no command line
+
     def ask() -> SearchReport:
-        with progress(quiet) as bar:
+        with showing as bar:
             return store.search([part.operand() for part in parts], progress=bar, **options)
 
     return ask
