@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from typing import Any
 
 import click
@@ -57,15 +58,16 @@ def _words(err: BaseException) -> tuple[str, int, str, str]:
     """Work out the code, the exit code, the message and the next step of an error."""
     if isinstance(err, VstoreError):
         return err.code, err.exit_code, err.message, err.next_step
-    if isinstance(err, click.NoSuchOption) and err.possibilities and err.ctx is not None:
-        from vstore_cli.suggestions import meant_command
-
-        near = err.possibilities[0]
-        meant = meant_command(err.ctx, err.option_name, near) or near
-        return "usage", 2, err.message, f"did you mean: {meant}; see: {err.ctx.command_path} --help"
     if isinstance(err, click.UsageError):
         help_of = f"see: {err.ctx.command_path} --help" if err.ctx is not None else ""
-        return "usage", 2, err.format_message(), help_of
+        near = _mistyped(err)
+        if near is None or err.ctx is None:
+            return "usage", 2, err.format_message(), help_of
+        from vstore_cli.suggestions import meant_command
+
+        meant = meant_command(err.ctx, *near) or near[1]
+        message = err.message if isinstance(err, click.NoSuchOption) else err.format_message()
+        return "usage", 2, message, f"did you mean: {meant}; {help_of}"
     if isinstance(err, click.ClickException):
         return "failure", 1, err.format_message(), ""
     if isinstance(err, (KeyboardInterrupt, click.Abort)):
@@ -83,6 +85,20 @@ def _words(err: BaseException) -> tuple[str, int, str, str]:
         f"{type(err).__name__}: {err}",
         "this is a bug in vstore: please report it with the lines above",
     )
+
+
+def _mistyped(err: click.UsageError) -> tuple[str, str] | None:
+    """Find the mistyped option of an error, or value where a few are allowed, and the nearest one there is."""
+    if isinstance(err, click.NoSuchOption):
+        return (err.option_name, err.possibilities[0]) if err.possibilities else None
+    kind = err.param.type if isinstance(err, click.BadParameter) and err.param is not None else None
+    found = re.match(r"'(.+)' is not one of ", err.message)
+    if not isinstance(kind, click.Choice) or found is None:
+        return None
+    from difflib import get_close_matches  # few words are mistyped
+
+    near = get_close_matches(found[1].lower(), map(str, kind.choices), n=1)
+    return (found[1], near[0]) if near else None
 
 
 def _trace(err: BaseException) -> None:

@@ -309,7 +309,9 @@ def _text(option: click.Option, value: Any, where: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    return {True: "true", False: "false"}[value] if isinstance(value, bool) else repr(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, str | int | float | list | dict) else str(value)  # a date
 
 
 def _sample(option: click.Option) -> str:

@@ -277,6 +277,7 @@ def test_a_relative_folder_for_configurations_is_none(pictures: Configured, monk
         ("[log]\nlimit = [1]", ", line 2, [log] limit: [1] is not a number or a text"),
         ("[log]\nlimit = ''", ", line 2, [log] limit: the value is empty"),
         ("[search]\ndevice = 1", ", line 2, [search] device: 1 is not a text"),
+        ("[search]\nat = 2026-11-20", ", line 2, [search] at: 2026-11-20 is not a text"),
         ("[sync]\nquiet = 'yes'", ", line 2, [sync] quiet: 'yes' is not true or false"),
         ("[sync]\nquiet = 1", ", line 2, [sync] quiet: 1 is not true or false"),
         ("[sync]\ncommit-every = 'often'", ", line 2, [sync] commit-every: 'often' is not a valid duration"),
@@ -414,6 +415,12 @@ def test_people_see_the_same(pictures: Configured, monkeypatch: pytest.MonkeyPat
     plain = pictures("config", "list", "sync").out
     assert "allow-mass-delete" not in plain and "kept with" not in plain
     assert "there is no command vstore snyc" in pictures("config", "list", "snyc", code=2).err
+
+
+def test_options_are_listed_beside_a_damaged_store(pictures: Configured) -> None:
+    (pictures.store / "FORMAT").write_bytes(b"x")
+    ran = pictures("config", "list", "search")
+    assert "search.k" in ran.out and ran.err.startswith("Note: what folders keep is not listed: ")
 
 
 def test_the_path_is_said_before_there_is_a_file(line: Configured, monkeypatch: pytest.MonkeyPatch) -> None:

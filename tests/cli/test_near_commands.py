@@ -101,6 +101,15 @@ def test_a_mistyped_option_gets_the_whole_command(line: Line) -> None:
     )
 
 
+def test_a_mistyped_value_gets_the_whole_command_where_a_few_are_allowed(pictures: Line) -> None:
+    ran = pictures("export", "out", "--format", "jsnl", code=2)
+    assert "'jsnl' is not one of 'triple'" in ran.err
+    assert ran.err.endswith("did you mean: vstore export out --format jsonl; see: vstore export --help\n")
+    assert "did you mean: vstore export out --format=npz;" in pictures("export", "out", "--format=NPZZ", code=2).err
+    assert "did you mean" not in pictures("export", "out", "--format", "xyzzy", code=2).err
+    assert "did you mean" not in pictures("gc", "-n", "--frob", code=2).err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "meant"),
     [

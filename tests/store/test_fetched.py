@@ -70,6 +70,19 @@ def test_what_names_none_of_them_is_an_error(world: World, name: str) -> None:
         world.repo.snapshot(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("orgin/v7", "origin/v7"), ("origin/v7/", "origin/v7"), ("ost/v7", "øst/v7"), ("other/v2", "v2")],
+)
+def test_a_near_miss_names_one_of_them(world: World, name: str, meant: str) -> None:
+    with pytest.raises(SnapshotNotFound, match=rf"did you mean {meant}\? "):
+        world.repo.snapshot(name)
+
+
+def test_a_date_means_a_snapshot_of_this_store(world: World) -> None:
+    assert world.repo.snapshot("2099-01-01").name == "v2"
+
+
 def test_one_of_them_becomes_current_and_the_next_sync_builds_on_it(world: World) -> None:
     store = world.store
     assert store.rollback("origin/v7").current == "origin/v7"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from vstore import UsageError
+from vstore import UsageError, VstoreError
 from vstore_cli.commands.snapshot import InOrder
 from vstore_cli.locate import config_file, find_store, open_store
 from vstore_cli.only_typed import ONLY_TYPED
@@ -170,10 +170,14 @@ def _rows(group: click.Group) -> Iterator[Row]:
 
 def _kept() -> dict[str, Any]:
     """Find the options that are kept with the folders of the store, if there is one."""
-    if find_store() is None:
+    try:
+        if find_store() is None:
+            return {}
+        with open_store() as store:
+            return dict(store.folder_options())
+    except VstoreError as err:
+        click.echo(f"Note: what folders keep is not listed: {shown(err.message)}", err=True)
         return {}
-    with open_store() as store:
-        return dict(store.folder_options())
 
 
 def _number(option: click.Option, value: Any) -> Any:

@@ -53,7 +53,8 @@ def refuse_address(word: str) -> None:
 def refuse_pattern(word: str) -> None:
     """Refuse a pattern for pictures that a shell left as it is, as no file matched. Raises: UsageError."""
     if re.search(r"[*?]|\[.+\]", word) and names_picture(word) and " " not in word:
-        raise UsageError(f"no file matches {word}", "name a picture file, or list them with: vstore find GLOB")
+        glob = quoted(word.rpartition("/")[2])
+        raise UsageError(f"no file matches {word}", f"name a picture file, or look for some with: vstore find {glob}")
 
 
 def names_picture(word: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -26,20 +27,27 @@ if TYPE_CHECKING:
 class Place:
     """A watched folder, or a part of one, as one walk found it.
 
+    target:  as a sync takes it in.
     path:    absolute.
-    folders: those in which names matter: itself, and what a sync enters below it. None where it may not be looked at.
+    folders: those in which names matter: itself, and what a sync enters below it; none if it may not be looked at.
+    untold:  those of them with a name that is not UTF-8, which no event can tell.
     digest:  of the names and stats of its pictures.
-    has_bytes: a name in it is not UTF-8, and no event can tell it.
     silent:  the type of its filesystem, if that does not tell of every change, else None.
     """
 
-    def __init__(self, repo: Repository, target: Target, listed: Sequence[Mount]) -> None:
-        """listed: what is mounted. Raises: SystemLimit."""
+    def __init__(
+        self, repo: Repository, target: Target, listed: Sequence[Mount], stop: threading.Event | None = None
+    ) -> None:
+        """
+        listed: what is mounted.
+        stop:   ends the walk when set; the place is of no use then.
+        Raises: SystemLimit.
+        """
         self.target = target
         self.path = os.path.join(target.place, target.under) if target.under else target.place
         self.silent = silent_kind(target.place, list(listed))
         self.folders: set[bytes] = set()
-        self.has_bytes = False
+        self.untold: set[bytes] = set()
         self._scan = Scan(
             target.place,
             target.options,
@@ -51,8 +59,12 @@ class Place:
         digest = hashlib.blake2b(digest_size=16)
         try:
             for folder in self._scan:
-                self.has_bytes = self.has_bytes or not all(map(is_text, map(names_in, folder.heads)))
-                self.folders.add(os.path.join(target.place, folder.path) if folder.path else target.place)
+                if stop is not None and stop.is_set():
+                    break
+                path = os.path.join(target.place, folder.path) if folder.path else target.place
+                self.folders.add(path)
+                if not all(map(_is_text, [path, *map(names_in, folder.heads)])):
+                    self.untold.add(path)
                 digest.update(b"".join([folder.path, b"\0", *folder.heads]))
         except (Untrusted, UsageError):  # the sync says so
             self.folders.clear()
@@ -75,8 +87,10 @@ class Place:
         return self._scan.takes(within)
 
 
-def places_of(repo: Repository, paths: Sequence[bytes], listed: Sequence[Mount]) -> list[Place]:
-    """Walk the folders of a watch. paths: as given; none means all that the store knows.
+def places_of(
+    repo: Repository, paths: Sequence[bytes], listed: Sequence[Mount], stop: threading.Event | None = None
+) -> list[Place]:
+    """Walk the folders of a watch. paths: as given; none means all that the store knows. listed, stop: as in `Place`.
 
     Those that are missing, or may not be looked at, are left out: the sync says so.
     """
@@ -89,7 +103,7 @@ def places_of(repo: Repository, paths: Sequence[bytes], listed: Sequence[Mount])
                 continue
             targets = _known(repo)
         for target in targets:
-            place = Place(repo, target, listed)
+            place = Place(repo, target, listed, stop)
             if place.folders:
                 found[target.prefix] = place
     return list(found.values())
@@ -97,7 +111,6 @@ def places_of(repo: Repository, paths: Sequence[bytes], listed: Sequence[Mount])
 
 def _known(repo: Repository) -> list[Target]:
     """List the folders of a store that may be looked at, where some may not."""
-
     folders = KnownFolders(repo)
     return [
         Target(root, repo.place(root), repo.scan_options(root))
@@ -106,7 +119,7 @@ def _known(repo: Repository) -> list[Target]:
     ]
 
 
-def is_text(name: bytes) -> bool:
+def _is_text(name: bytes) -> bool:
     """Tell whether a name is UTF-8."""
     try:
         name.decode()

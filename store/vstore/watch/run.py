@@ -116,14 +116,17 @@ class _Watch:
         walk = time.monotonic() - began
         for note in notes:
             yield Watched(now(), note=note)
+        if self._stop.is_set():
+            return
         has_read = 0
         for step in self._syncer.run():
             if step.report is not None:
                 has_read += step.report.embedded + step.report.reused
-            if isinstance(step.error, ModelError):
-                self._model.unload()  # the next sync loads it again
             yield step
-        self._pace.end(time.monotonic(), failed=self._syncer.is_failing, walk=walk)
+        errors = self._syncer.errors
+        if any(isinstance(error, ModelError) for error in errors):
+            self._model.unload()  # the next sync loads it again
+        self._pace.end(time.monotonic(), failed=bool(errors), walk=walk)
         if has_read >= FLOOD:
             self._pace.change(time.monotonic())
         self._seen = self._store()
@@ -136,7 +139,7 @@ class _Watch:
         has_slept, self._ahead = abs(ahead - self._ahead) > LEAP, ahead
         self._reload()
         store = self._store()
-        others = store[0] != self._seen[0] and (self._syncer.is_failing or store[1] != self._seen[1])
+        others = store[0] != self._seen[0] and (self._pace.is_failing or store[1] != self._seen[1])
         if has_slept or others or self._folders.have_moved():
             self._pace.ask()
         self._seen = store

@@ -39,11 +39,11 @@ class Sync(Protocol):
 class Syncer:
     """The syncs of one watch.
 
-    is_failing: the last one was refused, wholly or in part.
+    errors: of the last one; each folder may have one.
     """
 
     def __init__(self, repo: Repository, paths: Sequence[bytes], sync: Sync) -> None:
-        self.is_failing = False
+        self.errors: list[VstoreError] = []
         self._repo = repo
         self._paths = paths
         self._sync = sync
@@ -55,6 +55,7 @@ class Syncer:
 
         Raises: StoreGone, StoreClosed, FormatTooNew, LockLost; at first UsageError and MissingPackage, too.
         """
+        errors: list[VstoreError] = []
         said: set[str] = set()
         for outcome in self._outcomes():
             if not isinstance(outcome, VstoreError):
@@ -64,9 +65,11 @@ class Syncer:
             if str(error) not in self._said | said:
                 yield Watched(now(), error=error)
             said.add(str(error))
-        self._said, self.is_failing, self._is_first = said, bool(said), False
+            errors.append(error)
+        self._said, self.errors, self._is_first = said, errors, False
 
     def _outcomes(self) -> Iterator[SyncReport | VstoreError]:
+        """Sync all folders, or as many of them as can be synced together."""
         parts = self._parts()
         whole = self._attempt(parts)
         is_split = isinstance(whole, (Refused, UsageError)) and self._repo.state.hold is None
@@ -84,6 +87,7 @@ class Syncer:
         yield from self._alone(parts)
 
     def _alone(self, parts: Sequence[bytes]) -> Iterator[SyncReport | VstoreError]:
+        """Sync each folder alone, and those that are refused again, as long as others change."""
         is_going = True
         while is_going:
             is_going, refused = False, []
