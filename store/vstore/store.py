@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from vstore.disk.owner import User
 from vstore.format.layout import FOLDER
-from vstore.paths import AnyPath, absolute, as_bytes, as_path, several
+from vstore.paths import AnyPath, absolute, as_bytes, as_path, lasting, several
 from vstore.repository.discovery import find_store, is_store
 from vstore.repository.embedders import Embedders, KeptModel
 from vstore.repository.pool import Pool
@@ -360,7 +360,7 @@ class Store:
         chosen, end = WatchOptions(**options), stop or threading.Event()
         words = Options(**chosen.of_sync())
         settings_of(chosen.device, chosen.batch_size, offline=chosen.offline)
-        named = [os.path.abspath(as_bytes(path)) for path in several(paths)]
+        named = [lasting(path) for path in several(paths)]
         with self._pool.one() as repo:
             model = KeptModel(repo, self._given, self._embedders.consent_of_user)
 
