@@ -40,6 +40,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "watch": ("watch:watch", "Sync whenever pictures change."),
         "status": ("status:status", "Show what a sync would do."),
         "import": ("import_:import_", "Import an index that another tool made."),
+        "root": ("root:root", "List the folders, take one out, rename one."),
     },
     "Use it": {
         "search": ("search:search", "Find pictures that look like a picture or match a text."),

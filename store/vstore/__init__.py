@@ -87,6 +87,9 @@ if TYPE_CHECKING:
     from vstore.repository.cut_picture import Truncated as Truncated
     from vstore.repository.files import Files as Files
     from vstore.repository.init import InitReport as InitReport
+    from vstore.roots.report import RootRemoved as RootRemoved
+    from vstore.roots.report import RootRenamed as RootRenamed
+    from vstore.roots.report import RootRow as RootRow
     from vstore.search.dupes import DupesReport as DupesReport
     from vstore.search.groups import Group as Group
     from vstore.search.groups import Picture as Picture
@@ -159,6 +162,7 @@ _HOMES = {
     "vstore.repository.cut_picture": "Truncated",
     "vstore.repository.files": "Files",
     "vstore.repository.init": "InitReport",
+    "vstore.roots.report": "RootRemoved RootRenamed RootRow",
     "vstore.search.dupes": "DupesReport",
     "vstore.search.groups": "Group Picture",
     "vstore.search.operand": "Operand",

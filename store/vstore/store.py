@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from vstore.progress import Progress
     from vstore.repair.report import RepairReport
     from vstore.repository.init import InitReport
+    from vstore.roots.report import RootRemoved, RootRenamed, RootRow
     from vstore.search.dupes import DupesReport
     from vstore.search.operand import Operand
     from vstore.search.search import SearchReport
@@ -679,6 +680,41 @@ class Store:
         from vstore.versions.log import why_log_is_cut
 
         return self._read(why_log_is_cut)
+
+    # Folders
+
+    def root_list(self) -> list[RootRow]:
+        """List the folders, and labels of the current snapshot that no folder has any more. Raises: Damage."""
+        from vstore.roots.listing import root_list
+
+        return self._read(root_list)
+
+    def root_remove(
+        self, root: AnyPath, *, message: str = "", dry_run: bool = False, wait: bool = False
+    ) -> RootRemoved:
+        """Take a folder out of the index, by its label or its place. `undo` brings it back. Its label is free then.
+
+        Touches no picture, and deletes no vector: gc does, once no snapshot has them.
+        message: a note for the snapshot.
+        wait:    wait for a sync that is running.
+        Raises:  UsageError, MigrationNeeded; Refused while syncing is held; Locked, Damage, DiskTrouble.
+        """
+        from vstore.roots.remove import root_remove
+
+        return self._use(lambda repo: root_remove(repo, root, message=message, dry_run=dry_run, wait=wait))
+
+    def root_rename(
+        self, old: AnyPath, new: str, *, message: str = "", dry_run: bool = False, wait: bool = False
+    ) -> RootRenamed:
+        """Give a folder, named by its label or its place, another label. Nothing is read, nothing embedded.
+
+        message: a note for the snapshot.
+        wait:    wait for a sync that is running.
+        Raises:  UsageError, LabelTaken, MigrationNeeded; Refused while syncing is held; Locked, Damage, DiskTrouble.
+        """
+        from vstore.roots.rename import root_rename
+
+        return self._use(lambda repo: root_rename(repo, old, new, message=message, dry_run=dry_run, wait=wait))
 
     # Embedding spaces
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from support.folders import World, put
 
+from vstore.format.relabelling import Labels
 from vstore.repository.files import Files, files_of
 from vstore.store import Store
 
@@ -47,7 +48,7 @@ def test_the_folders_of_strangers_are_not_looked_at(tmp_path: Path) -> None:
     Store.sync_new(store, [tmp_path / "mine"])
     shutil.copytree(tmp_path / "gift", tmp_path / "unpacked")
     with Store(store, config=tmp_path / "config") as mine:
-        assert mine._use(files_of).unnamed == ()
+        assert mine._use(lambda repo: files_of(repo, Labels())).unnamed == ()
     with Store(tmp_path / "unpacked/.vstore", config=tmp_path / "other") as gift:
-        files = gift._use(files_of)
+        files = gift._use(lambda repo: files_of(repo, Labels()))
     assert (files.file_of(b"mine/a.png"), files.unnamed) == (os.fsencode(tmp_path / "mine/a.png"), (b"mine",))

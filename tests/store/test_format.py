@@ -108,6 +108,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     _import(world)
     fill(world.repo)
     world.all()
+    for folder in ("one/more", "two/more"):
+        put(world.top / folder, {"e.png": 30})
+        world.sync(world.top / folder)
+        world.store.root_remove("more")
     world.store.snapshot_tag("v2", "good")
     world.store.rollback("v2", hold=True)
     world.store.undo()
@@ -222,6 +226,16 @@ def test_what_the_state_lists_has_the_fields_of_its_table(
         "space": Space("id", "n", "verified", b"r", 8, {"model": "m"}, b"p", by_name=(b"k",)).to_json(),
     }
     assert seen | set(full.get(name, ())) == set(listed)
+
+
+def test_the_folders_that_labels_meant_have_the_fields_of_their_table(world: World) -> None:
+    listed = {word(row["field"]): row for row in table("retired")}
+    entries = world.repo.state.document["retired"]["more"]
+    assert [sorted(entry) for entry in entries] == [
+        sorted(listed), sorted(field for field, row in listed.items() if not is_optional(row)),
+    ]  # fmt: skip
+    assert all(fits(value, listed[field]["type"]) for entry in entries for field, value in entry.items())
+    assert entries == [one.to_json() for one in world.repo.state.retired["more"]]
 
 
 def test_a_root_keeps_every_option_that_the_table_names(world: World) -> None:

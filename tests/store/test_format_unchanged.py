@@ -25,7 +25,7 @@ MOVED = ("13", "14")  # to docs/reference/json.md
 JSON = [table for section in MOVED for table in FORMAT_1[section]["tables"]]
 REWORDED = {  # how many facts of format 1 are said otherwise since, by section
     "1": 1,  # a content id begins with 1: with the number of the format, while that was 1
-    "2": 2,  # the number in `FORMAT` is 1 or 2; `migrate` and `repair` write `FORMAT` again
+    "2": 3,  # the number in `FORMAT` is 1 or 2; `migrate` and `repair` write `FORMAT` again; `locks/` holds `watch`
     "3": 3,  # gc writes the trees of format 2, and removes parts of indexes; packs merge by levels
     "4": 2,  # the snapshots in the state are the window; `decide` is undoable
     "8": 5,  # recipes of more families have more values: their names, preparations, positions and texts

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.builder import RECIPE, Builder, aliases, unit_vectors
+from support.builder import HASH, RECIPE, Builder, aliases, unit_vectors
 from support.builder import key as builder_key
 from support.folders import World
 from support.numbered import NumberedStore, key
 
 from vstore.browse.failed import unread_files
+from vstore.disk.catalogue import Catalogue
 from vstore.errors import Damage, SnapshotNotFound, StoreClosed, UsageError
+from vstore.format.pages import level_of
 from vstore.format.recipes import space_id
 from vstore.format.tree import Tree
 from vstore.repository.add_space import add_space
@@ -104,6 +106,18 @@ def test_a_picture_lists_itself_and_an_older_snapshot_its_own(settled: World) ->
     assert entry.details.modified is not None
 
 
+def test_the_time_of_a_file_is_no_time_of_an_older_picture(settled: World) -> None:
+    settled.put({"a.png": 1})
+    settled.sync()
+    settled.put({"a.png": 2})
+    settled.sync()
+    old, new = (next(iter(settled.store.ls(["pictures"], at=at, long=True).entries)) for at in ("v1", "v2"))
+    assert old.details is not None
+    assert new.details is not None
+    assert (old.details.modified, old.details.width) == (None, 30)
+    assert new.details.modified is not None
+
+
 def test_one_word_is_a_snapshot_or_a_path_and_never_both(settled: World, monkeypatch: pytest.MonkeyPatch) -> None:
     settled.put({"a.png": 1, "v1/b.png": 2})
     settled.sync()
@@ -177,6 +191,16 @@ def test_files_that_are_too_large_or_closed_are_among_them(settled: World, fault
     assert all(entry.key is None for entry in found.values())
 
 
+def test_what_the_snapshot_holds_has_not_failed(world: World) -> None:
+    world.put({"a.png": 1})
+    world.sync()  # the file is young: its stat says nothing yet
+    catalogue = Catalogue.open(world.folder / "catalogue", world.repo.store_id, write=True)
+    assert catalogue is not None
+    with catalogue, catalogue.batch() as batch:
+        batch.put_decode_failure(bytes.fromhex(world.key(1)), "an older decoder", "truncated", "it was cut then")
+    assert list(world.another().ls(failed=True).entries) == []
+
+
 def test_without_a_catalogue_nothing_is_known_to_have_failed(settled: World) -> None:
     settled.put({"a.png": 1, "broken.png": b"no picture"})
     settled.sync()
@@ -203,6 +227,28 @@ def test_the_first_lines_cost_no_more_than_the_first_pages(tmp_path: Path, monke
         assert len(read) < 20  # of about 160
         lines.close()  # type: ignore[attr-defined]
         assert len(list(store.ls(["p"]).entries)) == 20_000
+
+
+def test_a_look_at_one_place_of_a_tree_reads_a_page_of_each_level() -> None:
+    made = Tree.empty(HASH, {}.__getitem__).edited(
+        {f"p/{n:06}.png".encode(): HASH.digest(b"%d" % n) for n in range(60_000)}
+    )
+    read: list[bytes] = []
+
+    def fetch(digest: bytes) -> bytes:
+        read.append(digest)
+        return made.fresh[digest]
+
+    tree = Tree(HASH, fetch, made.root)
+    found = next(tree.range(b"p/030000", None))
+    assert found[0] == b"p/030000.png"
+    level = level_of(made.fresh[made.root])
+    assert level >= 2
+    assert len(set(read)) == level + 1
+    for n in range(0, 60_000, 400):  # many looks read the inner pages once
+        assert tree.get(f"p/{n:06}.png".encode()) == HASH.digest(b"%d" % n)
+    inner = [digest for digest, at in made.pages() if at]
+    assert all(read.count(digest) <= 20 for digest in inner)
 
 
 def test_the_pictures_of_large_folders_are_counted(tmp_path: Path) -> None:

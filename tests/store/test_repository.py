@@ -22,6 +22,7 @@ from vstore.errors import (
     DiskTrouble,
 )
 from vstore.format import small_files
+from vstore.format.state import State
 from vstore.repository.repository import Repository
 from vstore.search.query import Operand
 from vstore.store import Store
@@ -68,7 +69,7 @@ def test_a_tree_is_shown_under_the_labels_of_today(builder: Builder) -> None:
         b"2024x/c.png": key(3),
         b"other/2024/d.png": key(4),
     }
-    assert dict(repo.mapped_tree(snapshot, {})) == before
+    assert dict(repo.mapped_tree(snapshot, State({}))) == before
     assert dict(repo.mapped_tree(None)) == {}
     assert repo.today(b"2024/a.png") == b"home/pictures/2024/a.png"
 
@@ -77,8 +78,9 @@ def test_the_file_of_a_stored_path_is_found_through_the_roots_of_today(builder: 
     builder.add_root("home", tmp_path / "home")
     builder.absorb("2024", "home/2024")
     repo = builder.repo
-    assert repo.file_of(b"2024/a.png") == os.fsencode(tmp_path / "home" / "2024" / "a.png")
-    assert repo.file_of(b"gone/a.png") is None
+    file_of = repo.file_finder(None)
+    assert file_of(b"2024/a.png") == os.fsencode(tmp_path / "home" / "2024" / "a.png")
+    assert file_of(b"gone/a.png") is None
 
 
 # Reading while others write

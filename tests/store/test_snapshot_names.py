@@ -17,7 +17,7 @@ from support.failing_disks import disk
 from support.folders import World
 
 from vstore import Operand, clock
-from vstore.errors import AmbiguousSnapshot, SnapshotNotFound, UsageError
+from vstore.errors import AmbiguousSnapshot, Damage, SnapshotNotFound, UsageError
 from vstore.format.entries import Snapshot
 from vstore.format.hashing import store_hash
 from vstore.format.listing import Listing
@@ -167,6 +167,15 @@ def test_a_near_miss_names_what_it_may_mean(versions: Repository, name: str, mea
 def test_nothing_is_suggested_that_there_is_not(versions: Repository, name: str) -> None:
     with pytest.raises(SnapshotNotFound) as raised:
         versions.snapshot(name)
+    assert raised.value.instead is None
+
+
+def test_a_suggestion_that_cannot_be_looked_up_is_none(versions: Repository) -> None:
+    def lost() -> list[str | None]:
+        raise Damage("refs/000000000001.json is damaged", "run: vstore repair")
+
+    with pytest.raises(SnapshotNotFound) as raised:
+        find_snapshot(versions.listing, "previous", Past(lost, list, lambda: 0))
     assert raised.value.instead is None
 
 
@@ -375,6 +384,14 @@ def test_a_tag_that_looks_like_a_date_keeps_its_meaning(dated: World) -> None:
         dated.store.snapshot_tag("v1", "2026-11-21")
     dated.store.snapshot_untag("2026-11-20")
     assert dated.repo.snapshot("2026-11-20").name == "v1"
+
+
+def test_no_tag_of_a_forged_store_takes_the_place_of_current_or_latest(versions: Repository) -> None:
+    with versions.committing("tag"):
+        versions.publish("tag", {"tags": {"current": "v1", "latest": "v1"}})
+    assert versions.snapshot("current").name == "v2"
+    assert versions.snapshot("latest").name == "v4"
+    assert versions.snapshot("latest~1").name == "v3"
 
 
 # Any names of any store

@@ -27,6 +27,10 @@ STATE: dict[str, Any] = {
         "odd": {"place": {"b64": "/w=="}, "relative": False},
     },
     "absorbed": {"old": "pictures/old", "older": "old/deep"},
+    "retired": {
+        "pictures": [{"place": "/a", "relative": False, "from": 1, "before": 3}],
+        "free": [{"place": "x", "relative": True}],
+    },
     "spaces": {
         SPACE: {"name": "a", "status": "verified", "dim": 8, "recipe": KEY, "probes": KEY, "by_name": [KEY]},
         "00" * 32: {
@@ -92,6 +96,16 @@ WRONG: list[tuple[tuple[str, ...], Any]] = [
     (("absorbed", "old"), "old"),
     (("absorbed", "old"), "older/x"),
     (("absorbed", "old"), "a/" * 20_000 + "a"),
+    (("retired",), []),
+    (("retired", "a/b"), []),
+    (("retired", "free"), {}),
+    (("retired", "free"), [5]),
+    (("retired", "free"), [{"place": "a\0b", "relative": True}]),
+    (("retired", "free"), [{"place": "", "relative": True}]),
+    (("retired", "free"), [{"place": "x", "relative": 1}]),
+    (("retired", "free"), [{"place": "x", "relative": True, "from": 1, "before": 1}]),
+    (("retired", "free"), [{"place": "x", "relative": True, "from": 0, "before": 3}]),
+    (("retired", "free"), [{"place": "x", "relative": True, "before": 3}]),
     (("spaces", "../x"), {"name": "a", "status": "claimed", "dim": 1}),
     (("spaces", SPACE), None),
     (("spaces", SPACE, "name"), "a\x1b"),

@@ -122,7 +122,7 @@ def test_places_are_compared_by_device_and_inode(settled: World, reads: Reads, m
     assert classes(settled.sync(settled.top / "Pictures")) == {"unchanged": 2}
     assert classes(settled.sync(settled.top / "Pictures/x")) == {"unchanged": 1}
     assert (list(places(settled)), reads.opened) == (["pictures"], [])
-    assert prefixes_of(settled.repo, settled.tree(), os.fsencode(settled.top / "Pictures/x")) == (b"pictures/x",)
+    assert within(settled, "current", os.fsencode(settled.top / "Pictures/x")) == (b"pictures/x",)
 
 
 def test_a_link_to_a_root_means_that_root(settled: World) -> None:
@@ -342,7 +342,7 @@ def test_a_root_that_moved_together_with_its_store_is_where_it_was_beside_it(tmp
     with Store(tmp_path / "new/.vstore", load_embedder=old.load) as store:
         assert classes(store.sync()) == {"unchanged": 2}
         assert classes(store.sync([tmp_path / "new/pictures"])) == {"unchanged": 2}
-        assert os.fsdecode(Repository(tmp_path / "new/.vstore").file_of(b"pictures/a.png") or b"") == str(
+        assert os.fsdecode(Repository(tmp_path / "new/.vstore").file_finder(None)(b"pictures/a.png") or b"") == str(
             tmp_path / "new/pictures/a.png"
         )
 
@@ -484,18 +484,21 @@ def test_a_move_into_another_root_is_no_root_any_more(settled: World) -> None:
 # What a path means in a search
 
 
+def within(world: World, snapshot: str, path: bytes) -> tuple[bytes, ...]:
+    repo = world.repo
+    return prefixes_of(repo, repo.snapshot(snapshot), world.tree(snapshot), path)
+
+
 def test_a_path_is_found_under_all_the_labels_it_had(absorbed: World) -> None:
     absorbed.sync()
-    repo = absorbed.repo
     here = os.fsencode(absorbed.pictures)
-    old, new = absorbed.tree("v1"), absorbed.tree("v2")
-    assert prefixes_of(repo, new, here + b"/2024") == (b"2024", b"pictures/2024")
-    assert prefixes_of(repo, old, here + b"/2024/b") == (b"2024/b", b"pictures/2024/b")
-    assert prefixes_of(repo, old, b"pictures") == (b"2024", b"pictures", b"x")
-    assert prefixes_of(repo, old, b"2024/b") == (b"2024/b", b"pictures/2024/b")
-    assert prefixes_of(repo, new, os.fsencode(absorbed.top)) == (b"2024", b"pictures", b"x")
+    assert within(absorbed, "v2", here + b"/2024") == (b"2024", b"pictures/2024")
+    assert within(absorbed, "v1", here + b"/2024/b") == (b"2024/b", b"pictures/2024/b")
+    assert within(absorbed, "v1", b"pictures") == (b"2024", b"pictures", b"x")
+    assert within(absorbed, "v1", b"2024/b") == (b"2024/b", b"pictures/2024/b")
+    assert within(absorbed, "v2", os.fsencode(absorbed.top)) == (b"2024", b"pictures", b"x")
 
 
 def test_a_path_under_no_root_is_an_error(absorbed: World) -> None:
     with pytest.raises(UsageError, match="is not in any synced folder"):
-        prefixes_of(absorbed.repo, absorbed.tree(), b"/nowhere/at/all")
+        within(absorbed, "current", b"/nowhere/at/all")

@@ -537,14 +537,19 @@ def test_a_store_of_somebody_else_is_not_watched(synced: World, monkeypatch: pyt
     assert digests(synced.folder, without=()) == before
 
 
-def test_names_that_are_not_utf_8_are_found_by_looking(synced: World) -> None:
+def test_names_that_are_not_utf_8_are_found_by_looking_and_the_rest_by_events(synced: World) -> None:
+    synced.put({"in/a.png": 40})
+    synced.all()
+    odd = os.fsdecode(b"pictures/\xff.png")
     with Watching.of(synced) as watching:
-        odd = os.fsdecode(b"pictures/\xff.png")
         (synced.top / odd).write_bytes(drawn(80))
         watching.until(lambda: odd in synced.paths())
+        watching.until(lambda: any("1 folder in it with names that are not UTF-8" in note for note in watching.notes))
         (synced.top / odd).write_bytes(drawn(81))
         watching.until(lambda: synced.aliases()[odd] == synced.key(81))
-        watching.until(lambda: any("not UTF-8" in note for note in watching.notes))
+    with Watching.of(synced, every=1000.0) as watching:
+        synced.put({"in/b.png": 41})
+        watching.until(lambda: "pictures/in/b.png" in synced.paths())
 
 
 # Faults of events

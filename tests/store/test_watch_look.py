@@ -93,10 +93,13 @@ def test_the_digest_changes_with_the_pictures_and_with_nothing_else(rich: World)
     assert look(rich).digest not in (before, after)
 
 
-def test_names_that_are_not_utf_8_are_noticed(rich: World) -> None:
-    assert not look(rich).has_bytes
-    (rich.pictures / os.fsdecode(b"\xff.png")).write_bytes(b"x")
-    assert look(rich).has_bytes
+def test_folders_with_names_that_are_not_utf_8_are_known(rich: World) -> None:
+    assert not look(rich).untold
+    (rich.pictures / "in" / os.fsdecode(b"\xff.png")).write_bytes(b"x")
+    assert look(rich).untold == {os.fsencode(rich.pictures / "in")}
+    odd = rich.pictures / "in/deep" / os.fsdecode(b"\xfe")
+    odd.mkdir()
+    assert look(rich).untold == {os.fsencode(path) for path in (rich.pictures / "in", rich.pictures / "in/deep", odd)}
 
 
 def test_a_missing_folder_is_left_out(rich: World) -> None:

@@ -186,7 +186,7 @@ def test_a_store_of_format_1_counts_too(tmp_path: Path) -> None:
         before = store._repo.state.roots
         assert before and all("since" not in root.to_json() for root in before.values())
         for label in before:
-            assert fullest(store._repo, label, {}, now=0.0) is not None
+            assert fullest(store._repo, label, store._repo.state, now=0.0) is not None
 
 
 def test_the_fullest_of_a_folder_is_not_that_with_the_most_pictures(settled: World) -> None:
@@ -197,11 +197,11 @@ def test_the_fullest_of_a_folder_is_not_that_with_the_most_pictures(settled: Wor
     put(other, many(50, first=1000))
     settled.sync(settled.pictures, other)
     repo = settled.repo
-    found = fullest(repo, "pictures", {})
+    found = fullest(repo, "pictures", repo.state)
     assert found is not None and found.name == "v1"
-    found = fullest(repo, "other", {})
+    found = fullest(repo, "other", repo.state)
     assert found is not None and found.name == "v2"
-    assert fullest(repo, "unknown", {}) is None
+    assert fullest(repo, "unknown", repo.state) is None
 
 
 NAMES = [f"{top}/{name}" for top, name in itertools.product("abc", range(400))]

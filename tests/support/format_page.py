@@ -16,6 +16,7 @@ ANCHORS = {
     "record": "A record is one line of canonical JSON",
     "state": "The state *(tested)*;",
     "root": "A *root* *(tested)*",
+    "retired": "that a label meant *(tested)*",
     "space": "A *space* *(tested)*",
     "import": "What an *import* left over *(tested)*",
     "snapshot": "A *snapshot* *(tested)*",

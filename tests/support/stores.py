@@ -427,6 +427,8 @@ OPERATIONS = [
     Operation("rollback", rich, call("rollback", "v1")),
     Operation("tag", rich, call("snapshot_tag", "v2", "new")),
     Operation("undo", rich, call("undo"), again=False),
+    Operation("root remove", rich, call("root_remove", "pictures"), again=False, turns=True),
+    Operation("root rename", rich, call("root_rename", "pictures", "photos"), again=False, turns=True),
     Operation("forget", rich, call("snapshot_forget", keep_last=1)),
     Operation("gc", with_garbage, call("gc", drop_unnamed=True)),
     Operation("repair", damaged, repair, turns=True),

@@ -26,7 +26,8 @@ _FLAT = (
 )
 _OF_A_LINE = ("k", "at", "under", "min_score", "new_since")  # options
 _HINT = (
-    "Type ./picture.jpg or words, as after vstore search. Options hold for their line: -k 5, --at v3, --under FOLDER.\n"
+    "Type ./picture.jpg or words, as after vstore search;\n"
+    "options hold for their line: -k 5, --at v3, --under PATH.\n"
     "Ctrl-C cancels a line; exit, or Ctrl-D, ends."
 )
 

@@ -14,6 +14,7 @@ from vstore.browse.spans import Held, Run, SnapshotSpan
 from vstore.errors import UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.format.pages import Alias, Child
+from vstore.format.relabelling import Labels, doubtful_labels
 from vstore.format.tree import Tree
 from vstore.repository.files import files_of
 from vstore.repository.repository import Repository
@@ -60,7 +61,8 @@ def find(repo: Repository, glob: str, *, at: str | None, all: bool, ignore_case:
         aliases, spans = _through_all(repo, wanted)
     else:
         aliases = [alias for leaf in tree.walk() for alias in wanted.among(tree, leaf)]
-    entries = _entries(repo, tree, aliases, spans, long=long)
+    labels = doubtful_labels(repo.state) if snapshot is None else repo.labels_in(snapshot)
+    entries = _entries(repo, tree, aliases, spans, labels=labels, long=long)
     near = () if aliases else tuple(_near(tree, wanted))
     return FindReport(None if snapshot is None else snapshot.name, entries, near)
 
@@ -82,9 +84,15 @@ def _through_all(repo: Repository, wanted: Glob) -> tuple[list[Alias], list[tupl
 
 
 def _entries(
-    repo: Repository, tree: Tree, aliases: list[Alias], spans: list[tuple[SnapshotSpan, ...]], *, long: bool
+    repo: Repository,
+    tree: Tree,
+    aliases: list[Alias],
+    spans: list[tuple[SnapshotSpan, ...]],
+    *,
+    labels: Labels,
+    long: bool,
 ) -> Entries:
-    files = files_of(repo)
+    files = files_of(repo, labels)
 
     def lines() -> Iterator[PathEntry]:
         made = (entry_of(files, path, key) for path, key in aliases)

@@ -11,6 +11,7 @@ from vstore.browse.words import Asked, read_words
 from vstore.errors import UsageError
 from vstore.format.canonical import Json
 from vstore.format.pages import Alias
+from vstore.format.relabelling import Labels
 from vstore.paths import AnyPath
 from vstore.repository.files import files_of
 from vstore.repository.repository import Repository
@@ -108,7 +109,7 @@ def _children(asked: Asked) -> Iterator[tuple[bytes, bytes | None]]:
 def _lines(
     repo: Repository, asked: Asked, found: Iterator[tuple[bytes, bytes | None]], *, long: bool
 ) -> Iterator[PathEntry]:
-    files = files_of(repo)
+    files = files_of(repo, repo.labels_in(asked.snapshot))
     runs: Iterator[list[PathEntry]] = ([entry_of(files, path, key) for path, key in run] for run in _runs(found))
     if long:
         from vstore.browse.details import detailed
@@ -141,7 +142,7 @@ def _failed(repo: Repository, words: Sequence[AnyPath], at: str | None, filters:
     def walk(repo: Repository) -> Iterator[PathEntry]:
         from vstore.browse.failed import unread_files
 
-        files, tree = files_of(repo), repo.tree(asked.snapshot)
+        files, tree = files_of(repo, Labels()), repo.tree(asked.snapshot)
         for one in unread_files(repo, asked.snapshot.space, tree, asked.prefixes):
             yield entry_of(files, one.path, one.key)._replace(kind=one.kind, reason=one.reason)
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from vstore.browse.spans import in_order
 from vstore.errors import UsageError, VstoreError
+from vstore.format.entries import Snapshot
 from vstore.format.tree import Tree
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.repository import Repository
@@ -34,9 +35,10 @@ class Picture(NamedTuple):
     size: int | None = None
 
 
-def picture_of(repo: Repository, tree: Tree, word: bytes) -> Picture:
+def picture_of(repo: Repository, snapshot: Snapshot, tree: Tree, word: bytes) -> Picture:
     """Find the picture that a word means. A file or a stored path comes before the digits of a key.
 
+    tree:   the aliases of the snapshot.
     Raises: UsageError if it means none, or several; VstoreError if a file cannot be read.
     """
     text = os.fsdecode(word)
@@ -47,14 +49,14 @@ def picture_of(repo: Repository, tree: Tree, word: bytes) -> Picture:
         return Picture(path, None, key)
     if key is None and not is_file and _is_key(repo, text):
         return Picture(None, None, _key(repo, tree, text.lower()))
-    return _at_path(repo, tree, word, is_file=is_file)
+    return _at_path(repo, snapshot, tree, word, is_file=is_file)
 
 
-def _at_path(repo: Repository, tree: Tree, word: bytes, *, is_file: bool) -> Picture:
+def _at_path(repo: Repository, snapshot: Snapshot, tree: Tree, word: bytes, *, is_file: bool) -> Picture:
     from vstore.repository.stored_paths import prefixes_of  # a stored path that is no file needs no look at folders
 
     try:
-        paths = prefixes_of(repo, tree, word)
+        paths = prefixes_of(repo, snapshot, tree, word)
     except UsageError as err:
         if is_file:
             return Picture(None, word, None, *_read(repo, word))
@@ -68,7 +70,10 @@ def _at_path(repo: Repository, tree: Tree, word: bytes, *, is_file: bool) -> Pic
             return Picture(path, word, key, *_read(repo, word)) if is_file else Picture(path, None, key)
     if os.path.isdir(word) or any(next(tree.under(path), None) is not None for path in paths):
         raise UsageError(f"{os.fsdecode(word)} is a folder", f"list what is in it: vstore ls {os.fsdecode(word)}")
-    return Picture(paths[0], word, None, *_read(repo, word)) if is_file else _absent(repo, word, paths[0])
+    first = next(iter(paths), None)  # none where its folder had no picture in that snapshot
+    if is_file:
+        return Picture(first, word, None, *_read(repo, word))
+    return _absent(repo, word, word if first is None else first)
 
 
 def _absent(repo: Repository, word: bytes, path: bytes) -> Picture:
@@ -93,14 +98,14 @@ def _with_keys(err: UsageError) -> UsageError:
     return UsageError(err.message, f"{err.next_step}; or give the first {_DIGITS} digits of a key or more")
 
 
-def looked_at(repo: Repository, asked: Picture, paths: Sequence[bytes]) -> Picture:
+def looked_at(repo: Repository, snapshot: Snapshot, asked: Picture, paths: Sequence[bytes]) -> Picture:
     """Read the file of a picture that was named by its stored path, or by its key if it has one path alone.
 
     paths:   of the picture in the snapshot.
     Returns: the picture as it was if its file is not there, cannot be read, or lies where nobody may look.
     """
     path = asked.path if asked.path in paths else paths[0] if asked.path is None and len(paths) == 1 else None
-    file = None if path is None else KnownFolders(repo).file_finder()(path)
+    file = None if path is None else KnownFolders(repo).file_finder(snapshot)(path)
     if file is None:
         return asked
     try:

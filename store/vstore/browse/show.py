@@ -157,13 +157,13 @@ def show(repo: Repository, picture: AnyPath, *, at: str | None, neighbours: Neig
     """
     snapshot = repo.snapshot("current" if at is None else at)
     tree = repo.tree(snapshot)
-    asked = picture_of(repo, tree, as_bytes(picture))
+    asked = picture_of(repo, snapshot, tree, as_bytes(picture))
     key = asked.key if asked.key is not None else asked.found
     assert key is not None
     is_there = asked.path is not None and tree.get(asked.path) == key
     where = _where(repo, snapshot, tree, key, asked.path if is_there else None)
     if asked.found is None:
-        asked = looked_at(repo, asked, where.paths)
+        asked = looked_at(repo, snapshot, asked, where.paths)
     from vstore.browse.known import facts_known, fields_known, spaces_with
 
     facts, cut = facts_known(repo, key, noted=neighbours is not None)
@@ -175,7 +175,7 @@ def show(repo: Repository, picture: AnyPath, *, at: str | None, neighbours: Neig
         path=asked.path,
         key=key,
         new_key=None,
-        names=_names(repo, where.paths),
+        names=_names(repo, snapshot, where.paths),
         snapshots=where.snapshots,
         spaces=tuple(SpaceOf(space.id, space.name) for space in spaces_with(repo, key)),
         facts=facts,
@@ -185,7 +185,7 @@ def show(repo: Repository, picture: AnyPath, *, at: str | None, neighbours: Neig
     report = _judged(repo, snapshot, asked, report)
     if neighbours is None:
         return report
-    file_of = repo.file_finder()
+    file_of = repo.file_finder(snapshot)
     found = neighbours(snapshot.name, key) if any(one.id == snapshot.space for one in report.spaces) else ()
     return report._replace(
         neighbours=tuple(Neighbour(other, score, path, file_of(path)) for other, score, path in found)
@@ -218,8 +218,8 @@ def _where(repo: Repository, snapshot: Snapshot, tree: Tree, key: bytes, path: b
     return _Where(paths, held.spans([place, place] for place in places))
 
 
-def _names(repo: Repository, paths: Sequence[bytes]) -> tuple[Name, ...]:
-    file_of, to_look_at = repo.file_finder(), KnownFolders(repo).file_finder()
+def _names(repo: Repository, snapshot: Snapshot, paths: Sequence[bytes]) -> tuple[Name, ...]:
+    file_of, to_look_at = repo.file_finder(snapshot), KnownFolders(repo).file_finder(snapshot)
 
     def there(path: bytes) -> bool | None:
         file = to_look_at(path)

@@ -51,7 +51,7 @@ def _asked(repo: Repository, snapshot: Snapshot, path: bytes | None) -> Asked:
         return Asked(snapshot, tree, None)
     from vstore.repository.stored_paths import prefixes_of  # the top has no path
 
-    return Asked(snapshot, tree, prefixes_of(repo, tree, path))
+    return Asked(snapshot, tree, prefixes_of(repo, snapshot, tree, path))
 
 
 def _either(repo: Repository, word: bytes) -> Asked:
@@ -87,4 +87,5 @@ def _either(repo: Repository, word: bytes) -> Asked:
 def _may_be_path(repo: Repository, word: bytes) -> bool:
     """Tell whether a word that is the name of a snapshot means something else too."""
     label = os.fsdecode(word.partition(b"/")[0])
-    return os.path.lexists(word) or label in repo.state.roots or label in repo.state.absorbed
+    state = repo.state
+    return os.path.lexists(word) or any(label in known for known in (state.roots, state.absorbed, state.retired))

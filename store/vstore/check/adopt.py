@@ -58,7 +58,7 @@ def adopt(repo: Repository, snapshot: Snapshot, space: Space, best: Trial, *, pl
         made, changes, blobs = new_snapshot(
             repo=repo,
             space=identity,
-            tree=repo.tree(snapshot),
+            tree=repo.mapped_tree(snapshot),
             images=snapshot.images,
             parent=snapshot,
             message=f"{space.name}: {best.about}",

@@ -20,6 +20,7 @@ from vstore.check.snapshots import check_snapshots
 from vstore.check.unlisted import check_unlisted
 from vstore.disk.read_times import note_read
 from vstore.errors import Damage
+from vstore.format.relabelling import doubtful_labels
 from vstore.progress import Progress, Stages
 from vstore.repository.files import files_of
 from vstore.repository.newest import is_between
@@ -71,7 +72,7 @@ def check(
             report = report.extended(repo.reading(lambda: problems_of(repo, result)))
     if report.ok and report.reembed is None:  # which names no picture
         return report
-    return report._replace(where=files_of(repo))
+    return report._replace(where=files_of(repo, doubtful_labels(repo.state)))
 
 
 def _check_store(

@@ -21,7 +21,7 @@ def write(repo: Repository, pictures: Pictures, out: Path) -> None:
     with create(out / "img_emb" / "img_emb_0.npy") as file:
         descr = "<f2" if pictures.dtype == "float16" else "<f4"
         write_array(file, descr, (len(keys), pictures.dim), (rows.tobytes() for _, rows in pictures.blocks(keys)))
-    file_of = repo.file_finder()
+    file_of = repo.file_finder(pictures.snapshot)
     paths = [(file_of(path) or path).decode("utf-8", "replace") for path, _ in pictures.aliases]
     table = pa.table({"image_path": paths, "key": [key.hex() for key in keys]})
     pq.write_table(table, out / "metadata" / "metadata_0.parquet")

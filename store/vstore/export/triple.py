@@ -36,7 +36,7 @@ def write(repo: Repository, pictures: Pictures, out: Path) -> None:
     with create(out / NPY) as npy:
         descr = np.dtype(pictures.dtype).newbyteorder("<").str
         write_array(npy, descr, (len(keys), pictures.dim), (rows.tobytes() for _, rows in pictures.blocks(keys)))
-    file_of = repo.file_finder()
+    file_of = repo.file_finder(pictures.snapshot)
     paths = [os.fsdecode(file_of(path) or path) for path, _ in pictures.aliases]
     with create(out / JSON) as listed:
         listed.write(json.dumps(paths, indent=0).encode("ascii") + b"\n")
@@ -51,7 +51,7 @@ def write(repo: Repository, pictures: Pictures, out: Path) -> None:
         id=snapshot.id,
         paths=[path for path, _ in pictures.aliases],
         keys=keys,
-        places={os.fsdecode(label): repo.file_of(label + b"/") or b"/" + label for label in sorted(labels)},
+        places={os.fsdecode(label): file_of(label + b"/") or b"/" + label for label in sorted(labels)},
         files={name: hash_file(out / name, xxhash.xxh3_128()).hexdigest() for name in (FAISS, NPY, JSON)},
     )
     with create(out / NAME) as about:

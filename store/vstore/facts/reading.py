@@ -47,7 +47,7 @@ class Read(NamedTuple):
 
 
 class PixelReader:
-    """Reads pictures as one recipe prepares them."""
+    """Reads pictures of the current snapshot as one recipe prepares them."""
 
     def __init__(
         self,
@@ -65,7 +65,9 @@ class PixelReader:
         """
         self._repo = repo
         self._stages = stages
-        self._file_of = KnownFolders(repo).file_finder()
+        snapshot = repo.state.current_snapshot
+        self._file_of = KnownFolders(repo).file_finder(snapshot)
+        self._labels = repo.labels_in(snapshot)
         self._recipe = recipe
         self._preparation = preparation_of(recipe, max_pixels or MAX_PIXELS)
         self._isolated = isolated
@@ -107,7 +109,7 @@ class PixelReader:
         preparation = for_picture(self._preparation, key, self._cut)
         if preparation.least:
             return preparation
-        root = self._repo.state.roots.get(os.fsdecode(self._repo.today(path).partition(b"/")[0]))
+        root = self._repo.state.roots.get(os.fsdecode(self._labels.today(path).partition(b"/")[0]))
         share = self._repo.scan_options(root).accept_truncated if root is not None else 0
         return preparation._replace(least=share)
 

@@ -32,7 +32,7 @@ def show(repo: Repository) -> FactsReport:
         without_pixels=len(lacking(repo, recipe, keys)),
         prepare=recipe.get("prepare", {}).get("policy"),
         truncated=_truncated(repo, tree, keys),
-        where=files_of(repo),
+        where=files_of(repo, repo.labels_in(snapshot)),
     )
 
 

@@ -12,6 +12,7 @@ from vstore.format.entries import FileRef, Root, Snapshot, Space, listed_packs
 
 if TYPE_CHECKING:
     from vstore.format.rest_entry import Import
+    from vstore.format.retired import Retired
     from vstore.format.run_entry import RunRef
 
 
@@ -109,6 +110,16 @@ class State(NamedTuple):
     @property
     def roots(self) -> dict[str, Root]:
         return {label: Root.from_json(label, value) for label, value in self.document.get("roots", {}).items()}
+
+    @property
+    def retired(self) -> dict[str, list[Retired]]:
+        """The folders that labels meant in earlier snapshots, by label."""
+        listed = self.document.get("retired")
+        if not listed:
+            return {}
+        from vstore.format.retired import Retired  # most stores have none
+
+        return {label: [Retired.from_json(one) for one in folders] for label, folders in listed.items()}
 
     @property
     def spaces(self) -> Spaces:

@@ -68,6 +68,7 @@ def _look_at(document: Document, gaps: bool) -> None:
                 if not gaps:
                     raise
     _absorbed(_object(document, "absorbed"))
+    _retired(_object(document, "retired"))
     _files(document)
     for tree, root in _object(document, "trees").items():
         _require(_is_hex(root), f"the tree {tree!r}", root)
@@ -134,6 +135,19 @@ def _root(label: str, root: Document) -> None:
     _require(type(off) is list and all(type(name) is str for name in off), f"off of {label!r}", off)
     for field in _FLAGS:
         _require(type(options.get(field, False)) is bool, f"{field} of {label!r}", options.get(field))
+
+
+def _retired(retired: Document) -> None:
+    for label, folders in retired.items():
+        _require(is_label(label), "a label of before", label)
+        _require(type(folders) is list, f"the folders that {label!r} had", folders)
+        for one in folders:
+            place = path_from_json(one["place"])
+            _require(0 < len(place) <= LONGEST_PATH and b"\0" not in place, f"a place that {label!r} had", place)
+            _require(type(one["relative"]) is bool, f"relative of a place that {label!r} had", one["relative"])
+            if "before" in one:
+                fits = is_number(one["from"], 1, 1 << 62) and is_number(one["before"], one["from"] + 1, 1 << 62)
+                _require(fits, f"the snapshots of a folder that {label!r} had", one)
 
 
 def _import(id: str, rest: Document) -> None:

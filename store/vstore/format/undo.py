@@ -11,6 +11,7 @@ from vstore.format.records import Record
 # Operations that `undo` takes back. A barrier stops it; every other kind of record is skipped.
 UNDOABLE = frozenset(
     {"sync", "rollback", "hold", "release", "tag", "untag", "forget", "model use", "import", "fields", "decide"}
+    | {"root remove", "root rename"}
 )
 BARRIERS = frozenset({"init", "model drop", "gc", "repair", "migrate"})
 

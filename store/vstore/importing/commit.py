@@ -206,9 +206,9 @@ class Commit:
         if current is not None and not same:
             if resumed is not None:
                 self._notes.append(f"{current.name} is in another embedding space: no path was added to its snapshot")
-                return self._snapshot(current.space, repo.tree(current), current, fields) if fields else None
+                return self._snapshot(current.space, repo.mapped_tree(current), current, fields) if fields else None
             self._notes.append(f"{current.name} was in another embedding space; vstore undo makes it current again")
-        base = repo.mapped_tree(current if same else None, {**repo.state.absorbed, **pairing.scope.absorbed})
+        base = repo.mapped_tree(current if same else None, repo.after_folders(pairing.scope.changes()))
         tree = base.edited(verdict.aliases)
         if same and tree.root == base.root and fields is None:
             return None

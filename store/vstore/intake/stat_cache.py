@@ -29,6 +29,11 @@ class StatCache:
     def __init__(self, catalogue: Catalogue | None, absorbed: Absorbed) -> None:
         self._catalogue = catalogue
         self._absorbed = absorbed
+        self._distrusted: set[bytes] = set()
+
+    def distrust(self, label: bytes) -> None:
+        """Leave out what is remembered of a folder: another one had its label."""
+        self._distrusted.add(label)
 
     def values(self, folder: bytes, *, proven: bool) -> list[bytes | None]:
         """Return what is remembered of a folder: a value for each thousand files that it had then.
@@ -40,7 +45,7 @@ class StatCache:
         return [first, *(self._value(folder, index, proven) for index in range(1, parts))]
 
     def _value(self, folder: bytes, index: int, proven: bool) -> bytes | None:
-        if self._catalogue is None:
+        if self._catalogue is None or folder.partition(b"/")[0] in self._distrusted:
             return None
         value = self._catalogue.folder(folder, index)
         if value is None and self._absorbed and not proven:
@@ -50,8 +55,10 @@ class StatCache:
 
     def count(self, label: str) -> int:
         """Return how many pictures a folder had after its last complete sync, or 0."""
-        known = self._catalogue.meta(_count_name(label)) if self._catalogue is not None else None
-        return int.from_bytes(known, "little") if known is not None else 0
+        names = [label, *map(os.fsdecode, yesterday(os.fsencode(label), self._absorbed))]
+        found = (self._catalogue.meta(_count_name(name)) for name in names) if self._catalogue is not None else ()
+        known = next((count for count in found if count is not None), b"")
+        return int.from_bytes(known, "little")
 
 
 def put_count(batch: Batch, label: bytes, count: int) -> None:

@@ -15,7 +15,7 @@ from contextlib import closing
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from vstore.format.relabelling import Absorbed
+from vstore.format.state import State
 from vstore.format.tree import Tree
 from vstore.intake.stat_cache import StatCache, facts_of, is_clean, is_settled, keys_and_states, subfolders_in
 from vstore.intake.survey import SHALLOW, Chunk, Survey
@@ -45,15 +45,16 @@ class Surveyor:
         *,
         stages: Stages,
         stop: threading.Event | None = None,
-        absorbed: Absorbed | None = None,
+        state: State | None = None,
     ) -> None:
         """
-        tree:     the aliases to compare the folders with.
-        stop:     set by another thread, ends the scan.
-        absorbed: the labels taken in by wider folders; by default those of the log.
+        tree:  the aliases to compare the folders with.
+        stop:  set by another thread, ends the scan.
+        state: the labels of the folders, as they will be; by default those of the log.
         """
         store = os.stat(repo.layout.folder)
-        self._cache = StatCache(catalogue, repo.state.absorbed if absorbed is None else absorbed)
+        self._state = repo.state if state is None else state
+        self._cache = StatCache(catalogue, self._state.absorbed)
         self._tree = tree
         self._size = repo.hash.size
         self._folders = KnownFolders(repo)
@@ -83,6 +84,8 @@ class Surveyor:
 
     def _scan(self, survey: Survey, target: Target, agreed: bool) -> None:
         label, under = os.fsencode(target.root.label), target.under
+        if not target.known and target.root.label in self._state.retired:
+            self._cache.distrust(label)
         expect = 0 if under else self._cache.count(target.root.label)
         scan = shared_scan(
             target.place,

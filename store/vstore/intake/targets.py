@@ -270,6 +270,10 @@ class _ScopeBuilder:
                     f"{taken}, which you have not named at this machine",
                     f"add --as {quoted(label)} if this folder takes its place, else --as NAME",
                 )
+        elif label in self._repo.state.absorbed and "/" not in (
+            now := os.fsdecode(self._repo.today(os.fsencode(label)))
+        ):
+            raise LabelTaken(f"the label {label} belongs to the folder {now!r} in older snapshots", "add --as NAME")
         elif label in self._repo.state.absorbed or label in {root.label for root in inside}:
             raise LabelTaken(f"the label {label} belongs to a folder inside another one", "add --as NAME")
         return label

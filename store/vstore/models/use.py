@@ -32,7 +32,7 @@ def model_use(repo: Repository, name: str, message: str = "") -> ModelUsed:
         stored = {key for ref in repo.state.segments(space.id) for key in repo.segment(ref).key_list()}
         missing = [path for path, key in tree if key not in stored]
         if missing:
-            file_of = repo.file_finder()
+            file_of = repo.file_finder(None)  # these paths have the names of today
             first = some([os.fsdecode(file_of(path) or path) for path in missing])
             have = "has" if len(missing) == 1 else "have"
             raise ModelError(

@@ -67,7 +67,7 @@ class Recompute:
 
     @cached_property
     def _files(self) -> Callable[[bytes], bytes | None]:
-        return KnownFolders(self._repo).file_finder()
+        return KnownFolders(self._repo).file_finder(None)
 
     def recompute(self, space: Space, lost: set[bytes]) -> None:
         """Embed the existing pictures of lost vectors of a space, under any path in a snapshot.

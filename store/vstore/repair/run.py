@@ -19,6 +19,7 @@ from vstore.embed.embedder import Embedder
 from vstore.embed.model_words import Settings
 from vstore.format.entries import Space
 from vstore.format.recipes import Recipe
+from vstore.format.relabelling import doubtful_labels
 from vstore.intake.keeper import Keeper
 from vstore.progress import Progress, Stages
 from vstore.repair.blobs import Blobs
@@ -174,7 +175,7 @@ def _repair(job: _Job) -> RepairReport:
         quarantined=tuple(str(path.relative_to(repo.layout.folder)) for path in found.aside),
         degraded=tuple(found.degraded),
         left=tuple(found.left),
-        where=files_of(repo) if found.degraded else Files(),
+        where=files_of(repo, doubtful_labels(repo.state)) if found.degraded else Files(),
     )
 
 

@@ -17,8 +17,8 @@ from typing import NoReturn
 
 from vstore.disk.named_places import NamedPlace
 from vstore.errors import Untrusted
-from vstore.format.entries import Root
-from vstore.format.relabelling import today
+from vstore.format.entries import Root, Snapshot
+from vstore.format.relabelling import yesterday
 from vstore.pictures.links import Fence, stays_below
 from vstore.pictures.scan_options import ScanOptions
 from vstore.quoting import quoted
@@ -110,22 +110,22 @@ class KnownFolders:
             refuse=refuse,
         )
 
-    def knower(self) -> Callable[[bytes], bool]:
-        """Give a function that tells of a stored path whether its folder may be looked at."""
-        absorbed = self._repo.state.absorbed
+    def knower(self, snapshot: Snapshot | None) -> Callable[[bytes], bool]:
+        """Give a function that tells of a path of a snapshot whether its folder may be looked at."""
+        labels = self._repo.labels_in(snapshot)
         known = {os.fsencode(root.label) for root in self._repo.state.roots.values() if self.is_known(root)}
-        return lambda path: today(path, absorbed).partition(b"/")[0] in known
+        return lambda path: labels.today(path).partition(b"/")[0] in known
 
-    def file_finder(self) -> Callable[[bytes], bytes | None]:
-        """Give a function that finds the file of a stored path, to open it; None if its folder is not known.
+    def file_finder(self, snapshot: Snapshot | None) -> Callable[[bytes], bytes | None]:
+        """Give a function that finds the file of a path of a snapshot, to open it; None if its folder is not known.
 
         In a folder that nobody named, links must not lead out of the folder that holds the store.
         """
-        base, absorbed = self._base, self._repo.state.absorbed
+        base, labels = self._base, self._repo.labels_in(snapshot)
         roots = {os.fsencode(root.label): root for root in self._repo.state.roots.values() if self.is_known(root)}
 
         def file_of(path: bytes) -> bytes | None:
-            label, _, rest = today(path, absorbed).partition(b"/")
+            label, _, rest = labels.today(path).partition(b"/")
             root = roots.get(label)
             if root is None:
                 return None
@@ -147,7 +147,10 @@ def require_known(repo: Repository) -> None:
 
 
 def _is_named(repo: Repository, label: str, place: bytes) -> bool:
-    return repo.named_places.has(NamedPlace(repo.store_id, label, place, b""), lambda: os.path.realpath(place))
+    """Tell whether the user named a folder, under its label or one that it had before."""
+    names = [label, *map(os.fsdecode, yesterday(os.fsencode(label), repo.state.absorbed))]
+    named = (NamedPlace(repo.store_id, name, place, b"") for name in names)
+    return any(repo.named_places.has(one, lambda: os.path.realpath(place)) for one in named)
 
 
 def _was_synced_here(repo: Repository, label: str, place: bytes) -> bool:

@@ -80,7 +80,7 @@ def set_fields(
         snapshot, changes, blobs = new_snapshot(
             repo,
             current.space,
-            repo.tree(current),
+            repo.mapped_tree(current),
             images=current.images,
             parent=current,
             message=message,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from vstore.brief import briefly
 from vstore.format.canonical import Json, named_file, named_path
-from vstore.format.relabelling import today
+from vstore.format.relabelling import Labels
 from vstore.repository.repository import Repository
 
 
@@ -16,18 +16,18 @@ from vstore.repository.repository import Repository
 class Files(NamedTuple):
     """The files of the stored paths of one answer.
 
-    places:   label -> absolute path of its folder.
-    absorbed: old label -> prefix of its paths today.
-    unnamed:  labels of folders that the user has not named at this machine: nobody should look there.
+    places:  label -> absolute path of its folder.
+    moved:   label in these paths -> prefix of its paths today, where that is another.
+    unnamed: labels of folders that the user has not named at this machine: nobody should look there.
     """
 
     places: Mapping[bytes, bytes] = {}  # never changed
-    absorbed: Mapping[str, str] = {}
+    moved: Mapping[str, str] = {}
     unnamed: tuple[bytes, ...] = ()
 
     def file_of(self, path: bytes) -> bytes | None:
         """Find the absolute path of a stored path. Returns: None if its folder is no longer known."""
-        label, _, rest = today(path, self.absorbed).partition(b"/")
+        label, _, rest = Labels(self.moved).today(path).partition(b"/")
         place = self.places.get(label)
         return None if place is None else os.path.join(place, rest) if rest else place
 
@@ -40,7 +40,7 @@ class Files(NamedTuple):
 
     def is_unnamed(self, path: bytes) -> bool:
         """Tell whether a stored path lies in a folder where nobody should look."""
-        return bool(self.unnamed) and today(path, self.absorbed).partition(b"/")[0] in self.unnamed
+        return bool(self.unnamed) and Labels(self.moved).today(path).partition(b"/")[0] in self.unnamed
 
     def named(self, path: bytes) -> dict[str, Json]:
         """Write a stored path and its file, for a JSON document."""
@@ -50,13 +50,13 @@ class Files(NamedTuple):
 UNKNOWN = Files()
 
 
-def files_of(repo: Repository) -> Files:
-    """Note where the folders of a store are."""
+def files_of(repo: Repository, labels: Labels) -> Files:
+    """Note where the folders of a store are. labels: the present names of the labels of the paths."""
     from vstore.repository.acquaintance import KnownFolders
 
     folders, roots = KnownFolders(repo), repo.state.roots.values()
     return Files(
         {os.fsencode(root.label): repo.place(root) for root in roots},
-        dict(repo.state.absorbed),
+        labels.moved,
         tuple(os.fsencode(root.label) for root in roots if not folders.is_known(root)),
     )

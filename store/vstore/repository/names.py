@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from vstore.clock import written
 from vstore.closeness import instead
-from vstore.errors import AmbiguousSnapshot, SnapshotNotFound, UsageError
+from vstore.errors import AmbiguousSnapshot, Damage, SnapshotNotFound, UsageError
 from vstore.format.entries import Snapshot, Space
 from vstore.format.layout import why_not_a_space
 from vstore.format.listing import Listing
@@ -27,6 +27,7 @@ _ID = r"[0-9a-fA-F]{4,}"
 _OWN = r"[vV][0-9]{1,18}"
 _FETCHED = r"[^/]+/v[1-9][0-9]{0,17}"
 _CURRENT = ("current", "HEAD", "@")
+_ALWAYS = ("current", "latest")  # though a store of a stranger may have tags of these names
 _LIST = "list them with: vstore snapshot list"
 
 
@@ -63,7 +64,7 @@ def find_snapshot(listing: Listing, name: str, past: Past) -> Snapshot:
         for near in near_snapshots(listing, name):
             try:
                 _find(listing, near, past)
-            except (SnapshotNotFound, AmbiguousSnapshot):
+            except (SnapshotNotFound, AmbiguousSnapshot, Damage):
                 continue
             raise SnapshotNotFound(miss.message, miss.next_step, instead=(name, near)) from None
         raise
@@ -86,7 +87,7 @@ def _steps(state: State, name: str) -> tuple[str, int]:
 def _base(listing: Listing, name: str, past: Past, wanted: str) -> Snapshot:
     """Find the snapshot of a name without steps. wanted: the whole name, for messages."""
     state = listing.state
-    if name in state.tags:
+    if name in state.tags and name not in _ALWAYS:
         return _listed(listing, state.tags[name], wanted)
     if name in _CURRENT and state.current is None and any(listing.kept()):
         raise SnapshotNotFound("no snapshot is current", "make one current with: vstore rollback SNAP")

@@ -31,7 +31,7 @@ from vstore.format.entries import FileRef, Root, Snapshot, Space, listed_packs
 from vstore.format.hashing import store_hash
 from vstore.format.listing import Listing
 from vstore.format.records import Record
-from vstore.format.relabelling import Absorbed, today
+from vstore.format.relabelling import Labels, labels_in, today
 from vstore.format.state import State
 from vstore.repository.form import Form, read_form
 from vstore.repository.names import Past, find_snapshot, find_space, past_currents
@@ -289,19 +289,29 @@ class Repository:
             return Tree.empty(self.hash, self.packs.get)
         return Tree(self.hash, self.packs.get, self.manifest(snapshot).tree)
 
-    def mapped_tree(self, snapshot: Snapshot | None, absorbed: Absorbed | None = None) -> Tree:
-        """Open the aliases of a snapshot under their present names: absorbed labels are mapped.
+    def mapped_tree(self, snapshot: Snapshot | None, state: State | None = None) -> Tree:
+        """Open the aliases of a snapshot under their present names.
 
-        absorbed: the mapping, instead of the state's.
+        Whatever is made current goes out from these: a label must mean the same folder in it as today.
+        state: the state whose names they are, instead of the newest.
         """
         tree = self.tree(snapshot)
-        absorbed = self.state.absorbed if absorbed is None else absorbed
-        edits: dict[bytes, bytes | None] = {}
-        for label in absorbed:
+        labels = self.labels_in(snapshot, state)
+        gone: dict[bytes, bytes | None] = {}
+        come: dict[bytes, bytes | None] = {}
+        for label in labels.moved:
             for path, key in tree.under(os.fsencode(label)):
-                edits[path] = None
-                edits[today(path, absorbed)] = key
-        return tree.edited(edits)
+                gone[path] = None
+                come[labels.today(path)] = key
+        return tree.edited({**gone, **come})
+
+    def labels_in(self, snapshot: Snapshot | None, state: State | None = None) -> Labels:
+        """Find the present names of the labels of a snapshot, or (None) of one that is made now.
+
+        state: the state whose names they are, instead of the newest.
+        """
+        number = snapshot.number if snapshot is not None and snapshot.is_own else None
+        return labels_in(self.state if state is None else state, number)
 
     def today(self, path: bytes) -> bytes:
         """Give the present name of a stored path: a wider folder may have absorbed its folder."""
@@ -313,17 +323,16 @@ class Repository:
         """Give the absolute path of a synced folder."""
         return os.path.normpath(os.path.join(self.base, root.place) if root.relative else root.place)
 
-    def file_of(self, path: bytes) -> bytes | None:
-        """Give the absolute path of a stored path, or None if its folder is no longer known."""
-        return self.file_finder()(path)
+    def file_finder(self, snapshot: Snapshot | None) -> Callable[[bytes], bytes | None]:
+        """Give a function that finds the absolute path of a path of a snapshot; None if its folder is no longer known.
 
-    def file_finder(self) -> Callable[[bytes], bytes | None]:
-        """Give a `file_of` for many paths: the folders are looked up once."""
-        absorbed = self.state.absorbed
+        The folders are looked up once.
+        """
+        labels = self.labels_in(snapshot)
         places = {os.fsencode(label): self.place(root) for label, root in self.state.roots.items()}
 
         def file_of(path: bytes) -> bytes | None:
-            label, _, rest = today(path, absorbed).partition(b"/")
+            label, _, rest = labels.today(path).partition(b"/")
             place = places.get(label)
             return None if place is None else os.path.join(place, rest)
 
@@ -456,11 +465,28 @@ class Repository:
         words:   more of the record.
         Raises: CommitRace, DiskTrouble, ReadOnly; Damage if the list of snapshots is.
         """
-        changes, pages = self.settled(changes)
+        changes, pages = self.settled({**changes, **self.retired_by(changes)})
         packs = self.write_blobs({**(blobs or {}), **pages})
         if packs:
             changes = {**changes, "packs": {**changes.get("packs", {}), **packs}}
         self.append(op, changes, **words)
+
+    def retired_by(self, changes: Document) -> dict[str, Json]:
+        """Give the changes of the folders that labels had, if the folders that they have change."""
+        if self.format < 2 or not ("roots" in changes or "absorbed" in changes):
+            return {}
+        from vstore.format.retiring import retiring  # few records change folders
+
+        def absolute(place: bytes, relative: bool) -> bytes:
+            return self.place(Root("", place, relative))
+
+        labels = {*changes.get("roots", {}), *changes.get("absorbed", {})}
+        retired = retiring(self.state, self.state.after(changes), labels, absolute)
+        return {"retired": retired} if retired else {}
+
+    def after_folders(self, changes: Document) -> State:
+        """Give the state after changes of the folders."""
+        return self.state.after({**changes, **self.retired_by(changes)})
 
     def append(self, op: str, changes: Document, **words: Unpack[RecordWords]) -> None:
         """Publish a record of changes as the format of this store records them: see `publish`."""

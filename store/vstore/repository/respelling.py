@@ -19,7 +19,7 @@ def respelled(repo: Repository, tree: Tree, path: bytes) -> list[bytes]:
     label, *names = path.split(b"/")
     found: list[bytes] = []
     folders = KnownFolders(repo)
-    for known in {*repo.state.roots, *repo.state.absorbed}:
+    for known in {*repo.state.roots, *repo.state.absorbed, *repo.state.retired}:
         if composed(known) == composed(os.fsdecode(label)):
             root = repo.state.roots.get(known)
             fold = root is not None and folders.is_known(root) and folds_case(repo.place(root))

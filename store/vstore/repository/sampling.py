@@ -52,7 +52,7 @@ def sample_pictures(
     """
     folders = KnownFolders(repo)
     folders.require(repo.state.roots.values())
-    file_of = folders.file_finder()
+    file_of = folders.file_finder(snapshot)
     paths = paths_by_key(repo.tree(snapshot))
     salt = bytes.fromhex(snapshot.id)
     found: list[tuple[bytes, bytes, bytes]] = []

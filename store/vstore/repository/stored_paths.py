@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from vstore.counts import some
 from vstore.errors import UsageError
+from vstore.format.entries import Snapshot
 from vstore.format.pages import Alias
-from vstore.format.relabelling import today, yesterday
 from vstore.format.tree import Tree
 from vstore.near_files import as_written, did_you_mean
 from vstore.repository.acquaintance import KnownFolders
@@ -29,17 +29,18 @@ def below(tree: Tree, prefixes: Iterable[bytes] | None) -> Iterator[Alias]:
         yield from tree.under(prefix)
 
 
-def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]:
+def prefixes_of(repo: Repository, snapshot: Snapshot, tree: Tree, under: bytes) -> tuple[bytes, ...]:
     """Find the stored paths, in the snapshot's own labels, of a stored path or a path on disk.
 
+    tree:   the aliases of the snapshot.
     Raises: UsageError if it is neither below a synced folder nor a path of the snapshot, or exists nowhere.
     """
-    absorbed, folders = repo.state.absorbed, KnownFolders(repo)
-    labels = {os.fsencode(label) for label in [*repo.state.roots, *absorbed]}
+    names, folders = repo.labels_in(snapshot), KnownFolders(repo)
+    labels = {os.fsencode(label) for label in [*repo.state.roots, *names.moved]}
     named = under if under.startswith(b"/") else b"/".join(name for name in under.split(b"/") if name)
     found = []
     if named.partition(b"/")[0] in labels or next(below(tree, [named]), None) is not None:
-        found.append(today(named, absorbed))
+        found.append(names.today(named))
     else:
         # As the user has it, and as the file system has it: symlinks may lead to either.
         for path in {os.path.abspath(under), os.path.realpath(under)}:
@@ -50,20 +51,20 @@ def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]
                     found.append(label + b"/" + rest)
                 elif folders.is_same(root, path) or folders.around(root, path) is not None:
                     found.append(label)
-    if next(below(tree, found), None) is None:
+    listed = {name for path in found for name in names.then(path)}
+    if next(below(tree, sorted(listed)), None) is None:
         from vstore.repository.respelling import respelled
 
-        same = [path for wanted in (found or [named]) for path in respelled(repo, tree, wanted)]
+        same = [path for wanted in (listed if found else [named]) for path in respelled(repo, tree, wanted)]
         if found and not same:
             _refuse_absent(repo, tree, under, found, folders)
-        found += same
+        found += map(names.today, same)
+        listed.update(name for path in same for name in names.then(names.today(path)))
     if not found:
         raise _in_no_folder(repo, tree, under, folders)
-    before = [name for path in found for name in yesterday(path, absorbed)]
-    before += [
-        os.fsencode(old) for old in absorbed if any(is_below(today(os.fsencode(old), absorbed), p) for p in found)
-    ]
-    listed = {*found, *before}
+    listed |= {
+        label for label in map(os.fsencode, names.moved) if any(is_below(names.today(label), path) for path in found)
+    }
     return tuple(sorted(path for path in listed if not any(path != p and is_below(path, p) for p in listed)))
 
 

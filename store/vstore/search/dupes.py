@@ -16,7 +16,8 @@ from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.files import Files, files_of
 from vstore.repository.repository import Repository
 from vstore.repository.stored_paths import below, prefixes_of
-from vstore.search.groups import FileOf, Group, Picture, group_of_one, group_of_pictures
+from vstore.search.group_files import FileOf
+from vstore.search.groups import Group, Picture, group_of_one, group_of_pictures
 
 # Of the built-in embedder: among 180,000 pairs of different pictures none scored more than 0.83; pictures that were
 # re-encoded, resized, recoloured, framed or cropped by 5 % score 0.84 or more (`bench_builtin_quality.py`'s changes).
@@ -73,10 +74,10 @@ def dupes(
     folders = KnownFolders(repo)
     if verify:
         folders.require(repo.state.roots.values())
-    file_of = folders.file_finder()
     snapshot = repo.snapshot("current" if at is None else at)
+    file_of = FileOf(folders.file_finder(snapshot), repo.file_finder(snapshot))
     tree = repo.tree(snapshot)
-    prefixes = None if under is None else prefixes_of(repo, tree, as_bytes(under))
+    prefixes = None if under is None else prefixes_of(repo, snapshot, tree, as_bytes(under))
     if near is None:
         groups = _identical(repo, tree, prefixes, file_of, verified=Stages(progress) if verify else None)
         least = flat = None
@@ -97,7 +98,7 @@ def dupes(
         groups=tuple(groups),
         wasted=sum(group.wasted for group in groups),
         flat=flat,
-        where=files_of(repo),
+        where=files_of(repo, repo.labels_in(snapshot)),
     )
 
 
@@ -117,7 +118,7 @@ def _identical(
     groups = []
     verified.begin("comparing files", sum(map(len, several.values())))
     for key, found in several.items():
-        verified.take(file_of(found[0]) or found[0])
+        verified.take(file_of.opened(found[0]) or found[0])
         groups.append(group_of_one(repo, key, found, file_of, verify=True))
         verified.advance(len(found), (groups[-1].size or 0) * len(found))
     return groups

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from vstore.disk.file_hash import hash_file
 from vstore.pictures.picture_file import open_regular
@@ -12,14 +13,24 @@ from vstore.repository.repository import Repository
 _READ = 1 << 20
 
 
+class FileOf(NamedTuple):
+    """Finds the files of stored paths.
+
+    opened: the file that may be looked at, or None.
+    known:  the file, if its folder is known, or None.
+    """
+
+    opened: Callable[[bytes], bytes | None]
+    known: Callable[[bytes], bytes | None]
+
+
 class GroupFiles:
     """The files of a group, as far as they exist. Two names of one file are one: removing one saves nothing.
 
     troubles: the trouble with a file, by its stored path.
     """
 
-    def __init__(self, repo: Repository, paths: Sequence[bytes], file_of: Callable[[bytes], bytes | None]) -> None:
-        """file_of: finds the file of a stored path; None if it may not be looked at."""
+    def __init__(self, repo: Repository, paths: Sequence[bytes], file_of: FileOf) -> None:
         self._repo = repo
         self._paths = paths
         self._file_of = file_of
@@ -29,9 +40,9 @@ class GroupFiles:
             self._look(path)
 
     def _look(self, path: bytes) -> None:
-        file = self._file_of(path)
+        file = self._file_of.opened(path)
         if file is None:
-            known = self._repo.file_of(path) is not None
+            known = self._file_of.known(path) is not None
             self.troubles[path] = "you have not named its folder here" if known else "its folder is no longer known"
             return
         try:
@@ -45,7 +56,7 @@ class GroupFiles:
         """Compare the files byte for byte, and the first of them with its key."""
         first: bytes | None = None
         for path in self._paths:
-            file = self._file_of(path)
+            file = self._file_of.opened(path)
             if file is None or path not in self._found:
                 continue
             try:

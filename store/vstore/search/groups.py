@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from vstore.brief import briefly
 from vstore.format.canonical import Json, named_files, named_path
 from vstore.repository.files import UNKNOWN, Files
 from vstore.repository.repository import Repository
-from vstore.search.group_files import GroupFiles
-
-FileOf = Callable[[bytes], "bytes | None"]
+from vstore.search.group_files import FileOf, GroupFiles
 
 
 @briefly

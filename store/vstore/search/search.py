@@ -141,7 +141,8 @@ def _report(
             "remove that folder and run the command again: vstore makes it again",
         )
     flats = _flat(repo, subject.snapshot.space, {*(key for key, _ in found), *(key for key in keys if key is not None)})
-    file_of, is_known = repo.file_finder(), KnownFolders(repo).knower()
+    snapshot = subject.snapshot
+    file_of, is_known = repo.file_finder(snapshot), KnownFolders(repo).knower(snapshot)
 
     def hit(key: bytes, score: float) -> Hit:
         files = tuple(map(file_of, paths[key]))

@@ -77,7 +77,7 @@ def open_subject(
     tree = repo.tree(snapshot)
     segments = [repo.segment(ref) for ref in repo.state.segments(snapshot.space)]
     cache = repo.layout.cache
-    prefixes = None if under is None else prefixes_of(repo, tree, under)
+    prefixes = None if under is None else prefixes_of(repo, snapshot, tree, under)
     if prefixes is None and new_since is None:
         bitmaps = cached_bitmaps(cache, repo.hash, snapshot.id, segments, keys=tree.every_key, count=snapshot.images)
     else:

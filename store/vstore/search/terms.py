@@ -161,8 +161,9 @@ class _Reader:
 
         def look() -> bytes | None:
             try:
-                tree = self._repo.tree(self._repo.snapshot(self._at))
-                keys = (tree.get(one) for one in prefixes_of(self._repo, tree, path))
+                snapshot = self._repo.snapshot(self._at)
+                tree = self._repo.tree(snapshot)
+                keys = (tree.get(one) for one in prefixes_of(self._repo, snapshot, tree, path))
                 return next((key for key in keys if key is not None), None)
             except UsageError:
                 return None  # neither in a folder that is synced nor in the snapshot

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 
 from vstore.disk.catalogue import Catalogue
 from vstore.format.entries import Snapshot
+from vstore.format.relabelling import yesterday
 from vstore.format.tree import Tree
 from vstore.intake.ingest import Ingest
 from vstore.intake.stat_cache import put_count, put_stats, value_of
@@ -87,8 +88,14 @@ class Memory:
             self._write(self._catalogue, survey, ingest, chunks=chunks, agreed={}, other=other, spots={})
 
     def spots(self, label: bytes) -> dict[bytes, Spot]:
-        """Recall where the subfolders of a folder lay, by stored path."""
-        return unpacked(self._catalogue.meta(_spots_name(label)) if self._catalogue is not None else None)
+        """Recall where the subfolders of a folder lay, by stored path; perhaps from when it had another label."""
+        if self._catalogue is None:
+            return {}
+        for name in (label, *yesterday(label, self._repo.state.absorbed)):
+            spots = unpacked(self._catalogue.meta(_spots_name(name)))
+            if spots:
+                return {label + path[len(name) :]: spot for path, spot in spots.items()}
+        return {}
 
     def _spots(self, survey: Survey, now: Tree) -> Iterator[tuple[bytes, bytes]]:
         """Look where the subfolders of whole roots lie, and yield the label and the packed look if it is a new one."""

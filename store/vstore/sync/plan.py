@@ -66,10 +66,8 @@ class Planner:
         labels = {os.fsencode(target.root.label) for target in targets}
         agreed = frozenset(label for label in labels if self._memory.agrees(label, base.parent, base.tree))
         self._stages.begin("listing folders")
-        absorbed = {**self._repo.state.absorbed, **base.scope.absorbed}
-        surveyor = Surveyor(
-            self._repo, self._catalogue, base.tree, stages=self._stages, stop=self._stop, absorbed=absorbed
-        )
+        after = self._repo.after_folders(base.scope.changes())
+        surveyor = Surveyor(self._repo, self._catalogue, base.tree, stages=self._stages, stop=self._stop, state=after)
         watch = _watch(base.scope.given) if not any(target.under for target in targets) else None
         survey = surveyor.survey(targets, agreed, watch)
         if watch is not None:
@@ -116,7 +114,7 @@ class Planner:
         from vstore.sync.losses import Before
         from vstore.sync.week import fullest
 
-        absorbed = {**self._repo.state.absorbed, **base.scope.absorbed}
+        after = self._repo.after_folders(base.scope.changes())
         places = {os.fsencode(target.root.label): target for target in survey.targets}
 
         def now(label: bytes, folders: list[bytes]) -> Spots:
@@ -125,7 +123,7 @@ class Planner:
 
         return Before(
             base.tree,
-            fullest=lambda label: fullest(self._repo, os.fsdecode(label), absorbed),
+            fullest=lambda label: fullest(self._repo, os.fsdecode(label), after),
             spots=self._memory.spots,
             spots_now=now,
         )

@@ -143,7 +143,7 @@ class Reporter:
         state = self._repo.state
         places = {os.fsencode(label): self._repo.place(root) for label, root in state.roots.items()}
         places |= {os.fsencode(target.root.label): target.place for target in outcome.survey.targets}
-        return Files(places, {**state.absorbed, **outcome.absorbed})
+        return Files(places)
 
     def _truncated(self) -> tuple[Truncated, ...]:
         """List the cut pictures that this run took."""

@@ -229,7 +229,7 @@ class Run:
                 self._moved[label] = os.fsdecode(repo.place(root))
         self._absorbed.update(scope.absorbed)
         parent = repo.state.current_snapshot
-        tree = repo.mapped_tree(parent, {**repo.state.absorbed, **scope.absorbed})
+        tree = repo.mapped_tree(parent, repo.after_folders(scope.changes()))
         self._first = self._held = tree
         if any(target.under for target in scope.targets):
             from vstore.sync.respelled_parts import respelled_parts  # a sync of whole folders does without it
@@ -333,7 +333,7 @@ class Run:
         self._memory.note(survey, self._ingest)
 
     def _incomplete(self, missing: list[bytes]) -> VstoreError:
-        file_of = self._repo.file_finder()
+        file_of = self._repo.file_finder(None)  # these paths have the names of today
         first = some([os.fsdecode(file_of(path) or path) for path in missing])
         have = "has" if len(missing) == 1 else "have"
         return VstoreError(

@@ -13,6 +13,7 @@ from vstore.clock import TIME
 from vstore.format.delta import Change
 from vstore.format.differences import differences
 from vstore.format.entries import Snapshot
+from vstore.format.state import State
 from vstore.format.tree import Tree
 from vstore.repository.repository import Repository
 
@@ -30,17 +31,19 @@ class Fullest(NamedTuple):
     tree: Tree
 
 
-def fullest(repo: Repository, label: str, absorbed: dict[str, str], now: float | None = None) -> Fullest | None:
+def fullest(repo: Repository, label: str, state: State, now: float | None = None) -> Fullest | None:
     """Find the fullest snapshot of a folder; None if the last days made none.
 
-    Those from before the last sync that was allowed to lose many do not count. now: seconds since 1970.
+    Those from before the last sync that was allowed to lose many do not count.
+    state: after the sync that is compared with it, as far as folders go.
+    now:   seconds since 1970.
     """
     since = time.strftime(TIME, time.gmtime((time.time() if now is None else now) - DAYS * 86_400))
     best, most = None, 0
     for snapshot in sorted(_counted(repo, label, since), key=lambda one: -one.paths):
         if snapshot.paths <= most:
             break  # no folder has more paths than its snapshot
-        tree = repo.mapped_tree(snapshot, absorbed) if absorbed else repo.tree(snapshot)
+        tree = repo.mapped_tree(snapshot, state)
         count = count_under(tree, os.fsencode(label))
         if count > most:
             best, most = Fullest(snapshot.name, tree), count

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from vstore.brief import briefly
 from vstore.format.canonical import Json, named_path
+from vstore.format.relabelling import Labels
 from vstore.repository.files import Files, files_of
 from vstore.repository.repository import Repository
 
@@ -71,5 +72,5 @@ def snapshot_diff(repo: Repository, a: str, b: str) -> DiffReport:
         copied=tuple(paths[0] for paths in delta.examples["copied"]),
         added=tuple(paths[0] for paths in delta.examples["new"]),
         removed=tuple(paths[0] for paths in delta.examples["removed"]),
-        where=files_of(repo),
+        where=files_of(repo, Labels()),
     )

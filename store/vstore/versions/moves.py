@@ -146,9 +146,11 @@ def _restore(repo: Repository, earlier: Listing, record: Record, op: str) -> Mov
             repo.state,
             earlier.state,
             record,
-            lambda root: not folders.is_known(root) or folders.is_gone(root),
+            # A label changes at one place: whether its disk is there now does not matter.
+            lambda root: record.op != "root rename" and (not folders.is_known(root) or folders.is_gone(root)),
             undone=undone,
         )
+        changes |= _waiting_again(repo, earlier.state, record)
     about = f"{record.op} of {record.time}" + (f" ({record.about})" if record.about else "")
     if op == "undo":
         repo.publish(op, changes, undoes=record.number, about=about)
@@ -164,6 +166,15 @@ def _restore(repo: Repository, earlier: Listing, record: Record, op: str) -> Mov
         about=about,
         notes=tuple(folders_kept(record, earlier.state, repo.state)) if op == "undo" else (),
     )
+
+
+def _waiting_again(repo: Repository, earlier: State, record: Record) -> dict[str, Json]:
+    """Give back the folders for which rows of imports waited, where a change of folders took them."""
+    if record.op not in ("root remove", "root rename"):
+        return {}
+    known, now = earlier.imports, repo.state.imports
+    waiting = [id for id in record.changes.get("imports", {}) if id in known and id in now]
+    return {"imports": {id: {"root": known[id].root} for id in waiting}} if waiting else {}
 
 
 def _before_undo(repo: Repository, number: int) -> State | None:

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from vstore.counts import counted
 from vstore.errors import VstoreError
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.places import identity, is_below
 from vstore.watch.events import Events, EventsLost, NoEvents, Source
 from vstore.watch.filesystems import mounts
-from vstore.watch.look import Place, is_text, places_of
+from vstore.watch.look import Place, places_of
 from vstore.watch.pace import REST
 
 if TYPE_CHECKING:
@@ -67,7 +68,9 @@ class Folders:
                 break  # what is in its way is in the way of a sync, too, which says so
             if self._stop.is_set():
                 return
-            wanted = frozenset().union(*(place.folders for place in self._places if not self._why_polled(place)))
+            wanted = frozenset().union(
+                *(place.folders - place.untold for place in self._places if not self._why(place))
+            )
             if wanted == self._watched:
                 break
             yield from self._watch(wanted)
@@ -87,22 +90,28 @@ class Folders:
             instead = f"all folders are looked at every {self._options.every:g} s instead"
             yield f"{err.message}: {instead}; {err.advice}".removesuffix("; ")
 
-    def _why_polled(self, place: Place) -> str:
-        """Say why a place is looked at again and again; "" if its events are told."""
+    def _why(self, place: Place) -> str:
+        """Say why a place is looked at again and again as a whole; "" if its events are told."""
         if self._no_events:
             return self._no_events
         if place.silent is not None:
             return f"{place.silent} does not tell of all changes"
-        if place.has_bytes or not all(map(is_text, place.folders)):
-            return "a name in it is not UTF-8"
+        return ""
+
+    def _how(self, place: Place) -> str:
+        """Say how a place is watched, if not by events alone."""
+        why, every = self._why(place), f"every {self._options.every:g} s"
+        if why:
+            return f", looking at it {every} ({why})"
+        if place.untold:
+            return f", looking {every} at {counted(len(place.untold), 'folder')} in it with names that are not UTF-8"
         return ""
 
     def _news(self) -> Iterator[str]:
         """Say which folders are watched that were not, and how."""
-        now = {place.path: self._why_polled(place) for place in self._places}
-        for path, why in now.items():
-            if self._told.get(path) != why:
-                how = f", looking at it every {self._options.every:g} s ({why})" if why else ""
+        now = {place.path: self._how(place) for place in self._places}
+        for path, how in now.items():
+            if self._told.get(path) != how:
                 yield f"Watching {os.fsdecode(path)}{how}"
         self._told = now
 
@@ -134,7 +143,7 @@ class Folders:
         return any(place.matters(one) for one in seen for place in self._places)
 
     def _poll(self, *, is_pending: bool) -> bool:
-        polled = [place for place in self._places if self._why_polled(place)]
+        polled = [place for place in self._places if place.untold or self._why(place)]
         if not polled:
             return False
         now, pause = time.monotonic(), self._options.every

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 class Place:
     """A watched folder, or a part of one, as one walk found it.
 
+    target:  as a sync takes it in.
     path:    absolute.
-    folders: those in which names matter: itself, and what a sync enters below it. None where it may not be looked at.
+    folders: those in which names matter: itself, and what a sync enters below it; none if it may not be looked at.
+    untold:  those of them with a name that is not UTF-8, which no event can tell.
     digest:  of the names and stats of its pictures.
-    has_bytes: a name in it is not UTF-8, and no event can tell it.
     silent:  the type of its filesystem, if that does not tell of every change, else None.
     """
 
@@ -46,7 +47,7 @@ class Place:
         self.path = os.path.join(target.place, target.under) if target.under else target.place
         self.silent = silent_kind(target.place, list(listed))
         self.folders: set[bytes] = set()
-        self.has_bytes = False
+        self.untold: set[bytes] = set()
         self._scan = Scan(
             target.place,
             target.options,
@@ -60,8 +61,10 @@ class Place:
             for folder in self._scan:
                 if stop is not None and stop.is_set():
                     break
-                self.has_bytes = self.has_bytes or not all(map(is_text, map(names_in, folder.heads)))
-                self.folders.add(os.path.join(target.place, folder.path) if folder.path else target.place)
+                path = os.path.join(target.place, folder.path) if folder.path else target.place
+                self.folders.add(path)
+                if not all(map(_is_text, [path, *map(names_in, folder.heads)])):
+                    self.untold.add(path)
                 digest.update(b"".join([folder.path, b"\0", *folder.heads]))
         except (Untrusted, UsageError):  # the sync says so
             self.folders.clear()
@@ -108,7 +111,6 @@ def places_of(
 
 def _known(repo: Repository) -> list[Target]:
     """List the folders of a store that may be looked at, where some may not."""
-
     folders = KnownFolders(repo)
     return [
         Target(root, repo.place(root), repo.scan_options(root))
@@ -117,7 +119,7 @@ def _known(repo: Repository) -> list[Target]:
     ]
 
 
-def is_text(name: bytes) -> bool:
+def _is_text(name: bytes) -> bool:
     """Tell whether a name is UTF-8."""
     try:
         name.decode()

@@ -69,6 +69,7 @@ class Syncer:
         self._said, self.errors, self._is_first = said, errors, False
 
     def _outcomes(self) -> Iterator[SyncReport | VstoreError]:
+        """Sync all folders, or as many of them as can be synced together."""
         parts = self._parts()
         whole = self._attempt(parts)
         is_split = isinstance(whole, (Refused, UsageError)) and self._repo.state.hold is None
@@ -86,6 +87,7 @@ class Syncer:
         yield from self._alone(parts)
 
     def _alone(self, parts: Sequence[bytes]) -> Iterator[SyncReport | VstoreError]:
+        """Sync each folder alone, and those that are refused again, as long as others change."""
         is_going = True
         while is_going:
             is_going, refused = False, []
