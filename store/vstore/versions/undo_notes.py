@@ -41,6 +41,6 @@ def folders_kept(record: Record, earlier: State, now: State) -> Iterator[str]:
         ):
             continue
         if root is None:
-            yield f"the folder {label!r} stays in the wider one: nothing is at its old place any more"
+            yield f"the folder {label!r} stays in the wider one: its old place is gone, or you have not named it at this machine"
         elif was.place != root.place:
-            yield f"the folder {label!r} stays where it is: nothing is at its old place any more"
+            yield f"the folder {label!r} stays where it is: its old place is gone, or you have not named it at this machine"
