@@ -153,9 +153,7 @@ def test_tags_are_given_and_taken_away(history: Line) -> None:
     assert err == "Error: there is no tag 'original'\n  the tags of this store: none\n"
 
 
-@pytest.mark.parametrize(
-    "name", ["v7", "latest", "current", "abcd", "a b", "a@b", "a~b", "a{b", "-x", "a/b", "", "a\nb"]
-)
+@pytest.mark.parametrize("name", ["v7", "latest", "current", "a b", "a@b", "a~b", "a{b", "-x", "a/b", "", "a\nb"])
 def test_names_that_mean_something_else_are_no_tags(name: str, history: Line) -> None:
     assert history("snapshot", "tag", "--json", "--", "v1", name, code=2).error["code"] == "usage"
 
@@ -305,7 +303,7 @@ def test_an_undo_prints_what_it_leaves(history: Line) -> None:
     history("sync", "moved", "--as", "pictures")
     ran = history("undo")
     assert ran.lines[0].startswith("Undone: sync of ") and "folders changed: pictures" in ran.lines[0]
-    assert ran.err == "Note: the folder 'pictures' stays where it is: nothing is at its old place any more\n"
+    assert ran.err.startswith("Note: the folder 'pictures' stays where it is: its old place is gone, or you have not")
     assert "notes" not in history("undo", "--json").json
 
 

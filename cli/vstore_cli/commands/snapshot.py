@@ -12,6 +12,7 @@ from vstore_cli.groups import Commands
 from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.output import count, echo_json, json_option, local, number, say, shown, size, table
 from vstore_cli.pager import paged
+from vstore_cli.progress import progress, progress_option
 
 if TYPE_CHECKING:
     from vstore import DiffReport, FolderDiff, SnapshotRow
@@ -276,16 +277,18 @@ def forget(snaps: tuple[str, ...], dry_run: bool, as_json: bool, **policy: Any) 
     show_default=True,
     help="The same as for vstore export.",
 )
+@progress_option
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
-def export(snap: str, out: str, format: str, as_json: bool) -> None:
+def export(snap: str, out: str, format: str, quiet: bool, as_json: bool) -> None:
     """Write the pictures and vectors of snapshot SNAP to OUT, for other tools. Same as vstore export --at SNAP.
 
     \b
     Example:
       vstore snapshot export current vectors.npz --format npz
     """
-    with open_store() as store:
-        report = store.snapshot_export(snap, out, format=format)
+    with open_store() as store, progress(quiet) as bar:
+        report = store.snapshot_export(snap, out, format=format, progress=bar)
     if as_json:
         echo_json(report)
     else:

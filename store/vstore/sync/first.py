@@ -19,7 +19,7 @@ from vstore.pictures.formats import EXTENSIONS
 from vstore.pictures.passed_over import AWAY, PassedOver, add
 from vstore.pictures.scan import Scan
 from vstore.pictures.scan_options import ScanOptions
-from vstore.progress import Progress
+from vstore.progress import Progress, Stages
 from vstore.repository.create import refuse_existing
 from vstore.repository.discovery import is_store, near_stores
 from vstore.repository.embedders import Embedders
@@ -75,6 +75,7 @@ def make_for(
     consent: Consent | None = None,
     user: User | None = None,
     note: Callable[[str], None] = lambda text: None,
+    progress: Progress | None = None,
     stop: threading.Event | None = None,
 ) -> InitReport:
     """Make a store for a first sync, unless the sync would fail: a slip must not leave a store behind.
@@ -92,7 +93,10 @@ def make_for(
     from vstore.packages import faiss_module
 
     faiss_module()
-    return init(folder, words, recipe=recipe, settings=settings, user=user, note=note)
+    model = words.adapter or words.model
+    loading = contextlib.nullcontext() if model is None else Stages(progress).loading(model)
+    with loading:
+        return init(folder, words, recipe=recipe, settings=settings, user=user, note=note)
 
 
 def _refuse_needless(
