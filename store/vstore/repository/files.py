@@ -52,11 +52,19 @@ UNKNOWN = Files()
 
 def files_of(repo: Repository, labels: Labels) -> Files:
     """Note where the folders of a store are. labels: the present names of the labels of the paths."""
+    places = {os.fsencode(label): repo.place(root) for label, root in repo.state.roots.items()}
+    return Files(places, labels.moved, _unnamed(repo))
+
+
+def _unnamed(repo: Repository) -> tuple[bytes, ...]:
+    """List the labels of the folders that may not be looked at."""
+    from vstore.pictures.links import stays_below
+
+    base = repo.base
+    elsewhere = [root for root in repo.state.roots.values() if not stays_below(base, repo.place(root))]
+    if not elsewhere:  # where most stores have their folders; what is below needs fewer modules
+        return ()
     from vstore.repository.acquaintance import KnownFolders
 
-    folders, roots = KnownFolders(repo), repo.state.roots.values()
-    return Files(
-        {os.fsencode(root.label): repo.place(root) for root in roots},
-        labels.moved,
-        tuple(os.fsencode(root.label) for root in roots if not folders.is_known(root)),
-    )
+    folders = KnownFolders(repo)
+    return tuple(os.fsencode(root.label) for root in elsewhere if not folders.is_known(root))
