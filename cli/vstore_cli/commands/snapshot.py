@@ -121,7 +121,9 @@ def show(snap: str, as_json: bool) -> None:
 @click.argument("a")
 @click.argument("b", default="current")
 @click.option("--stat", is_flag=True, help="Count by folder; a new folder, or one that is gone, is one line.")
-@click.option("--only", metavar="KIND,…", multiple=True, help="Only these: added, removed, changed, renamed, copied.")
+@click.option(
+    "--only", metavar="KIND[,KIND]", multiple=True, help="Only these: added, removed, changed, renamed, copied."
+)
 @click.option("--under", metavar="PATH", help="Only below this path: a stored one, or a folder or file on disk.")
 @json_option
 def diff(a: str, b: str, stat: bool, only: tuple[str, ...], under: str | None, as_json: bool) -> None:
