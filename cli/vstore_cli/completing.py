@@ -164,7 +164,8 @@ def kinds_of(words: tuple[str, ...], param: click.Parameter) -> list[str]:
         return [own]
     shown = param.metavar or (str(param.name).upper() if isinstance(param, click.Argument) else "")
     found = [_WORDS.get(word, word) for word in re.findall(r"[A-Z]+", shown)]
-    return [word for word in dict.fromkeys(found) if word in KINDS]
+    kinds = [word for word in dict.fromkeys(found) if word in KINDS]
+    return [kind for kind in kinds if kind != "LABEL" or "PATH" not in kinds]  # a path may begin with a label
 
 
 class _Asked(NamedTuple):

@@ -594,11 +594,19 @@ class Store:
 
         return self._read(lambda repo: snapshot_show(repo, snap))
 
-    def snapshot_diff(self, a: str, b: str = "current") -> DiffReport:
-        """Compare snapshot b with snapshot a. Raises: SnapshotNotFound, AmbiguousSnapshot."""
+    def snapshot_diff(
+        self, a: str, b: str = "current", *, under: AnyPath | None = None, only: Sequence[str] = (), stat: bool = False
+    ) -> DiffReport:
+        """Compare snapshot b with snapshot a.
+
+        under:  a stored path, or a folder or file on disk: only paths below it count; of a rename, either one.
+        only:   the kinds that count, of: added, removed, changed, renamed, copied; none means all.
+        stat:   count them by folder too.
+        Raises: SnapshotNotFound, AmbiguousSnapshot, UsageError.
+        """
         from vstore.versions.diff import snapshot_diff
 
-        return self._read(lambda repo: snapshot_diff(repo, a, b))
+        return self._read(lambda repo: snapshot_diff(repo, a, b, under=under, only=only, stat=stat))
 
     def snapshot_tag(self, snap: str, name: str) -> TagReport:
         """Give a snapshot a name of its own. Raises: SnapshotNotFound, UsageError."""

@@ -122,7 +122,7 @@ def test_what_a_parameter_is_called_tells_what_it_takes() -> None:
     """A name that the help shows is completed, or stands here."""
     free = {
         "NAME", "TEXT", "GLOB", "R", "N", "HOW", "MESSAGE", "SPAN", "SHARE", "FIELD", "PART", "TIME", "ID", "SCORE",
-        "MINUTES", "OR", "W", "SHELL", "AUTO", "SIZE", "HASH", "WORDS", "STORE", "PATTERN",
+        "MINUTES", "OR", "W", "SHELL", "AUTO", "SIZE", "HASH", "WORDS", "STORE", "PATTERN", "KIND",
     }  # fmt: skip
     for words in LEAVES:
         for param in found(words).params:

@@ -153,6 +153,9 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         Path(os.fsdecode(odd[:-4] + b"3.png")).write_bytes(drawn(5))
         Path(os.fsdecode(odd[:-4] + b"4.png")).write_bytes(drawn(8))
         Path(os.fsdecode(odd[:-4] + b"2.png")).write_bytes(drawn(9))
+    with contextlib.suppress(OSError):
+        os.mkdir(odd[:-4])
+        Path(os.fsdecode(odd[:-4] + b"/a.png")).write_bytes(drawn(45))
     cut = drawn(40)[: -len(drawn(40)) // 4]
     put(pictures, {"cut.png": cut})
     with contextlib.suppress(OSError):
@@ -213,8 +216,15 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     say("root", "remove", "most", where=top / "gift/.vstore")
     say("snapshot", "tag", "v1", "good")
     say("sync")
-    for line in (["list"], ["show"], ["diff", "v1", "v2"], ["diff", "v2", "v1"], ["diff", "v2", "v3"]):
+    for line in (
+        ["list"],
+        ["show"],
+        ["diff", "v1", "v2"],
+        ["diff", "v2", "v1"],
+        ["diff", "v2", "v3"],
+    ):
         say("snapshot", *line)
+    say("snapshot", "diff", "v1", "v2", "--stat")
     for name in ("jsonl", "npz"):
         say("snapshot", "export", "current", str(top / f"out.{name}"), "--format", name)
     say("snapshot", "untag", "good")

@@ -546,7 +546,7 @@ def test_names_that_are_not_utf_8_are_found_by_looking_and_the_rest_by_events(sy
     with Watching.of(synced) as watching:
         (synced.top / odd).write_bytes(drawn(80))
         watching.until(lambda: odd in synced.paths())
-        watching.until(lambda: any("1 folder in it with names that are not UTF-8" in note for note in watching.notes))
+        watching.until(lambda: any("folders in it with names that are not UTF-8" in note for note in watching.notes))
         (synced.top / odd).write_bytes(drawn(81))
         watching.until(lambda: synced.aliases()[odd] == synced.key(81))
     with Watching.of(synced, every=1000.0) as watching:
