@@ -24,6 +24,7 @@ from vstore_cli.suggestions import typed
 TICK = 0.2  # seconds between two looks at the stage
 SOON = 0.5  # seconds of a command before a terminal shows its progress
 EVERY = 30.0  # seconds between two lines
+_PATIENCE = 0.3  # seconds to wait for another thread where the process is about to end
 STILL = 1.0  # seconds after which a program hears of a stage in which nothing happened
 
 
@@ -300,8 +301,11 @@ class Bar:
 
     def abandon(self) -> None:
         """Show nothing more, and leave standard error as it was: the process is about to end."""
+        is_mine = self._lock.acquire(timeout=_PATIENCE)  # whoever has it may never go on
         self._end.set()
         self.face.rest()
+        if is_mine:
+            self._lock.release()
         sys.stderr = self.real
         if self.descriptor is not None:
             self.descriptor.give_back()

@@ -21,7 +21,9 @@ ELSEWHERE = {
         "compare": "snapshot diff", "history": "log", "reflog": "log", "list": "snapshot list",
         "snapshots": "snapshot list", "tags": "snapshot list", "versions": "snapshot list", "branch": "snapshot tag",
         "checkout": "rollback", "reset": "rollback", "restore": "rollback", "revert": "undo", "switch": "rollback",
-        "delete": "snapshot forget", "clean": "gc", "compact": "gc", "prune": "gc", "vacuum": "gc",
+        "delete": "snapshot forget", "remove": "root remove", "rm": "root remove", "unlink": "root remove",
+        "mv": "root rename", "rename": "root rename", "folders": "root list", "roots": "root list",
+        "clean": "gc", "compact": "gc", "prune": "gc", "vacuum": "gc",
         "fix": "repair", "fsck": "check", "scrub": "check", "verify": "check", "upgrade": "migrate",
         "du": "stats", "info": "stats", "size": "stats", "dedup": "dupes", "dedupe": "dupes", "duplicates": "dupes",
         "models": "model list", "spaces": "model list", "serve": "model serve", "version": "--version",
@@ -32,6 +34,11 @@ ELSEWHERE = {
         "delete": "snapshot forget", "drop": "snapshot forget", "remove": "snapshot forget",
         "rm": "snapshot forget", "checkout": "rollback",
         "restore": "rollback", "use": "rollback",
+    },
+    "root": {
+        "ls": "root list", "info": "root list", "show": "root list", "add": "sync", "new": "sync", "scan": "sync",
+        "delete": "root remove", "drop": "root remove", "forget": "root remove", "rm": "root remove",
+        "label": "root rename", "move": "root rename", "mv": "root rename",
     },
     "model": {
         "ls": "model list", "info": "model show", "new": "model add", "delete": "model drop", "remove": "model drop",

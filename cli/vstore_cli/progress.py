@@ -104,10 +104,16 @@ class Later:
         return True
 
 
+def progress(quiet: bool) -> contextlib.AbstractContextManager[Later]:
+    """Show the progress of a run, as the command line says, which only the thread of the command knows.
+
+    Raises: UsageError if what it says makes no sense here.
+    """
+    return _shown(_way(quiet))
+
+
 @contextlib.contextmanager
-def progress(quiet: bool) -> Iterator[Later]:
-    """Show the progress of a run, as the command line says. Raises: UsageError if that makes no sense here."""
-    way = _way(quiet)
+def _shown(way: str) -> Iterator[Later]:
     with contextlib.ExitStack() as stack:
         listener = Later(way, stack)
         _listening.append(listener)

@@ -37,6 +37,8 @@ def lines_of(step: Watched, *, is_again: bool) -> Iterator[tuple[str, bool]]:
 
 def _changes(report: SyncReport) -> str:
     counts = [f"{number(getattr(report, name))} {name}" for name in _WORDS if getattr(report, name)]
+    if report.carried:
+        counts.append(f"{number(report.carried)} kept that could not be read")
     what = ", ".join(counts) or "nothing changed"
     if report.snapshot is None:
         return f"{report.current}: {what}" + (

@@ -111,6 +111,7 @@ if TYPE_CHECKING:
     from vstore.trust import TrustedStore as TrustedStore
     from vstore.trust import TrustReport as TrustReport
     from vstore.versions.diff import DiffReport as DiffReport
+    from vstore.versions.diff_stat import FolderDiff as FolderDiff
     from vstore.versions.forget import ForgetReport as ForgetReport
     from vstore.versions.forget import Kept as Kept
     from vstore.versions.log import LogRow as LogRow
@@ -175,6 +176,7 @@ _HOMES = {
     "vstore.sync.typed_words": "FirstSyncWords SyncWords",
     "vstore.trust": "TrustReport TrustedStore",
     "vstore.versions.diff": "DiffReport",
+    "vstore.versions.diff_stat": "FolderDiff",
     "vstore.versions.forget": "ForgetReport Kept",
     "vstore.versions.log": "LogRow",
     "vstore.versions.moves": "MoveReport",

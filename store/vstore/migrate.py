@@ -16,6 +16,7 @@ from vstore.format.canonical import Document, Json
 from vstore.format.entries import FileRef, listed_packs
 from vstore.format.layout import NEWEST
 from vstore.format.records import Record
+from vstore.progress import Progress, Stages
 from vstore.repository.form import Form, read_form
 from vstore.repository.repository import Repository
 
@@ -59,20 +60,26 @@ class _Plan(NamedTuple):
     snapshots: int
 
 
-def migrate(repo: Repository, *, dry_run: bool = False, wait: bool = False) -> MigrateReport:
+def migrate(
+    repo: Repository, *, dry_run: bool = False, wait: bool = False, progress: Progress | None = None
+) -> MigrateReport:
     """Bring a store up to the newest format. No snapshot, id or vector changes.
 
     wait:   wait for another process that is changing the store.
     Raises: Locked, Damage, DiskTrouble, ReadOnly. After a kill or an error it can be run again.
     """
+    stages = Stages(progress)
     if dry_run:
+        stages.begin("reading the store")
         return repo.reading(lambda: _look(repo))
     with repo.lock("ingest") as lock:
         lock.acquire(None if wait else 0.0, _OP)
         with repo.committing(_OP):
+            stages.begin("reading the store")
             repo.sweep()
             plan = _plan(repo)
             steps = _steps(repo, plan)
+            stages.begin("writing the store", len(steps), size=sum(size for _, size in steps))
             _write(repo, plan)
             return _report(repo, steps, dry_run=False)
 

@@ -72,6 +72,12 @@ def absolute(path: AnyPath) -> Path:
     return Path(os.path.abspath(os.fsdecode(as_bytes(path))))
 
 
+def lasting(path: AnyPath) -> bytes:
+    """Do as `absolute`, in bytes. The address of a network share stays as it is: who refuses it says why."""
+    name = as_bytes(path)
+    return name if hint_for_address(os.fsdecode(name)) else os.path.abspath(name)
+
+
 def optional(path: AnyPath | None) -> Path | None:
     """Turn a path that a caller may have left out into a `Path`."""
     return None if path is None else as_path(path)

@@ -142,6 +142,7 @@ class Stages:
         about: str = "",
     ) -> None:
         """Begin a stage. total, size, work: of all its items, where they are known. unit, about: as in `Stage`."""
+        self.put_down()
         stage = Stage(name, total, size=size, work=work, unit=unit, about=about, hands=self._hands, model=self._model)
         self._go_on(stage)
 

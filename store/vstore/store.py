@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from vstore.disk.owner import User
 from vstore.format.layout import FOLDER
-from vstore.paths import AnyPath, absolute, as_bytes, as_path, several
+from vstore.paths import AnyPath, absolute, as_bytes, as_path, lasting, several
 from vstore.repository.discovery import find_store, is_store
 from vstore.repository.embedders import Embedders, KeptModel
 from vstore.repository.pool import Pool
@@ -319,7 +319,16 @@ class Store:
         if dry_run:
             return look_first(path, words, paths, chosen, recipe=recipe, user=user, progress=progress, stop=stop)
         report = make_for(
-            path, words, paths, chosen, recipe=recipe, consent=consent, user=user, note=note or _silent, stop=stop
+            path,
+            words,
+            paths,
+            chosen,
+            recipe=recipe,
+            consent=consent,
+            user=user,
+            note=note or _silent,
+            progress=progress,
+            stop=stop,
         )
         if made is not None:
             made(report)
@@ -360,7 +369,7 @@ class Store:
         chosen, end = WatchOptions(**options), stop or threading.Event()
         words = Options(**chosen.of_sync())
         settings_of(chosen.device, chosen.batch_size, offline=chosen.offline)
-        named = [os.path.abspath(as_bytes(path)) for path in several(paths)]
+        named = [lasting(path) for path in several(paths)]
         with self._pool.one() as repo:
             model = KeptModel(repo, self._given, self._embedders.consent_of_user)
 
@@ -440,6 +449,7 @@ class Store:
         *,
         device: str = "auto",
         offline: bool = False,
+        progress: Progress | None = None,
         **options: Unpack[SearchWords],
     ) -> SearchReport:
         """Find the pictures of a snapshot most similar to the operands.
@@ -450,14 +460,18 @@ class Store:
                  decoded.
         """
         from vstore.embed.model_words import settings_of
+        from vstore.progress import Stages
         from vstore.search.search import search
 
-        settings = settings_of(device, offline=offline)
+        settings, stages = settings_of(device, offline=offline), Stages(progress)
 
         def run(repo: Repository) -> SearchReport:
             embedders = self._embedders_of(repo)
             return search(
-                repo, operands, load_embedder=lambda recipe: embedders.load_for_query(recipe, settings), **options
+                repo,
+                operands,
+                load_embedder=lambda recipe: embedders.load_for_query(recipe, settings, stages),
+                **options,
             )
 
         with self._turn:
@@ -580,11 +594,19 @@ class Store:
 
         return self._read(lambda repo: snapshot_show(repo, snap))
 
-    def snapshot_diff(self, a: str, b: str = "current") -> DiffReport:
-        """Compare snapshot b with snapshot a. Raises: SnapshotNotFound, AmbiguousSnapshot."""
+    def snapshot_diff(
+        self, a: str, b: str = "current", *, under: AnyPath | None = None, only: Sequence[str] = (), stat: bool = False
+    ) -> DiffReport:
+        """Compare snapshot b with snapshot a.
+
+        under:  a stored path, or a folder or file on disk: only paths below it count; of a rename, either one.
+        only:   the kinds that count, of: added, removed, changed, renamed, copied; none means all.
+        stat:   count them by folder too.
+        Raises: SnapshotNotFound, AmbiguousSnapshot, UsageError.
+        """
         from vstore.versions.diff import snapshot_diff
 
-        return self._read(lambda repo: snapshot_diff(repo, a, b))
+        return self._read(lambda repo: snapshot_diff(repo, a, b, under=under, only=only, stat=stat))
 
     def snapshot_tag(self, snap: str, name: str) -> TagReport:
         """Give a snapshot a name of its own. Raises: SnapshotNotFound, UsageError."""
@@ -612,11 +634,13 @@ class Store:
         policy = Policy.of(**rules)
         return self._use_newest(lambda repo: snapshot_forget(repo, snaps, policy, dry_run=dry_run))
 
-    def snapshot_export(self, snap: str, out: AnyPath, *, format: str = "jsonl") -> ExportReport:
+    def snapshot_export(
+        self, snap: str, out: AnyPath, *, format: str = "jsonl", progress: Progress | None = None
+    ) -> ExportReport:
         """Write a snapshot's pictures and vectors to a file for other tools. Raises: UsageError, Damage."""
         from vstore.export.run import snapshot_export
 
-        return self._read(lambda repo: snapshot_export(repo, snap, as_path(out), format))
+        return self._read(lambda repo: snapshot_export(repo, snap, as_path(out), format, progress=progress))
 
     def export(
         self,
@@ -626,6 +650,7 @@ class Store:
         operands: Sequence[Operand] = (),
         device: str = "auto",
         offline: bool = False,
+        progress: Progress | None = None,
         **options: Unpack[SearchWords],
     ) -> ExportReport:
         """Write a snapshot (`at`) in a format for other tools, or, with the format `links`, a folder of links to the
@@ -638,13 +663,13 @@ class Store:
         from vstore.export.run import LINKS, export_links, refuse_search, snapshot_export
 
         if format == LINKS:
-            found = self.search(operands, device=device, offline=offline, **options)
+            found = self.search(operands, device=device, offline=offline, progress=progress, **options)
             return export_links(
                 found.snapshot, [(hit.score, hit.files, hit.unnamed) for hit in found.hits], as_path(out)
             )
         snap = options.get("at") or "current"
         refuse_search(operands, options)
-        return self._read(lambda repo: snapshot_export(repo, snap, as_path(out), format))
+        return self._read(lambda repo: snapshot_export(repo, snap, as_path(out), format, progress=progress))
 
     def rollback(self, snap: str | None = None, *, hold: bool = False, release: bool = False) -> MoveReport:
         """Make a snapshot current, or let held syncs go on. Touches no picture.
@@ -956,7 +981,7 @@ class Store:
         chosen = FillOptions(**options)
         return self._use(lambda repo: facts(repo, chosen, fill=fill, pixels=pixels, progress=progress, stop=stop))
 
-    def migrate(self, *, dry_run: bool = False, wait: bool = False) -> MigrateReport:
+    def migrate(self, *, dry_run: bool = False, wait: bool = False, progress: Progress | None = None) -> MigrateReport:
         """Bring a store of an older format up to date. No snapshot, id, tag or vector changes.
 
         Programs that know only the older format refuse the store afterwards, and undo goes no further back than this.
@@ -965,9 +990,16 @@ class Store:
         """
         from vstore.migrate import migrate
 
-        return self._use_newest(lambda repo: migrate(repo, dry_run=dry_run, wait=wait))
+        return self._use_newest(lambda repo: migrate(repo, dry_run=dry_run, wait=wait, progress=progress))
 
-    def gc(self, *, dry_run: bool = False, drop_unnamed: bool = False, wait: bool = False) -> GcReport:
+    def gc(
+        self,
+        *,
+        dry_run: bool = False,
+        drop_unnamed: bool = False,
+        wait: bool = False,
+        progress: Progress | None = None,
+    ) -> GcReport:
         """Delete data that no snapshot uses. Undo goes no further back than this; the log still does.
 
         drop_unnamed: delete unused vectors even if they are younger than 14 days.
@@ -975,7 +1007,9 @@ class Store:
         """
         from vstore.gc.run import gc
 
-        return self._use_newest(lambda repo: gc(repo, dry_run=dry_run, drop_unnamed=drop_unnamed, wait=wait))
+        return self._use_newest(
+            lambda repo: gc(repo, dry_run=dry_run, drop_unnamed=drop_unnamed, wait=wait, progress=progress)
+        )
 
     @classmethod
     def repair(

@@ -62,6 +62,9 @@ def test_commands_and_options_are_completed_with_what_they_do(line: Line) -> Non
     assert offered("vstore export --format=n") == ["--format=npz"]
     assert offered("vstore config list sy") == ["sync"]
     assert offered("vstore sync --device cu") == ["cuda", "cuda:0"]
+    assert offered("vstore sync --device cuda:0,m") == ["cuda:0,mps"]
+    assert offered("vstore snapshot diff --only re") == ["removed", "renamed"]
+    assert offered("vstore snapshot diff --only=added,c") == ["--only=added,changed", "--only=added,copied"]
     assert offered("vstore completion ") == ["bash", "zsh", "fish"]
 
 

@@ -48,8 +48,12 @@ ONLY_IN_PYTHON = {
     "status": {"progress"},
     "facts": {"progress", "stop"},
     "dupes": {"progress"},
+    "search": {"progress"},
+    "snapshot_export": {"progress"},
+    "gc": {"progress"},
+    "migrate": {"progress"},
     "import_index": {"progress", "stop", "recipe"},
-    "export": {"operands"},
+    "export": {"operands", "progress"},
     "check": {"progress", "recipe"},
     "repair": {"folder", "load_embedder", "progress", *USER},  # the folder is what --store names
 }

@@ -16,6 +16,9 @@ from support.folders import drawn
 from support.lines import COMMAND, Line, environment, process
 from support.watching import until
 
+from vstore import SyncReport, Watched
+from vstore_cli.watch_lines import lines_of
+
 
 class Process:
     """A running `vstore watch`, whose output is read while it runs."""
@@ -140,3 +143,30 @@ def test_without_the_package_it_says_how_to_get_it_and_poll_does_without(picture
         (pictures.home / "pictures/new.png").write_bytes(drawn(9))
         watch.until_out("v2: 1 new")
         assert watch.end() == 0
+
+
+def test_pictures_in_a_folder_that_cannot_be_read_are_kept_and_told(pictures: Line) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root reads every folder")
+    with watching(pictures) as watch:
+        watch.until_out("Watching")
+        (pictures.home / "pictures/sub").chmod(0)
+        try:
+            pictures.put({"pictures/new.png": 9})
+            watch.until_out("v2: 1 new, 1 kept that could not be read; 4 paths in all\n")
+        finally:
+            (pictures.home / "pictures/sub").chmod(0o755)
+
+
+def test_lines_of_a_sync_that_was_stopped_or_kept_pictures() -> None:
+    counts = dict.fromkeys(SyncReport._fields, 0)
+    report = SyncReport(**{**counts, "snapshot": "v2", "current": "v2", "carried": 1200, "new": 3, "paths": 5000})
+    report = report._replace(failed=(), notes=(), partial=False, interrupted=False)
+    (line,) = lines_of(Watched("", report), is_again=False)
+    assert line == ("v2: 3 new, 1,200 kept that could not be read; 5,000 paths in all", False)
+    (line,) = lines_of(Watched("", report._replace(partial=True)), is_again=False)
+    assert line[0].startswith("v2 (partial: the next sync goes on from here): 3 new")
+    stopped = report._replace(snapshot=None, new=0, carried=0, interrupted=True)
+    (line,) = lines_of(Watched("", stopped), is_again=False)
+    assert line[0] == "v2: nothing changed; stopped, the next sync goes on from here"
+    assert list(lines_of(Watched("", stopped._replace(interrupted=False)), is_again=False)) == []

@@ -48,8 +48,7 @@ def test_what_is_listed_stands_for_all_that_begin_so(many: NumberedStore, begin:
         assert found == every
     else:
         assert found[:MOST] == every[:MOST]
-        following = [name[: len(begin) + 1] for name in every]
-        assert {name[: len(begin) + 1] for name in found} == set(following)
+        assert len({name[: len(begin) + 1] for name in found}) > 1, "a shell would go on to their common digit"
 
 
 @pytest.mark.parametrize("begin", ["x", "v0", "v01", "V1", "1", "v1x", "v" + "9" * 40, "vv"])

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from support.folders import put
 
 from vstore.progress import Progress, Silent, Stage, Stages
+from vstore.search.query import Operand
 from vstore.store import Store
 
 
@@ -155,13 +156,103 @@ def test_a_sync_counts_files_bytes_and_failures(tmp_path: Path) -> None:
     )
 
 
-def test_names_of_stages_are_words_for_users() -> None:
-    """Their list stands in the JSON contract, too: tests/docs/test_json.py."""
-    rooms = Path(__file__).resolve().parents[2] / "store/vstore"
-    names = {
-        name
-        for path in rooms.rglob("*.py")
-        for name in re.findall(r"""(?:begin|stage)\(\s*"([^"]+)\"""", path.read_text())
-    }
-    assert "listing folders" in names
-    assert all(re.fullmatch(r"[a-z]+ing( [a-z]+)*", name) for name in names), names
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store of three pictures, one of them under two names."""
+    put(tmp_path / "pictures", {"a.png": 1, "b.png": 2, "copy.png": 1, "c.png": 3})
+    Store.init(tmp_path / "store")
+    with Store(tmp_path / "store") as opened:
+        opened.sync([tmp_path / "pictures"])
+        yield opened
+
+
+STAGES: dict[str, tuple[Callable[[Store, New], object], list[tuple[str, int, int | None]]]] = {
+    "check": (
+        lambda store, new: store.check(read_data=True, progress=new),
+        [("reading the store", 3, 3), ("comparing snapshots", 0, None)],
+    ),
+    "check a part": (
+        lambda store, new: store.check(read_data_subset="1/1", progress=new),
+        [("reading the store", 3, 3), ("comparing snapshots", 0, None), ("reading the store", 3, 3)],
+    ),
+    "check the source": (
+        lambda store, new: store.check(source=True, progress=new),
+        [
+            ("reading the store", 3, 3), ("comparing snapshots", 0, None), ("listing folders", 4, None),
+            ("reading", 4, 4),
+        ],
+    ),
+    "check by the model": (
+        lambda store, new: store.check(reembed=3, progress=new),
+        [
+            ("reading the store", 3, 3), ("comparing snapshots", 0, None), ("loading the model", 0, None),
+            ("embedding", 3, 3),
+        ],
+    ),
+    "repair": (lambda store, new: Store.repair(store.folder, progress=new), [("reading the store", 3, 3)]),
+    "migrate": (
+        lambda store, new: store.migrate(progress=new),
+        [("reading the store", 0, None), ("writing the store", 0, 0)],
+    ),
+    "gc": (
+        lambda store, new: store.gc(progress=new),
+        [("looking for unused data", 0, None), ("rewriting", 0, 0), ("deleting unused files", 0, 0)],
+    ),
+    "export": (
+        lambda store, new: store.snapshot_export("v1", store.folder.parent / "out.npz", format="npz", progress=new),
+        [("reading the store", 1, 1), ("writing vectors", 3, 3)],
+    ),
+    "dupes": (lambda store, new: store.dupes(progress=new), []),
+    "verified dupes": (lambda store, new: store.dupes(verify=True, progress=new), [("comparing files", 2, 2)]),
+    "near dupes": (lambda store, new: store.dupes(near=0.9, progress=new), [("comparing", 3, 3)]),
+    "facts": (lambda store, new: store.facts(fill=True, pixels=True, progress=new), [("reading", 0, 0)]),
+    "search for a picture of the store": (
+        lambda store, new: store.search([Operand(1.0, b"pictures/a.png", None)], progress=new), []
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_long_operation_names_its_stages_and_ends_with_all_counted(
+    name: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(store.folder.parent)
+    operation, expected = STAGES[name]
+    new = New()
+    operation(store, new)
+    assert [(stage.name, stage.files, stage.files_total) for stage in new.stages] == expected
+    for stage in new.stages:
+        assert stage.file is None, stage.name
+        assert stage.failed == 0
+        assert stage.bytes_total in (None, stage.bytes) or stage.name == "writing the store", stage.name
+        assert stage.work == (stage.work_total or 0)
+
+
+def test_what_a_gc_rewrites_and_deletes_is_counted_in_bytes(store: Store) -> None:
+    pictures = store.folder.parent / "pictures"
+    put(pictures, {f"{number}.png": number for number in range(10, 20)})
+    for name in ("a.png", "copy.png", "b.png"):
+        (pictures / name).unlink()
+    store.sync()
+    store.snapshot_forget(["v1"])
+    new = New()
+    report = store.gc(drop_unnamed=True, progress=new)
+    assert report.vectors == 2
+    stages = {stage.name: stage for stage in new.stages}
+    rewriting, deleting = stages["rewriting"], stages["deleting unused files"]
+    assert 0 < rewriting.files == rewriting.files_total
+    assert 0 < deleting.files == deleting.files_total
+    assert (rewriting.bytes, deleting.bytes) == (rewriting.bytes_total, deleting.bytes_total)
+
+
+def test_a_picture_that_is_computed_again_is_counted(store: Store) -> None:
+    for segment in (store.folder / "segments").iterdir():
+        segment.unlink()
+    new = New()
+    report = Store.repair(store.folder, progress=new)
+    assert report.embedded == 3
+    names = [stage.name for stage in new.stages]
+    assert names == ["reading the store", "embedding what was lost", "loading the model", "embedding what was lost"]
+    reading, lost = new.stages[:2]
+    assert (reading.files, reading.failed) == (3, 1)
+    assert (lost.files, lost.files_total, lost.unit) == (3, 3, "pictures")

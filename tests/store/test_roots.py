@@ -211,6 +211,12 @@ def test_what_is_no_folder_is_refused(words: str, said: str, two: World, monkeyp
     assert said in str(caught.value)
 
 
+def test_a_misspelt_label_is_no_part_of_the_folder_one_stands_in(two: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(two.pictures)
+    with pytest.raises(UsageError, match=r"no folder 'picture'; did you mean pictures\?"):
+        two.store.root_remove("picture")
+
+
 def test_a_word_that_means_two_folders_is_refused(two: World, monkeypatch: pytest.MonkeyPatch) -> None:
     put(two.top / "sub/pictures", {"z.png": 9})
     two.sync(two.top / "sub/pictures", as_label="third")

@@ -146,7 +146,9 @@ def test_an_undo_of_a_move_says_that_the_old_place_is_gone(world: World) -> None
     assert world.sync(place, as_label="pictures").snapshot is None
     undone = world.store.undo()
     assert undone.current == "v1"
-    assert undone.notes == ("the folder 'pictures' stays where it is: nothing is at its old place any more",)
+    assert undone.notes == (
+        "the folder 'pictures' stays where it is: its old place is gone, or you have not named it at this machine",
+    )
     assert world.repo.place(world.repo.state.roots["pictures"]) == bytes(place)
     assert world.store.undo().current is None, "the next one takes back the sync before it"
 
@@ -178,7 +180,7 @@ def test_an_undo_of_a_wider_folder_says_which_stays_in_it(world: World) -> None:
     world.sync(world.top)
     shutil.rmtree(world.pictures)
     assert world.store.undo().notes == (
-        "the folder 'pictures' stays in the wider one: nothing is at its old place any more",
+        "the folder 'pictures' stays in the wider one: its old place is gone, or you have not named it at this machine",
     )
 
 

@@ -38,8 +38,8 @@ from vstore.store import Store
 from vstore.sync.report import SyncReport
 from vstore.testing import FakeEmbedder
 from vstore.watch import events as events_module
+from vstore.watch import filesystems, pace, run
 from vstore.watch import folders as folders_module
-from vstore.watch import pace, run
 from vstore.watch.events import EventsLost, NoEvents, Seen
 from vstore.watch.look import Place, places_of
 from vstore.watch.options import WatchOptions
@@ -405,6 +405,8 @@ def test_a_model_that_does_not_load_is_told_once_and_tried_again(synced: World, 
 def test_a_mistake_of_the_caller_ends_it_at_once(synced: World) -> None:
     with pytest.raises(UsageError, match="there is no folder"):
         next(synced.store.watch([synced.top / "nowhere"]))
+    with pytest.raises(UsageError, match="mount it, and name the folder"):
+        next(synced.store.watch(["smb://server/pictures"]))
     with pytest.raises(UsageError, match="--settle"):
         next(synced.store.watch(settle=0))
     empty = Store.init(synced.top / "empty", recipe=synced.fake.recipe)
@@ -544,12 +546,28 @@ def test_names_that_are_not_utf_8_are_found_by_looking_and_the_rest_by_events(sy
     with Watching.of(synced) as watching:
         (synced.top / odd).write_bytes(drawn(80))
         watching.until(lambda: odd in synced.paths())
-        watching.until(lambda: any("1 folder in it with names that are not UTF-8" in note for note in watching.notes))
+        watching.until(lambda: any("folders in it with names that are not UTF-8" in note for note in watching.notes))
         (synced.top / odd).write_bytes(drawn(81))
         watching.until(lambda: synced.aliases()[odd] == synced.key(81))
     with Watching.of(synced, every=1000.0) as watching:
         synced.put({"in/b.png": 41})
         watching.until(lambda: "pictures/in/b.png" in synced.paths())
+
+
+def test_a_network_disk_is_looked_at_without_being_asked(
+    synced: World, events: FakeEvents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "mountinfo"
+    real = os.path.realpath(synced.pictures)
+    table.write_text(f"22 1 8:1 / / rw - ext4 /dev/root rw\n40 22 0:35 / {real} rw - nfs4 server:/ rw\n")
+    monkeypatch.setattr(filesystems, "MOUNTS", str(table))
+    with faked(synced, events) as watching:
+        assert "looking at it every 0.05 s (nfs4 does not tell of all changes)" in watching.notes[0]
+        synced.put({"new.png": 9})
+        watching.until(lambda: "pictures/new.png" in synced.paths())
+        assert events.made == []
+        table.write_text("22 1 8:1 / / rw - ext4 /dev/root rw\n")  # it is unmounted: another disk now
+        watching.until(lambda: events.made)
 
 
 # Faults of events

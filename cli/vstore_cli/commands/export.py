@@ -12,6 +12,7 @@ from vstore_cli.interrupts import saying
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, offline_option
 from vstore_cli.output import count, echo_json, json_option, shown, size
+from vstore_cli.progress import progress, progress_option
 from vstore_cli.query import parse
 
 FORMATS = ["triple", "npz", "parquet", "jsonl", "clip-retrieval"]
@@ -36,8 +37,10 @@ FORMATS = ["triple", "npz", "parquet", "jsonl", "clip-retrieval"]
 @click.option("--new-since", metavar="SNAP", help="Only links to pictures that this snapshot lacks.")
 @device_option
 @offline_option
+@progress_option
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
-def export(out: str, words: tuple[str, ...], format: str, as_json: bool, **options: Any) -> None:
+def export(out: str, words: tuple[str, ...], format: str, quiet: bool, as_json: bool, **options: Any) -> None:
     """Write a snapshot to OUT in a format that other tools read.
 
     If a triple is imported again together with its vstore.json, the result is the same snapshot with the same id.
@@ -59,8 +62,9 @@ def export(out: str, words: tuple[str, ...], format: str, as_json: bool, **optio
     with (
         saying(lambda: Interrupted("interrupted; nothing was written", f"run it again: {again}")),
         open_store() as store,
+        progress(quiet) as bar,
     ):
-        report = store.export(out, format=format, operands=operands, **options)
+        report = store.export(out, format=format, operands=operands, progress=bar, **options)
     if as_json:
         echo_json(report)
     elif format == "links":

@@ -7,6 +7,7 @@ import click
 from vstore_cli.again import going_on
 from vstore_cli.locate import open_to_change
 from vstore_cli.output import count, echo_json, json_option, size
+from vstore_cli.progress import progress, progress_option
 
 _STOPPED = "interrupted; everything that is in use is there"
 
@@ -15,8 +16,10 @@ _STOPPED = "interrupted; everything that is in use is there"
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be deleted, and delete nothing.")
 @click.option("--drop-unnamed", is_flag=True, help="Delete unused vectors even if they are younger than 14 days.")
 @click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
+@progress_option
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
-def gc(dry_run: bool, drop_unnamed: bool, wait: bool, as_json: bool) -> None:
+def gc(dry_run: bool, drop_unnamed: bool, wait: bool, quiet: bool, as_json: bool) -> None:
     """Delete data that no snapshot uses.
 
     This means unused vectors, forgotten snapshots and old records. Earlier operations can no longer be undone. In a
@@ -27,8 +30,8 @@ def gc(dry_run: bool, drop_unnamed: bool, wait: bool, as_json: bool) -> None:
     Example:
       vstore gc --dry-run
     """
-    with going_on(_STOPPED), open_to_change() as store:
-        report = store.gc(dry_run=dry_run, drop_unnamed=drop_unnamed, wait=wait)
+    with going_on(_STOPPED), open_to_change() as store, progress(quiet) as bar:
+        report = store.gc(dry_run=dry_run, drop_unnamed=drop_unnamed, wait=wait, progress=bar)
     if as_json:
         echo_json(report)
         return

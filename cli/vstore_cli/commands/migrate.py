@@ -7,13 +7,16 @@ import click
 from vstore_cli.again import going_on
 from vstore_cli.locate import open_to_change
 from vstore_cli.output import echo_json, json_option
+from vstore_cli.progress import progress, progress_option
 
 
 @click.command()
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
 @click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
+@progress_option
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
-def migrate(dry_run: bool, wait: bool, as_json: bool) -> None:
+def migrate(dry_run: bool, wait: bool, quiet: bool, as_json: bool) -> None:
     """Upgrade a store of an older format.
 
     Snapshots, ids, tags and vectors stay as they are, and no picture is read. Older versions of vstore cannot open the
@@ -25,8 +28,8 @@ def migrate(dry_run: bool, wait: bool, as_json: bool) -> None:
     Example:
       vstore migrate --dry-run
     """
-    with going_on("interrupted; nothing is lost"), open_to_change() as store:
-        report = store.migrate(dry_run=dry_run, wait=wait)
+    with going_on("interrupted; nothing is lost"), open_to_change() as store, progress(quiet) as bar:
+        report = store.migrate(dry_run=dry_run, wait=wait, progress=bar)
     if as_json:
         echo_json(report)
         return

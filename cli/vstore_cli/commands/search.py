@@ -15,6 +15,7 @@ from vstore import UsageError
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, offline_option
 from vstore_cli.output import echo_json, json_option, openable, shown, table, write_raw
+from vstore_cli.progress import progress, progress_option
 from vstore_cli.query import Part, parse
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ _HINT = (
 )
 @device_option
 @offline_option
+@progress_option
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
 def search(
     words: tuple[str, ...],
@@ -56,6 +59,7 @@ def search(
     paths_only: bool,
     null: bool,
     interactive: bool,
+    quiet: bool,
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -110,13 +114,13 @@ def search(
     files = [os.fsdecode(part.image) if part.image is not None else part.text or "" for part in parts]
     with open_store([*near, *filter(os.path.exists, files)], keep_model=interactive) as store:
         if not interactive:
-            show(_asking(store, parts, options)())
+            show(_asking(store, parts, options, quiet=quiet)())
             return 0
         from vstore_cli.interactive import converse
 
         def ready(words: list[str]) -> Callable[[], SearchReport]:
             given = _of_line(words, options)
-            return _asking(store, _parts(given.pop("words"), given.pop("images")), given)
+            return _asking(store, _parts(given.pop("words"), given.pop("images")), given, quiet=quiet)
 
         end = b"" if as_json else b"\0" if null else b"\n" if paths_only else b""
         return converse(ready, show, as_json=as_json, end=end, hint=_HINT)
@@ -126,8 +130,16 @@ def _parts(words: Sequence[str], images: Sequence[str]) -> list[Part]:
     return parse([*words, *(word for image in images for word in ("+", f"image:{image}"))])
 
 
-def _asking(store: Store, parts: Sequence[Part], options: Mapping[str, Any]) -> Callable[[], SearchReport]:
-    return lambda: store.search([part.operand() for part in parts], **options)
+def _asking(
+    store: Store, parts: Sequence[Part], options: Mapping[str, Any], *, quiet: bool
+) -> Callable[[], SearchReport]:
+    showing = progress(quiet)  # the search runs in another thread, which knows no command line
+
+    def ask() -> SearchReport:
+        with showing as bar:
+            return store.search([part.operand() for part in parts], progress=bar, **options)
+
+    return ask
 
 
 def _of_line(words: list[str], options: Mapping[str, Any]) -> dict[str, Any]:

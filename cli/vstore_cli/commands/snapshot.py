@@ -10,11 +10,12 @@ import click
 from vstore_cli.commands.export import FORMATS
 from vstore_cli.groups import Commands
 from vstore_cli.locate import open_store, open_to_change
-from vstore_cli.output import count, echo_json, json_option, local, number, say, shown, size, table
+from vstore_cli.output import count, echo_json, json_option, local, number, placed_if_there, say, shown, size, table
 from vstore_cli.pager import paged
+from vstore_cli.progress import progress, progress_option
 
 if TYPE_CHECKING:
-    from vstore import DiffReport, SnapshotRow
+    from vstore import DiffReport, FolderDiff, SnapshotRow
 
 
 class InOrder(Commands):
@@ -119,16 +120,26 @@ def show(snap: str, as_json: bool) -> None:
 @snapshot.command(short_help="Compare two snapshots.")
 @click.argument("a")
 @click.argument("b", default="current")
+@click.option("--stat", is_flag=True, help="Count by folder; a new folder, or one that is gone, is one line.")
+@click.option(
+    "--only", metavar="KIND[,KIND]", multiple=True, help="Only these: added, removed, changed, renamed, copied."
+)
+@click.option("--under", metavar="PATH", help="Only below this path: a stored one, or a folder or file on disk.")
 @json_option
-def diff(a: str, b: str, as_json: bool) -> None:
+def diff(a: str, b: str, stat: bool, only: tuple[str, ...], under: str | None, as_json: bool) -> None:
     """Compare snapshot B (by default the current one) with snapshot A.
+
+    In the output + is a new picture, - a path that is gone, M a path with another picture, C a copy of a picture, and R
+    a new name or place.
 
     \b
     Example:
-      vstore snapshot diff v1 v2
+      vstore snapshot diff v1 v2 --stat
+      vstore snapshot diff v1 --only added,removed --under pictures/2024
     """
+    kinds = [kind.strip() for words in only for kind in words.split(",")]
     with open_store() as store:
-        report = store.snapshot_diff(a, b)
+        report = store.snapshot_diff(a, b, under=under, only=kinds, stat=stat)
     if as_json:
         echo_json(report)
         return
@@ -138,13 +149,31 @@ def diff(a: str, b: str, as_json: bool) -> None:
         _print_diff(report)
 
 
+_SIGNS = {"added": "+", "removed": "-", "changed": "M", "copied": "C", "renamed": "R"}
+
+
 def _print_diff(report: DiffReport) -> None:
-    for sign, paths in (("+", report.added), ("-", report.removed), ("M", report.changed), ("C", report.copied)):
-        _lines(sign, [shown(path) for path in paths])
-    _lines("R", [f"{shown(old)} -> {shown(new)}" for old, new in report.renamed])
-    kinds = ("added", "removed", "changed", "copied", "renamed")
-    found = [f"{number(len(getattr(report, kind)))} {kind}" for kind in kinds if getattr(report, kind)]
+    if report.stat is not None:
+        _print_stat(report.stat)
+    else:
+        for kind in ("added", "removed", "changed", "copied"):
+            _lines(_SIGNS[kind], [placed_if_there(path, report.where) for path in getattr(report, kind)])
+        pairs = [[placed_if_there(path, report.where) for path in pair] for pair in report.renamed]
+        _lines("R", [" -> ".join(pair) for pair in pairs])
+    found = [f"{number(len(getattr(report, kind)))} {kind}" for kind in _SIGNS if getattr(report, kind)]
     click.echo(f"{report.before} -> {report.after}: " + (", ".join(found) or "the same pictures under the same paths"))
+
+
+def _print_stat(folders: Sequence[FolderDiff]) -> None:
+    """Print a line for each folder, with a column for each kind that there is."""
+    kinds = [kind for kind in _SIGNS if any(getattr(folder, kind) for folder in folders)]
+    rows = []
+    for folder in folders:
+        counts = [getattr(folder, kind) for kind in kinds]
+        cells = [f"{_SIGNS[kind]} {number(count)}" if count else "" for kind, count in zip(kinds, counts, strict=True)]
+        is_gone = folder.removed == sum(counts)
+        rows.append([*cells, f"{shown(folder.folder)}/", ("(gone)" if is_gone else "(new)") if folder.whole else ""])
+    table(rows, right=range(len(kinds)))
 
 
 def _lines(sign: str, texts: Sequence[str]) -> None:
@@ -251,16 +280,18 @@ def forget(snaps: tuple[str, ...], dry_run: bool, as_json: bool, **policy: Any) 
     show_default=True,
     help="The same as for vstore export.",
 )
+@progress_option
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
-def export(snap: str, out: str, format: str, as_json: bool) -> None:
+def export(snap: str, out: str, format: str, quiet: bool, as_json: bool) -> None:
     """Write the pictures and vectors of snapshot SNAP to OUT, for other tools. Same as vstore export --at SNAP.
 
     \b
     Example:
       vstore snapshot export current vectors.npz --format npz
     """
-    with open_store() as store:
-        report = store.snapshot_export(snap, out, format=format)
+    with open_store() as store, progress(quiet) as bar:
+        report = store.snapshot_export(snap, out, format=format, progress=bar)
     if as_json:
         echo_json(report)
     else:

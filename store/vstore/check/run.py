@@ -55,6 +55,7 @@ def check(
     """
     stages = Stages(progress)
     report = _check_store(repo, stages, read_data=read_data, subset=subset, max_duration=max_duration)
+    stages.close()
     if source:
         from vstore.check.source import check_source
 

@@ -10,6 +10,7 @@ from vstore.errors import Damage
 from vstore.format.canonical import named_path
 from vstore.format.entries import Snapshot
 from vstore.format.tree import paths_by_key
+from vstore.progress import Stages
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ class Pictures:
     dtype:    float16 or float32.
     """
 
-    def __init__(self, repo: Repository, snapshot: Snapshot) -> None:
+    def __init__(self, repo: Repository, snapshot: Snapshot, stages: Stages) -> None:
         """Raises: Damage before a byte of a damaged segment is used."""
         self.snapshot = snapshot
+        self._stages = stages
         self.dim = repo.state.spaces[snapshot.space].dim
         self.dtype = repo.dtype
         self.aliases = list(repo.tree(snapshot))
@@ -45,8 +47,11 @@ class Pictures:
         missing = len(self.paths) - len(places)
         if missing:
             raise Damage(f"{counted(missing, 'picture')} of {snapshot.name} without a vector", "run: vstore check")
-        for number in {number for number, _ in places.values()}:
-            self._segments[number].verify()
+        used = [self._segments[number] for number in sorted({number for number, _ in places.values()})]
+        stages.begin("reading the store", len(used), size=sum(segment.ref.size for segment in used))
+        for segment in used:
+            segment.verify()
+            stages.advance(1, segment.ref.size)
         self.keys = sorted(self.paths)
         self._places = places
 
@@ -64,6 +69,9 @@ class Pictures:
         import numpy as np
 
         rows = [segment.rows() for segment in self._segments]
+        width = self.dim * (2 if self.dtype == "float16" else 4)
+        self._stages.begin("writing vectors", len(keys), size=len(keys) * width, unit="vectors")
         for at in range(0, len(keys), BLOCK):
             part = keys[at : at + BLOCK]
             yield part, np.stack([rows[self._places[key][0]][self._places[key][1]] for key in part])
+            self._stages.advance(len(part), len(part) * width)

@@ -11,6 +11,7 @@ from vstore.errors import UsageError
 from vstore.export import target
 from vstore.export.pictures import Pictures
 from vstore.format.canonical import Json
+from vstore.progress import Progress, Stages
 from vstore.repository.repository import Repository
 
 LINKS = "links"
@@ -55,7 +56,9 @@ def _writers() -> dict[str, Writer]:
     }
 
 
-def snapshot_export(repo: Repository, snap: str, out: Path, format: str = "jsonl") -> ExportReport:
+def snapshot_export(
+    repo: Repository, snap: str, out: Path, format: str = "jsonl", *, progress: Progress | None = None
+) -> ExportReport:
     """Write a snapshot to a file or a folder.
 
     jsonl:    a line per picture, in the order of the keys: `{"key": hex, "paths": [...], "vector": [...]}`.
@@ -70,7 +73,7 @@ def snapshot_export(repo: Repository, snap: str, out: Path, format: str = "jsonl
     if format not in writers:
         raise UsageError(f"unknown format {format!r}", f"choose one of: {', '.join(writers)}")
     target.look(out)
-    pictures = Pictures(repo, repo.snapshot(snap))
+    pictures = Pictures(repo, repo.snapshot(snap), Stages(progress))
     target.make(out, lambda made: writers[format](repo, pictures, made))
     return ExportReport(
         snapshot=pictures.snapshot.name,

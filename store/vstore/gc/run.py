@@ -6,6 +6,7 @@ in a row carry the whole state, so that either of them may rot; only then do the
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from vstore.gc.plan import Plan, plan_of
 from vstore.gc.rewrite import rewrite
 from vstore.gc.room import STEPS, Writes
 from vstore.gc.unlisted import OldRecord, UnlistedFile, records_before, stale_cache, unlisted_files
+from vstore.progress import Progress, Stages
 from vstore.repository.repository import Repository
 
 
@@ -57,13 +59,22 @@ class GcReport(NamedTuple):
         return self._asdict()
 
 
-def gc(repo: Repository, *, dry_run: bool = False, drop_unnamed: bool = False, wait: bool = False) -> GcReport:
+def gc(
+    repo: Repository,
+    *,
+    dry_run: bool = False,
+    drop_unnamed: bool = False,
+    wait: bool = False,
+    progress: Progress | None = None,
+) -> GcReport:
     """Delete data that no snapshot uses. Readers with open files read on.
 
     drop_unnamed: delete unused vectors although they are younger than 14 days.
     Raises: Damage if anything in use is missing or damaged: nothing is deleted then. Locked, DiskTrouble.
     """
+    stages = Stages(progress)
     if dry_run:
+        stages.begin("looking for unused data")
         return repo.reading(lambda: _look(repo, drop_unnamed))
     with repo.lock("ingest") as lock:
         lock.acquire(None if wait else 0.0, "gc")
@@ -72,13 +83,13 @@ def gc(repo: Repository, *, dry_run: bool = False, drop_unnamed: bool = False, w
             writes = Writes()
             for make_room, less in STEPS:
                 try:
-                    return _collect(repo, drop_unnamed, published, writes)
+                    return _collect(repo, drop_unnamed, published, writes, stages=stages)
                 except DiskTrouble as err:
                     if not is_full(err):
                         raise
                 make_room(repo)
                 writes = less
-            return _collect(repo, drop_unnamed, published, writes)
+            return _collect(repo, drop_unnamed, published, writes, stages=stages)
 
 
 def _plan(repo: Repository, drop_unnamed: bool, writes: Writes) -> tuple[Plan, bool]:
@@ -97,15 +108,18 @@ def _look(repo: Repository, drop_unnamed: bool) -> GcReport:
     return _report(plan, unlisted, records, dry_run=True, changed=changed)
 
 
-def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], writes: Writes) -> GcReport:
+def _collect(
+    repo: Repository, drop_unnamed: bool, published: list[Plan], writes: Writes, *, stages: Stages
+) -> GcReport:
     """Delete unused data. The caller holds both locks; after an error on a full disk it may be tried again.
 
     published: the plan, once the log records it.
     """
     repo.reload()
     repo.refuse_unsound()
+    stages.begin("looking for unused data")
     plan, changed = _plan(repo, drop_unnamed, writes)
-    records = _publish(repo, plan, published) if changed else []
+    records = _publish(repo, plan, published, stages) if changed else []
     if not writes.history:
         records = []
     repo.refuse_lost_locks()
@@ -113,8 +127,13 @@ def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], writes
     for record in records:
         durable.remove(repo.layout.record(record.number))
     unlisted = [*unlisted_files(repo, drop_unnamed), *stale_parts(repo, plan)]
+    stages.begin("deleting unused files", len(unlisted), size=sum(file.size for file in unlisted))
     for file in unlisted:
-        durable.remove(repo.layout.folder / file.folder / file.name)
+        place = repo.layout.folder / file.folder / file.name
+        stages.take(os.fsencode(place))
+        durable.remove(place)
+        stages.advance(1, file.size)
+    stages.put_down()
     for name in stale_cache(repo, changed=changed):
         durable.remove(repo.layout.own_cache / name)
     durable.sweep(repo.layout.folder, "ingest")  # a catalogue that was being made
@@ -125,9 +144,9 @@ def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], writes
     return _report(plan, left_over, records, dry_run=False, changed=changed)
 
 
-def _publish(repo: Repository, plan: Plan, published: list[Plan]) -> list[OldRecord]:
+def _publish(repo: Repository, plan: Plan, published: list[Plan], stages: Stages) -> list[OldRecord]:
     """Write the new files and two records with the whole state. Returns: the records to remove then."""
-    changes, blobs = rewrite(repo, plan)
+    changes, blobs = rewrite(repo, plan, stages)
     about = f"vectors freed: {plan.vectors}, snapshots: {len(plan.snapshots)}"
     repo.publish("gc", changes, blobs=blobs, about=about, whole=True)
     published.append(plan)

@@ -76,6 +76,7 @@ class Blobs:
         if not whole:
             self._found.did(f"packs/{ref.name} is damaged or missing: its intact parts were saved")
             self._found.put_aside(folder / ref.name)
+        self._stages.put_down()
         self._stages.advance(1, ref.size, failed=not whole)
         return whole
 

@@ -176,6 +176,8 @@ class Recompute:
             if not os.path.isdir(folder):
                 self._away[key] = f"their folder {os.fsdecode(folder)} does not exist: mount it and repair again"
             return None
+        finally:
+            self._stages.put_down()
 
 
 def _embed_batch(

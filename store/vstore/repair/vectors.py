@@ -78,6 +78,7 @@ class Vectors:
                 whole.append(ref)
                 keys.update(segment.key_list())
             self._stages.advance(1, ref.size, failed=segment is None)
+        self._stages.put_down()
         self.stored[space.id] = StoredKeys(shared.setdefault(tuple(whole), frozenset(keys)))
         refs: list[FileRef] = []
         kept = set(whole)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from vstore.embed.hf.identity import Known
     from vstore.embed.model_words import Settings
     from vstore.format.recipes import Recipe
+    from vstore.progress import Stages
     from vstore.repository.repository import Repository
 
 Load = Callable[["Recipe"], "Embedder"]
@@ -73,16 +74,20 @@ class Embedders:
         settings = (settings or Settings())._replace(consent=self.consent)
         return spaces.load(self._repo, self._repo.state.spaces[space_id(recipe)], settings)
 
-    def load_for_query(self, recipe: Recipe, settings: Settings) -> Embedder:
+    def load_for_query(self, recipe: Recipe, settings: Settings, stages: Stages | None = None) -> Embedder:
         """Find the embedder of a query: that of a process which serves the model, or else load it here, as `load`.
 
         A named device is asked for: the model is loaded there.
+        stages: loading is one of them.
         """
         from vstore.format.recipes import space_id
 
         space = space_id(recipe)
         if self.kept is not None and (kept := self.kept.find((space, settings))) is not None:
             return kept
+        if stages is not None and recipe.get("family") not in _SMALL:
+            with stages.loading(self._repo.state.spaces[space].name):
+                return self.load_for_query(recipe, settings)
         if self._given is None and settings.device == "auto" and recipe.get("family") not in _SMALL:
             from vstore.repository.serving import served
 

@@ -9,6 +9,7 @@ from vstore.errors import UsageError
 from vstore.paths import AnyPath, as_bytes
 from vstore.quoting import quoted
 from vstore.repository.acquaintance import KnownFolders
+from vstore.repository.places import is_gone
 from vstore.repository.repository import Repository
 
 _LIST = "list them with: vstore root list"
@@ -61,7 +62,7 @@ def _unknown(repo: Repository, path: bytes, others: Collection[str]) -> UsageErr
     for root in state.roots.values():
         for name in (os.path.realpath(path), os.path.abspath(path)):
             within = folders.within(root, name)
-            if within:
+            if within and not (folders.is_known(root) and is_gone(name)):  # a misspelt label is no part of any
                 place, part = _place(repo, root.label), "/" + os.fsdecode(within) + "/"
                 return UsageError(
                     f"{text} is a part of the folder {root.label!r}, and no folder of its own",

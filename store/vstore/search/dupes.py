@@ -121,6 +121,7 @@ def _identical(
         verified.take(file_of.opened(found[0]) or found[0])
         groups.append(group_of_one(repo, key, found, file_of, verify=True))
         verified.advance(len(found), (groups[-1].size or 0) * len(found))
+    verified.put_down()
     return groups
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 from vstore.brief import briefly
@@ -55,8 +55,8 @@ def names(repo: Repository, begin: str | None = "") -> Names:
 def snapshots_like(listing: Listing, begin: str) -> list[Snapshot]:
     """Find the newest snapshots whose names begin with a text, such as `v12`.
 
-    Where there are more, the newest of each next digit is among them, and the one of that very name: what they have in
-    common is then what all have, and a shell that goes on to there leads past none.
+    Where there are more, and those have the next digit in common, one without it is added: what all that are offered
+    have in common is then what all of the store have, and a shell that completes it leads past none.
     """
     number = re.fullmatch(r"v?|v([1-9][0-9]{0,17})", begin)
     if number is None:
@@ -65,12 +65,14 @@ def snapshots_like(listing: Listing, begin: str) -> list[Snapshot]:
     found = list(islice(_beginning(listing, digits), MOST + 1))
     if len(found) <= MOST or not begin:
         return found[:MOST]
-    seen = {snapshot.name[: len(begin) + 1] for snapshot in found[:MOST]}
-    longer = (f"{digits}{digit}" for digit in range(0 if digits else 1, 10) if f"{begin}{digit}" not in seen)
-    more = [next(_beginning(listing, one), None) for one in longer]
-    if digits and begin not in seen:
-        more.append(next(_between(listing, int(digits), int(digits) + 1), None))
-    return [*found[:MOST], *sorted(filter(None, more), key=_number, reverse=True)]
+    following = {snapshot.name[: len(begin) + 1] for snapshot in found[:MOST]}
+    if len(following) > 1:
+        return found[:MOST]
+    others = (f"{digits}{digit}" for digit in range(9, -1, -1) if f"{begin}{digit}" not in following)
+    runs = [_beginning(listing, one) for one in others if one != "0"]
+    if digits:
+        runs.append(_between(listing, int(digits), int(digits) + 1))
+    return [*found[:MOST], *islice(chain.from_iterable(runs), 1)]
 
 
 def _number(snapshot: Snapshot) -> int:

@@ -9,6 +9,8 @@ from vstore.format.state import State
 from vstore.format.undo import BARRIERS, UNDOABLE
 from vstore.quoting import quoted
 
+_NO_PLACE = "its old place is gone, or you have not named it at this machine"
+
 
 def passed_over(state: State, records: Iterable[Record]) -> Iterator[str]:
     """Say which operations are newer than the one that an undo takes back, and are never taken back.
@@ -41,6 +43,6 @@ def folders_kept(record: Record, earlier: State, now: State) -> Iterator[str]:
         ):
             continue
         if root is None:
-            yield f"the folder {label!r} stays in the wider one: nothing is at its old place any more"
+            yield f"the folder {label!r} stays in the wider one: {_NO_PLACE}"
         elif was.place != root.place:
-            yield f"the folder {label!r} stays where it is: nothing is at its old place any more"
+            yield f"the folder {label!r} stays where it is: {_NO_PLACE}"

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from vstore.counts import counted
 from vstore.errors import VstoreError
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.places import identity, is_below
@@ -104,7 +103,7 @@ class Folders:
         if why:
             return f", looking at it {every} ({why})"
         if place.untold:
-            return f", looking {every} at {counted(len(place.untold), 'folder')} in it with names that are not UTF-8"
+            return f", looking {every} at the folders in it with names that are not UTF-8"
         return ""
 
     def _news(self) -> Iterator[str]:
