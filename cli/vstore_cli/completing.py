@@ -239,7 +239,20 @@ def _folders(asked: _Asked) -> Found:
 
 def _devices(asked: _Asked) -> Found:
     about = {"auto": "the best there is", "cpu": "", "cuda": "every CUDA GPU", "cuda:0": "the first", "mps": "of Apple"}
-    return _beginning(asked, about)
+    return _listed(asked, about)
+
+
+def _kinds(asked: _Asked) -> Found:
+    from vstore import FolderDiff
+
+    return _listed(asked, dict.fromkeys(FolderDiff._fields[2:], ""))
+
+
+def _listed(asked: _Asked, values: dict[str, str]) -> Found:
+    """Complete the last of several values that commas separate."""
+    before, comma, begin = asked.begin.rpartition(",")
+    for item in _beginning(asked._replace(begin=begin), values):
+        yield CompletionItem(before + comma + item.value, help=item.help)
 
 
 def _commands(asked: _Asked) -> Found:
@@ -257,6 +270,7 @@ KINDS: dict[str, Callable[[_Asked], Found]] = {
     "FILE": _files,
     "DIR": _folders,
     "DEVICE": _devices,
+    "KIND": _kinds,
     "COMMAND": _commands,
 }
 _WORDS = {"A": "SNAP", "B": "SNAP", "SNAPS": "SNAP", "OUT": "FILE", "PICTURE": "PATH", "OPERAND": "FILE"}

@@ -62,6 +62,9 @@ def test_commands_and_options_are_completed_with_what_they_do(line: Line) -> Non
     assert offered("vstore export --format=n") == ["--format=npz"]
     assert offered("vstore config list sy") == ["sync"]
     assert offered("vstore sync --device cu") == ["cuda", "cuda:0"]
+    assert offered("vstore sync --device cuda:0,m") == ["cuda:0,mps"]
+    assert offered("vstore snapshot diff --only re") == ["removed", "renamed"]
+    assert offered("vstore snapshot diff --only=added,c") == ["--only=added,changed", "--only=added,copied"]
     assert offered("vstore completion ") == ["bash", "zsh", "fish"]
 
 
@@ -122,7 +125,7 @@ def test_what_a_parameter_is_called_tells_what_it_takes() -> None:
     """A name that the help shows is completed, or stands here."""
     free = {
         "NAME", "TEXT", "GLOB", "R", "N", "HOW", "MESSAGE", "SPAN", "SHARE", "FIELD", "PART", "TIME", "ID", "SCORE",
-        "MINUTES", "OR", "W", "SHELL", "AUTO", "SIZE", "HASH", "WORDS", "STORE", "PATTERN", "KIND",
+        "MINUTES", "OR", "W", "SHELL", "AUTO", "SIZE", "HASH", "WORDS", "STORE", "PATTERN",
     }  # fmt: skip
     for words in LEAVES:
         for param in found(words).params:

@@ -9,7 +9,8 @@ from pathlib import Path
 from support.folders import World, put
 
 from vstore.format.relabelling import Labels
-from vstore.repository.files import Files, files_of
+from vstore.repository.acquaintance import KnownFolders
+from vstore.repository.files import Files, files_of, finder_to_look
 from vstore.store import Store
 
 
@@ -33,6 +34,21 @@ def test_files_are_named_for_programs_whatever_their_bytes() -> None:
     files = Files({b"a": b"/\xff"})
     assert files.named(b"a/x") == {"path": "a/x", "file": "/\ufffd/x", "file_b64": "L/8veA=="}
     assert files.named(b"b/x") == {"path": "b/x", "file": None}
+
+
+def test_what_may_be_looked_at_is_what_known_folders_say(tmp_path: Path) -> None:
+    put(tmp_path, {"gift/in/a.png": 1, "gift/out/b.png": 2, "far/c.png": 3, "gift/README": b""})
+    store = tmp_path / "gift/.vstore"
+    Store.sync_new(store, [tmp_path / "gift/in", tmp_path / "gift/out", tmp_path / "far"])
+    shutil.copytree(tmp_path / "gift", tmp_path / "unpacked")
+    shutil.rmtree(tmp_path / "unpacked/out")
+    (tmp_path / "unpacked/out").symlink_to(tmp_path / "far")
+    (tmp_path / "unpacked/in/link").symlink_to(tmp_path / "far")
+    with Store(tmp_path / "unpacked/.vstore", config=tmp_path / "other") as gift:
+        paths = (b"in/a.png", b"in/link/c.png", b"out/b.png", b"out", b"far/c.png", b"no/x.png")
+        quick = gift._use(lambda repo: list(map(finder_to_look(repo, None), paths)))
+        assert quick == gift._use(lambda repo: list(map(KnownFolders(repo).file_finder(None), paths)))
+        assert [file is not None for file in quick] == [True, False, False, False, False, False]
 
 
 def test_reports_name_the_files_of_failures(world: World) -> None:

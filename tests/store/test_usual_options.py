@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.folders import World, classes, drawn, trust_young_stats
+from support.folders import World, classes, drawn, put, trust_young_stats
 
 from vstore.errors import UsageError
 from vstore.pictures.scan_options import SWITCHES, OptionEdits, ScanOptions
 from vstore.store import Store
+from vstore.testing import FakeEmbedder
 
 MOST = drawn(9)[: len(drawn(9)) * 93 // 100]  # a picture whose file is cut
 OLD = Path(__file__).parent / "data" / "format-1" / "store"
@@ -137,3 +138,25 @@ def test_a_wider_folder_keeps_off_what_both_had_off() -> None:
     assert off.taking_over(ScanOptions(), b"a", b"/x").off == ("ignore_inode",)
     taken = off.taking_over(on, b"a", b"/x")
     assert (taken.ignore_inode, taken.off) == (True, ())
+
+
+def test_a_first_sync_looks_for_pictures_as_is_usual(tmp_path: Path) -> None:
+    put(tmp_path, {"elsewhere/a.png": 1, "pictures/b.dat": 2})
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "more").symlink_to(tmp_path / "elsewhere")
+    fake = FakeEmbedder()
+
+    def first(folder: str, **usual: Any) -> int:
+        report = Store.sync_new(
+            tmp_path / f".{folder}",
+            [tmp_path / folder],
+            recipe=fake.recipe,
+            load_embedder=lambda recipe: fake,
+            usual=usual,  # type: ignore[arg-type]
+        )
+        return report.new
+
+    with pytest.raises(UsageError):
+        first("links")
+    assert first("links", follow_symlinks=True) == 1
+    assert first("pictures", include=["*.dat"]) == 1

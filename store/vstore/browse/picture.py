@@ -11,7 +11,7 @@ from vstore.browse.spans import in_order
 from vstore.errors import UsageError, VstoreError
 from vstore.format.entries import Snapshot
 from vstore.format.tree import Tree
-from vstore.repository.acquaintance import KnownFolders
+from vstore.repository.files import finder_to_look
 from vstore.repository.repository import Repository
 
 _DIGITS = 6  # of a key at least
@@ -105,7 +105,7 @@ def looked_at(repo: Repository, snapshot: Snapshot, asked: Picture, paths: Seque
     Returns: the picture as it was if its file is not there, cannot be read, or lies where nobody may look.
     """
     path = asked.path if asked.path in paths else paths[0] if asked.path is None and len(paths) == 1 else None
-    file = None if path is None else KnownFolders(repo).file_finder(snapshot)(path)
+    file = None if path is None else finder_to_look(repo, snapshot)(path)
     if file is None:
         return asked
     try:

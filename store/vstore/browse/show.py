@@ -16,7 +16,7 @@ from vstore.format.facts import BYTES
 from vstore.format.pages import Child, leaf_keys
 from vstore.format.tree import Tree
 from vstore.paths import AnyPath, as_bytes
-from vstore.repository.acquaintance import KnownFolders
+from vstore.repository.files import finder_to_look
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def _where(repo: Repository, snapshot: Snapshot, tree: Tree, key: bytes, path: b
 
 
 def _names(repo: Repository, snapshot: Snapshot, paths: Sequence[bytes]) -> tuple[Name, ...]:
-    file_of, to_look_at = repo.file_finder(snapshot), KnownFolders(repo).file_finder(snapshot)
+    file_of, to_look_at = repo.file_finder(snapshot), finder_to_look(repo, snapshot)
 
     def there(path: bytes) -> bool | None:
         file = to_look_at(path)

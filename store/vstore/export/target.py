@@ -12,7 +12,7 @@ from typing import IO
 from vstore.disk import durable
 from vstore.disk.trouble import FULL, trouble
 from vstore.errors import UsageError
-from vstore.near_files import did_you_mean, near_files
+from vstore.near_files import make_it_first
 
 
 def make(out: Path, write: Callable[[Path], None]) -> None:
@@ -50,8 +50,7 @@ def look(out: Path) -> None:
     if os.path.lexists(out):
         raise UsageError(f"{out} already exists", "name another one, or remove it")
     if not out.parent.is_dir():  # told apart here from an object that is missing
-        near = did_you_mean(near_files(os.fsencode(out.parent)), "").replace("did", "or did", 1)
-        raise UsageError(f"there is no folder {out.parent} to write into", f"make it first{near and '; '}{near}")
+        raise UsageError(f"there is no folder {out.parent} to write into", make_it_first(os.fsencode(out.parent)))
 
 
 def _flush(made: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from vstore.disk import durable
 from vstore.embed.hf.source.pickles import ENDINGS
 from vstore.errors import DiskTrouble, ReadOnly, UsageError
+from vstore.near_files import make_it_first
 from vstore.paths import in_home
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def refuse_taken(place: Path) -> None:
     if os.path.lexists(place):
         raise UsageError(f"{place} already exists", "name another folder, or remove it")
     if not place.parent.is_dir():
-        raise UsageError(f"there is no folder {place.parent} to write into", "make it first")
+        raise UsageError(f"there is no folder {place.parent} to write into", make_it_first(os.fsencode(place.parent)))
 
 
 def require_room(top: Path, size: int) -> None:

@@ -95,9 +95,11 @@ def _refuse_other_files(layout: Layout) -> None:
         names = set(os.listdir(folder))
     except FileNotFoundError:
         if not folder.parent.is_dir():
+            from vstore.near_files import make_it_first
+
             raise UsageError(
                 f"there is no folder {folder.parent} to make a store in",
-                f"make it first: mkdir -p {quoted(str(folder.parent))}",
+                make_it_first(os.fsencode(folder.parent), f"make it first: mkdir -p {quoted(str(folder.parent))}"),
             ) from None
         return
     except NotADirectoryError:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import NamedTuple
 
 from vstore.brief import briefly
 from vstore.format.canonical import Json, named_file, named_path
+from vstore.format.entries import Snapshot
 from vstore.format.relabelling import Labels
 from vstore.repository.repository import Repository
 
@@ -52,11 +54,38 @@ UNKNOWN = Files()
 
 def files_of(repo: Repository, labels: Labels) -> Files:
     """Note where the folders of a store are. labels: the present names of the labels of the paths."""
+    places = {os.fsencode(label): repo.place(root) for label, root in repo.state.roots.items()}
+    return Files(places, labels.moved, _unnamed(repo))
+
+
+def finder_to_look(repo: Repository, snapshot: Snapshot | None) -> Callable[[bytes], bytes | None]:
+    """Give a function that finds the file of a path of a snapshot; None where nobody may look: see `KnownFolders`."""
+    from vstore.pictures.links import stays_below
+
+    base, file_of = repo.base, repo.file_finder(snapshot)
+
+    @cache
+    def of_known_folders() -> Callable[[bytes], bytes | None]:
+        from vstore.repository.acquaintance import KnownFolders  # what is below the store's folder needs fewer modules
+
+        return KnownFolders(repo).file_finder(snapshot)
+
+    def to_look_at(path: bytes) -> bytes | None:
+        file = file_of(path)
+        return file if file is None or stays_below(base, file) else of_known_folders()(path)
+
+    return to_look_at
+
+
+def _unnamed(repo: Repository) -> tuple[bytes, ...]:
+    """List the labels of the folders that may not be looked at."""
+    from vstore.pictures.links import stays_below
+
+    base = repo.base
+    elsewhere = [root for root in repo.state.roots.values() if not stays_below(base, repo.place(root))]
+    if not elsewhere:  # where most stores have their folders; what is below needs fewer modules
+        return ()
     from vstore.repository.acquaintance import KnownFolders
 
-    folders, roots = KnownFolders(repo), repo.state.roots.values()
-    return Files(
-        {os.fsencode(root.label): repo.place(root) for root in roots},
-        labels.moved,
-        tuple(os.fsencode(root.label) for root in roots if not folders.is_known(root)),
-    )
+    folders = KnownFolders(repo)
+    return tuple(os.fsencode(root.label) for root in elsewhere if not folders.is_known(root))

@@ -51,7 +51,7 @@ def look_first(
     words:  name the model, which is not loaded: the space of the report is None then.
     Raises: NoStore without a folder; what `make_for` and `sync` raise before they write.
     """
-    _refuse_needless(folder, words, paths, options, stop)
+    _refuse_needless(folder, words, paths, options, user=user, stop=stop)
     refuse_existing(folder, words, user)
     refuse_without_model(words)
     with tempfile.TemporaryDirectory(prefix="vstore-") as top:
@@ -89,7 +89,7 @@ def make_for(
             Nothing is made then.
     """
     settings = options.settings._replace(consent=consent)
-    _refuse_needless(folder, words, paths, options, stop)
+    _refuse_needless(folder, words, paths, options, user=user, stop=stop)
     from vstore.packages import faiss_module
 
     faiss_module()
@@ -100,7 +100,13 @@ def make_for(
 
 
 def _refuse_needless(
-    folder: Path, words: Words, paths: Sequence[AnyPath], options: Options, stop: threading.Event | None
+    folder: Path,
+    words: Words,
+    paths: Sequence[AnyPath],
+    options: Options,
+    *,
+    user: User | None,
+    stop: threading.Event | None,
 ) -> None:
     """Refuse to make a store that is there, or that would stay empty. Raises: UsageError, ModelError, NoStore."""
     if is_store(folder):
@@ -108,8 +114,9 @@ def _refuse_needless(
     if not options.paths(paths):
         step = did_you_mean(near_stores(folder), "make one by naming a folder: vstore sync FOLDER")
         raise NoStore(f"there is no store at {folder}", step)
+    usual = ScanOptions.of_user((user.usual if user is not None else None) or {})
     for path in map(os.fsencode, several(paths)):
-        _refuse_without_picture(path, options, stop)
+        _refuse_without_picture(path, options, usual, stop)
 
 
 def _refuse_existing(folder: Path, words: Words) -> NoReturn:
@@ -122,7 +129,7 @@ def _refuse_existing(folder: Path, words: Words) -> NoReturn:
     )
 
 
-def _refuse_without_picture(path: bytes, options: Options, stop: threading.Event | None) -> None:
+def _refuse_without_picture(path: bytes, options: Options, usual: ScanOptions, stop: threading.Event | None) -> None:
     shown = os.fsdecode(path)
     if not os.path.isdir(path):
         what = "is not a folder" if os.path.lexists(path) else "does not exist"
@@ -132,7 +139,8 @@ def _refuse_without_picture(path: bytes, options: Options, stop: threading.Event
     place = os.path.realpath(path)
     options.edits().refuse_faulty(os.fsdecode(place), options.as_label or os.fsdecode(os.path.basename(place)))
     passed: PassedOver = {}
-    scan = Scan(path, options.edits().applied(ScanOptions()), EXTENSIONS, stop=stop)
+    chosen = options.edits().applied(ScanOptions(), usual).filled(usual)
+    scan = Scan(path, chosen, EXTENSIONS, stop=stop)
     for folder in scan:
         if folder.count or any(trouble.kind not in AWAY for trouble in folder.troubles):
             return  # a candidate, or a file that cannot be looked at: the first is enough
