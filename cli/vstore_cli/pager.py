@@ -49,8 +49,9 @@ def paged(*, as_json: bool = False) -> Iterator[None]:
             yield
     finally:
         stream, sys.stdout = sys.stdout, terminal
-        _end(stream)
-        _wait(process)
+        with _deaf():
+            _end(stream)
+            process.wait()
 
 
 def pager() -> str | None:
@@ -66,6 +67,11 @@ def pager() -> str | None:
 
         named = shutil.which(_USUAL) or ""
     return named if named.strip() not in ("", "cat") else None
+
+
+def is_paged() -> bool:
+    """Tell whether a pager shows what is printed to stdout now."""
+    return isinstance(sys.stdout, _ToPager)
 
 
 def takes_colour() -> bool:
@@ -97,11 +103,17 @@ def _end(stream: object) -> None:
             stream.buffer.close()
 
 
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    """Wait until the user leaves the pager. Ctrl-C is the pager's own affair: it goes on."""
-    while True:
-        try:
-            process.wait()
-        except KeyboardInterrupt:
-            continue
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Leave Ctrl-C to the pager, which its user goes on to read."""
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
         return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
