@@ -33,7 +33,7 @@ class Progress(Protocol):
 
 @runtime_checkable
 class Watching(Protocol):
-    """A listener that also looks at a stage while it runs."""
+    """A listener that also looks at a stage while it runs: it finds the counts there, and `advance` is not called."""
 
     def watch(self, stage: Stage) -> None:
         """Take the stage that has just begun, or goes on. It may be read at any time, from any thread."""
@@ -161,7 +161,8 @@ class Stages:
         now.failed += failed
         now.work += work
         now.files += n
-        self._listener.advance(n)
+        if self._watching is None:
+            self._listener.advance(n)
 
     def note(self, text: str) -> None:
         """Show a line outside any stage."""

@@ -67,6 +67,12 @@ def test_duplicates_are_named_as_they_are_opened_from_here(far: Line) -> None:
     assert [path["path"] for path in group["paths"]] == ["mine/a.png", "pictures/a.png"]
 
 
+def test_a_difference_names_files_that_are_there_as_they_are_opened_from_here(far: Line) -> None:
+    (far.home / "pictures/a.png").rename(far.home / "pictures/z.png")
+    far("sync", "-q")
+    assert far("snapshot", "diff", "v1").lines[:-1] == [f"+ {OUT}/d.png", "C z.png", f"R pictures/a.png -> {OUT}/a.png"]
+
+
 def test_damage_names_the_files_that_it_affects(far: Line) -> None:
     for path in (far.home.parent / "store" / "segments").iterdir():
         data = bytearray(path.read_bytes())

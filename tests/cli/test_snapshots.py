@@ -90,8 +90,12 @@ def test_diff_says_what_became_of_each_path(history: Line) -> None:
     assert history("snapshot", "diff", "v2").lines[-1] == "v2 -> v3: 1 added"
     assert history("snapshot", "diff", "v3").lines == ["v3 -> v3: the same pictures under the same paths"]
     document = history("snapshot", "diff", "v1", "v2", "--json").json
-    assert document["renamed"] == [{"from": {"path": "pictures/a.png"}, "to": {"path": "pictures/moved.png"}}]
-    assert document["added"] == [{"path": "pictures/new.png"}]
+
+    def named(path: str) -> dict[str, str]:
+        return {"path": path, "file": str(history.home / path)}
+
+    assert document["renamed"] == [{"from": named("pictures/a.png"), "to": named("pictures/moved.png")}]
+    assert document["added"] == [named("pictures/new.png")]
     assert (document["before"], document["after"], document["same_space"]) == ("v1", "v2", True)
 
 

@@ -116,4 +116,6 @@ def test_a_difference_says_that_the_snapshots_are_of_two_spaces(world: NumberedS
 def test_differences_tell_names_that_are_not_utf8(world: NumberedStore) -> None:
     world.sync({})
     world.sync({"p/\udcff": 1})
-    assert snapshot_diff(world.repo, "v1", "v2").to_json()["added"] == [{"path": "p/�", "path_b64": "cC//"}]
+    assert snapshot_diff(world.repo, "v1", "v2").to_json()["added"] == [
+        {"path": "p/�", "path_b64": "cC//", "file": None}
+    ]

@@ -215,6 +215,15 @@ def test_a_run_that_is_stopped_at_once_changes_nothing(single: World) -> None:
     assert classes(single.sync()) == {"changed": 1, "new": 1}
 
 
+def test_a_run_that_is_stopped_before_the_model_is_loaded_loads_none(single: World, reads: Reads) -> None:
+    single.put({f"{number}.png": number for number in range(3)})
+    stop = threading.Event()
+    reads.at_opening["0.png", 1] = stop.set
+    report = single.sync(stop=stop)
+    assert (report.interrupted, report.embedded, single.loaded) == (True, 0, 0)
+    assert single.sync().embedded == 3
+
+
 def test_a_run_that_is_stopped_before_a_guard_could_decide_changes_nothing(settled: World, reads: Reads) -> None:
     settled.put({f"{number:02d}.png": number for number in range(40)})
     settled.sync()

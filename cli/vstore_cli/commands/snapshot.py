@@ -10,7 +10,7 @@ import click
 from vstore_cli.commands.export import FORMATS
 from vstore_cli.groups import Commands
 from vstore_cli.locate import open_store, open_to_change
-from vstore_cli.output import count, echo_json, json_option, local, number, say, shown, size, table
+from vstore_cli.output import count, echo_json, json_option, local, number, placed_if_there, say, shown, size, table
 from vstore_cli.pager import paged
 from vstore_cli.progress import progress, progress_option
 
@@ -157,8 +157,9 @@ def _print_diff(report: DiffReport) -> None:
         _print_stat(report.stat)
     else:
         for kind in ("added", "removed", "changed", "copied"):
-            _lines(_SIGNS[kind], [shown(path) for path in getattr(report, kind)])
-        _lines("R", [f"{shown(old)} -> {shown(new)}" for old, new in report.renamed])
+            _lines(_SIGNS[kind], [placed_if_there(path, report.where) for path in getattr(report, kind)])
+        pairs = [[placed_if_there(path, report.where) for path in pair] for pair in report.renamed]
+        _lines("R", [" -> ".join(pair) for pair in pairs])
     found = [f"{number(len(getattr(report, kind)))} {kind}" for kind in _SIGNS if getattr(report, kind)]
     click.echo(f"{report.before} -> {report.after}: " + (", ".join(found) or "the same pictures under the same paths"))
 

@@ -35,7 +35,7 @@ SETTLED_NS = 2_000_000_000  # a stat younger than this when its file was read pr
 _ATTEMPTS = 3
 PIECE = 1 << 25  # bytes read, or hashed, between two looks whether the run was asked to stop
 _GROUP = 32  # files that a thread hashes in one go: handing over one at a time would cost more than the hash
-_GROUP_BYTES = 8 << 20  # of these, at most one more file
+_GROUP_BYTES = 8 << 20  # of these at most: larger ones are handed over alone
 
 
 class Answer(NamedTuple):
@@ -130,6 +130,8 @@ class Reader:
                     future.cancel()
 
     def _answer_all(self, items: list[Item], decode: bool) -> list[Answer]:
+        first = items[0]
+        self._stages.take(os.path.join(first.chunk.place, first.file.name))  # for each file it would cost a hundredth
         answers = []
         try:
             for item in items:
@@ -140,13 +142,11 @@ class Reader:
             self._stages.put_down()
 
     def _answer(self, item: Item, decode: bool) -> Answer:
-        file = os.path.join(item.chunk.place, item.file.name)
-        self._stages.take(file)
         try:
             # A file that was too large for the scan already is not even opened.
             data = None
             if item.file.size <= self._max_size:
-                data, state = self._read(file, item.file)
+                data, state = self._read(os.path.join(item.chunk.place, item.file.name), item.file)
         except OSError as err:
             if err.errno == errno.ENOMEM:
                 return Answer(item, TROUBLE, failure=_no_memory())
@@ -256,17 +256,13 @@ class _Stopped(Exception):
 
 
 def _groups(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Divide files into groups: many small ones, or few large ones, whose end is soon told."""
-    some: list[Item] = []
-    size = 0
-    for item in items:
-        some.append(item)
-        size += item.file.size
-        if len(some) == _GROUP or size >= _GROUP_BYTES:
+    """Divide files into groups: many small ones, or single large ones, whose end is soon told."""
+    rest = iter(items)
+    while some := list(islice(rest, _GROUP)):
+        if sum([item.file.size for item in some]) <= _GROUP_BYTES:
             yield some
-            some, size = [], 0
-    if some:
-        yield some
+        else:
+            yield from ([item] for item in some)
 
 
 def _no_memory() -> PictureFailure:

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.intake.targets import Target
-from vstore.pictures.folder import FileStat, Trouble, count_of, files_of
+from vstore.pictures.folder import FileStat, Trouble, count_of, files_of, sizes_of
 from vstore.pictures.passed_over import PassedOver
 from vstore.pictures.scan import Scan
 from vstore.repository.files import Files
@@ -203,7 +203,16 @@ class Survey:
 
     def unread_size(self) -> int:
         """Add up the bytes of the files that must be read, as the scan saw them."""
-        return sum(item.file.size for item in self.unread())
+        found = 0
+        for chunk in self.chunks:
+            unread = chunk.count(UNKNOWN)
+            if unread == len(chunk):
+                found += sum(sizes_of(chunk.head))
+            elif unread:
+                found += sum(
+                    size for size, state in zip(sizes_of(chunk.head), chunk._states, strict=True) if state == UNKNOWN
+                )
+        return found
 
     def unread(self) -> Iterator[Item]:
         """Yield the files that must be read."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import sys
+from array import array
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -96,6 +98,19 @@ def names_in(head: bytes) -> bytes:
     """Cut the names out of one head, those of files and of subfolders."""
     _, _, size, below = _HEAD.unpack_from(head)
     return head[_HEAD.size : _HEAD.size + size] + b"\0" + head[len(head) - below :]
+
+
+def sizes_of(head: bytes) -> list[int]:
+    """Unpack the bytes of the files of one head, in its order, as the scan saw them."""
+    if len(head) < _HEAD.size:
+        return []
+    count, _, names, _ = _HEAD.unpack_from(head)
+    stats_at = _HEAD.size + names
+    # All at once: `files_of` would take a thirtieth of the time of hashing a small file.
+    values = array("q", head[stats_at : stats_at + count * _ROW.size])
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values[:: _ROW.size // values.itemsize].tolist()
 
 
 def count_of(head: bytes) -> int:

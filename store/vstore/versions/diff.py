@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from vstore.brief import briefly
 from vstore.errors import UsageError
-from vstore.format.canonical import Json, named_path
+from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
 from vstore.format.relabelling import Labels
 from vstore.format.tree import Tree
@@ -51,11 +51,11 @@ class DiffReport(NamedTuple):
             "before": self.before,
             "after": self.after,
             "same_space": self.same_space,
-            "changed": [named_path(path) for path in self.changed],
-            "renamed": [{"from": named_path(old), "to": named_path(new)} for old, new in self.renamed],
-            "copied": [named_path(path) for path in self.copied],
-            "added": [named_path(path) for path in self.added],
-            "removed": [named_path(path) for path in self.removed],
+            "changed": [self.where.named(path) for path in self.changed],
+            "renamed": [{"from": self.where.named(old), "to": self.where.named(new)} for old, new in self.renamed],
+            "copied": [self.where.named(path) for path in self.copied],
+            "added": [self.where.named(path) for path in self.added],
+            "removed": [self.where.named(path) for path in self.removed],
             **stat,
         }
 
