@@ -6,11 +6,12 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import click
 
+from vstore_cli.fitting import columns
 from vstore_cli.suggestions import typed, typed_fields
 
 if TYPE_CHECKING:
@@ -102,20 +103,27 @@ def write_raw(paths: Iterable[bytes], end: bytes) -> None:
     out.flush()
 
 
-def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
-    """Print rows in columns; the columns numbered in `right` are aligned right."""
-    for line in columns(rows, right):
+def table(
+    rows: Sequence[Sequence[str]],
+    right: Sequence[int] = (),
+    *,
+    drop: Sequence[int] | None = None,
+    whole: Sequence[int] = (),
+) -> None:
+    """Print rows in columns.
+
+    right: columns that are aligned right.
+    drop:  columns that may be left out on a narrow terminal, the least important first; other texts are cut there. None
+           leaves all as it is: what is printed is to be opened, or copied.
+    whole: more columns that are never cut, as times.
+    """
+    width = None
+    if drop is not None and sys.stdout.isatty():
+        import shutil
+
+        width = shutil.get_terminal_size().columns
+    for line in columns(rows, right, width=width, drop=drop or (), whole=whole):
         click.echo(line)
-
-
-def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Iterator[str]:
-    """Format rows in columns, a line each; the columns numbered in `right` are aligned right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
-    for row in rows:
-        cells = [
-            cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
 
 
 def number(value: int) -> str:

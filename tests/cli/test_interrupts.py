@@ -65,6 +65,18 @@ def test_the_command_after_a_first_sync_works_as_it_is_typed(words: list[str], t
     assert home("check", "--read-data", "--json", *store).json["ok"]
 
 
+def test_an_exclude_that_a_partial_snapshot_forgot_is_not_forgotten_twice(home: Line) -> None:
+    home.put({"my 'best' pictures/a.jpg": 900})
+    home("sync", "my 'best' pictures", "--exclude", "*.png", "-q")
+    with Running(home.home, "sync", "--no-exclude", "*.png", "my 'best' pictures") as running:
+        running.signal(signal.SIGINT)
+        running.says("Stopping after this batch")
+        ran = running.go_on()
+    again = typed(suggested(ran.err), home.home)
+    assert again.code == 0, again
+    assert len(home.paths()) == PICTURES + 1
+
+
 @pytest.mark.parametrize("place", ["vstore.pictures.listing:Lister.list", "vstore.repository.init:init"])
 def test_the_command_before_there_is_a_store_works_as_it_is_typed(place: str, home: Line) -> None:
     words = ["sync", "my 'best' pictures", "--model", "builtin", "--as", "best of"]

@@ -105,7 +105,7 @@ def _print_sample(sample: ReembedReport, where: Files) -> None:
             mark = "*" if trial.name == sample.best else ""
             numbers = ["-", "-"] if trial.error else [f"{trial.median:.4f}", f"{trial.least:.4f}"]
             rows.append([mark, trial.name, str(trial.fitting), *numbers, trial.error or trial.about])
-        table(rows, right=(2, 3, 4))
+        table(rows, right=(2, 3, 4), drop=(4, 3))
     if sample.adopted is not None:
         click.echo(
             f"Made the space {shown(sample.adopted)} from the same vectors; {sample.adopted_snapshot} is current."

@@ -146,7 +146,7 @@ def _print_waiting(report: ImportReport) -> None:
         ]
         more = ", …" if some.rows > len(names) else ""
         rows.append(["", number(some.rows), _WHY[some.why], ", ".join(names) + more])
-    table(rows, right=(1,))
+    table(rows, right=(1,), drop=())
 
 
 def _print_fields(report: ImportReport) -> None:

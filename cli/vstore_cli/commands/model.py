@@ -12,11 +12,12 @@ from typing import Any
 
 import click
 
+from vstore_cli.fitting import columns
 from vstore_cli.groups import Commands
 from vstore_cli.interrupts import ending
 from vstore_cli.locate import cache, open_store, open_to_change
 from vstore_cli.models import device_option, model_options, note, offline_option
-from vstore_cli.output import columns, count, echo_json, json_option, number, say, shown, size, table
+from vstore_cli.output import count, echo_json, json_option, number, say, shown, size, table
 
 _LINE = 80  # letters of a list that is one line
 
@@ -65,7 +66,7 @@ def model_list(as_json: bool) -> None:
                 where,
             ]
         )
-    table(lines, right=(2, 3))
+    table(lines, right=(2, 3), drop=(5, 2, 4, 6))
 
 
 @model.command("show", short_help="Show all that decides the vectors of a space.")

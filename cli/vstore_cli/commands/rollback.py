@@ -110,4 +110,4 @@ def log(limit: int | None, as_json: bool) -> None:
         about += " (undo ends here)" if row.number == end and row.op != "init" else ""
         lines.append([str(row.number), local(row.time), row.op, row.current or "", about.strip()])
     with paged():
-        table(lines, right=(0,))
+        table(lines, right=(0,), drop=(3, 0, 1), whole=(1, 2, 3))

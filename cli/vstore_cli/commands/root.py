@@ -52,7 +52,7 @@ def list_(as_json: bool) -> None:
     lines = [["label", "place", "paths", "pictures", ""]]
     lines += [[shown(row.label), _place(row), number(row.paths), number(row.images), _about(row)] for row in rows]
     with paged():
-        table(lines, right=(2, 3))
+        table(lines, right=(2, 3), drop=(3, 2))
 
 
 def _place(row: RootRow) -> str:

@@ -77,7 +77,7 @@ def list_(as_json: bool) -> None:
             ]
         )
     with paged():
-        table(lines, right=(4, 5))
+        table(lines, right=(4, 5), drop=(2, 5, 6, 4, 3), whole=(1, 2, 3))
 
 
 def _flags(row: SnapshotRow) -> list[str]:
@@ -173,7 +173,7 @@ def _print_stat(folders: Sequence[FolderDiff]) -> None:
         cells = [f"{_SIGNS[kind]} {number(count)}" if count else "" for kind, count in zip(kinds, counts, strict=True)]
         is_gone = folder.removed == sum(counts)
         rows.append([*cells, f"{shown(folder.folder)}/", ("(gone)" if is_gone else "(new)") if folder.whole else ""])
-    table(rows, right=range(len(kinds)))
+    table(rows, right=range(len(kinds)), drop=(len(kinds) + 1,))
 
 
 def _lines(sign: str, texts: Sequence[str]) -> None:
@@ -260,7 +260,9 @@ def forget(snaps: tuple[str, ...], dry_run: bool, as_json: bool, **policy: Any) 
         [
             ["keep", kept.snapshot, kept.time.replace("T", " ").rstrip("Z"), ", ".join(kept.reasons)]
             for kept in report.kept
-        ]
+        ],
+        drop=(2,),
+        whole=(1, 2),
     )
     would = "Would forget" if dry_run else "Forgot"
     if not report.forgotten:

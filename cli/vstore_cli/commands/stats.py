@@ -46,14 +46,14 @@ def _print(report: StatsReport) -> None:
     click.echo()
     spaces = [["space", "vectors", "in snapshots", "segments", "bytes"]]
     spaces += [[s.name, number(s.rows), number(s.named), number(s.segments), size(s.bytes)] for s in report.spaces]
-    table(spaces, right=(1, 2, 3, 4))
+    table(spaces, right=(1, 2, 3, 4), drop=(3, 2))
     if report.roots:
         click.echo()
         roots = [["folder", "place"]]
         for root in report.roots:
             about = "" if root.there else "  (not found)" if root.named else "  (not named at this machine)"
             roots.append([shown(root.label), shown(root.place) + about])
-        table(roots)
+        table(roots, drop=())
     click.echo()
     plain = f"; a separate index for each would take {size(report.copies)}" if report.snapshots > 1 else ""
     click.echo(f"{count(report.snapshots, 'snapshot')}, {count(report.images, 'vector')}, each stored once{plain}.")

@@ -124,6 +124,8 @@ def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> 
     folder = folder or new_folder()
     say_store(folder)
     report = _run(folder, paths, options, quiet=quiet, as_json=as_json, again=again)
+    if report.snapshot is not None:
+        again = typed_again((*MODEL_WORDS, "no_exclude"))  # it forgot the exclude already
     return show(report, folder, as_json=as_json, quiet=quiet, again=again)
 
 
