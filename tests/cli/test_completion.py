@@ -57,6 +57,7 @@ def test_commands_and_options_are_completed_with_what_they_do(line: Line) -> Non
     assert offered("vstore sync --one") == ["--one-file-system"]
     assert offered("vstore sync --sto") == ["--store"]
     assert offered("vstore --tr") == ["--trust"]
+    assert offered("vstore sync '' --dev") == ["--device"], "a word that is refused later"
     assert "--quiet" not in offered("vstore sync --quiet --")
     assert offered("vstore export --format n") == ["npz"]
     assert offered("vstore export --format=n") == ["--format=npz"]
