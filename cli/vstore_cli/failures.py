@@ -11,6 +11,7 @@ import click
 
 from vstore import VstoreError
 from vstore_cli.output import local, shown
+from vstore_cli.styles import styled
 
 _STEPS = {
     errno.ENOSPC: "free some space and run it again",
@@ -34,9 +35,8 @@ def fail(err: BaseException, *, as_json: bool) -> int:
         if isinstance(err, click.UsageError) and err.ctx is not None:
             click.echo(err.ctx.get_usage(), err=True)
         lines = [shown(line.expandtabs()) for line in message.splitlines()] if isinstance(err, click.UsageError) else []
-        click.echo(
-            "\n".join([f"Error: {lines[0]}", *lines[1:]] if lines else [f"Error: {shown(local(message))}"]), err=True
-        )
+        first, *more = lines or [shown(local(message))]
+        click.echo("\n".join([f"{styled('Error:', 'error', err=True)} {first}", *more]), err=True)
         if step:
             click.echo(f"  {shown(step)}", err=True)
     return exit_code

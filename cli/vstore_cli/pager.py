@@ -72,6 +72,11 @@ def pager() -> str | None:
     return named if named.strip() not in ("", "cat") else None
 
 
+def is_paged() -> bool:
+    """Tell whether a pager shows what is printed to stdout now."""
+    return isinstance(sys.stdout, _ToPager)
+
+
 def takes_colour() -> bool:
     """Tell whether the pager lets colours through: `less` does so if its options say so."""
     return not {"R", "r"}.isdisjoint(os.environ.get("LESS", _LESS)) or "less" not in (pager() or "")

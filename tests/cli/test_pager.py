@@ -141,4 +141,4 @@ def test_a_pager_that_does_not_start_loses_nothing(pictures: Line) -> None:
 def test_an_error_is_told_after_the_pager(line: Line, tmp_path: Path) -> None:
     code, got = in_terminal(["log"], tmp_path, PAGER=MARK)
     assert code == 10
-    assert "paged" not in got and "Error: there is no store" in got
+    assert "paged" not in got and "there is no store here" in got

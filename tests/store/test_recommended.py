@@ -13,7 +13,7 @@ from vstore.embed.model_words import BUILTIN, Words
 from vstore.embed.recommended import BY_NAME, RECOMMENDED, RecommendedModel
 from vstore.embed.short_names import with_full_name
 from vstore.errors import ModelError
-from vstore.format.layout import why_not_a_name
+from vstore.format.layout import why_not_a_space
 
 TOP = Path(__file__).resolve().parents[2]
 FROM_THE_HUB = [row for row in RECOMMENDED if row.name != BUILTIN]
@@ -31,7 +31,7 @@ def test_a_row_names_one_commit_of_one_repository(row: RecommendedModel) -> None
     assert re.fullmatch(r"[\w.-]+/[\w.-]+", row.model)
     assert row.revision is not None and re.fullmatch(r"[0-9a-f]{40}", row.revision)
     assert row.bytes > 100_000_000
-    assert why_not_a_name(row.name) is None, "a space gets the short name"
+    assert why_not_a_space(row.name) is None, "a space gets the short name"
 
 
 def test_there_is_one_for_each_purpose() -> None:

@@ -13,6 +13,7 @@ from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.output import count, echo_json, json_option, local, number, placed_if_there, say, shown, size, table
 from vstore_cli.pager import paged
 from vstore_cli.progress import progress, progress_option
+from vstore_cli.styles import styled
 
 if TYPE_CHECKING:
     from vstore import DiffReport, FolderDiff, SnapshotRow
@@ -157,9 +158,9 @@ def _print_diff(report: DiffReport) -> None:
         _print_stat(report.stat)
     else:
         for kind in ("added", "removed", "changed", "copied"):
-            _lines(_SIGNS[kind], [placed_if_there(path, report.where) for path in getattr(report, kind)])
+            _lines(kind, [placed_if_there(path, report.where) for path in getattr(report, kind)])
         pairs = [[placed_if_there(path, report.where) for path in pair] for pair in report.renamed]
-        _lines("R", [" -> ".join(pair) for pair in pairs])
+        _lines("renamed", [" -> ".join(pair) for pair in pairs])
     found = [f"{number(len(getattr(report, kind)))} {kind}" for kind in _SIGNS if getattr(report, kind)]
     click.echo(f"{report.before} -> {report.after}: " + (", ".join(found) or "the same pictures under the same paths"))
 
@@ -176,9 +177,9 @@ def _print_stat(folders: Sequence[FolderDiff]) -> None:
     table(rows, right=range(len(kinds)), drop=(len(kinds) + 1,))
 
 
-def _lines(sign: str, texts: Sequence[str]) -> None:
+def _lines(kind: str, texts: Sequence[str]) -> None:
     for text in texts:
-        click.echo(f"{sign} {text}")
+        click.echo(styled(f"{_SIGNS[kind]} {text}", kind))
 
 
 @snapshot.command(short_help="Give a snapshot a name of its own.")

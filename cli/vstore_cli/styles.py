@@ -1,0 +1,35 @@
+"""Colours, by what they mean: on a terminal that has them, unless NO_COLOR is set; never in a pipe."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+_STYLES: dict[str, dict[str, Any]] = {
+    "error": {"fg": "red", "bold": True},
+    "added": {"fg": "green"},
+    "removed": {"fg": "red"},
+    "changed": {"fg": "yellow"},
+    "copied": {"fg": "cyan"},
+    "renamed": {"fg": "cyan"},
+}
+
+
+def styled(text: str, meaning: str, *, err: bool = False) -> str:
+    """Colour a text that goes to stdout, or to stderr, if a terminal shows it."""
+    return click.style(text, **_STYLES[meaning]) if _has_colour(err=err) else text
+
+
+def _has_colour(*, err: bool) -> bool:
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb":
+        return False
+    if err:
+        return sys.stderr.isatty()
+    if not sys.stdout.isatty():
+        return False
+    from vstore_cli.pager import is_paged, takes_colour
+
+    return not is_paged() or takes_colour()
