@@ -37,8 +37,14 @@ EXCEPTIONS = {
     "vstore.disk.user_cache": {".mkdir"},
     # A store that an import makes has no name yet.
     "vstore.importing.begin": {"shutil.rmtree", "tempfile.TemporaryDirectory"},
-    "vstore_cli.main": {"os.open"},  # /dev/null
-    "vstore_cli.interrupts": {"os.write"},  # stderr, from a signal handler
+    # A dry run of a first sync has a store of its own, in the folder for temporary files.
+    "vstore.sync.first": {"tempfile.TemporaryDirectory"},
+    "vstore_cli.main": {"open", "os.open"},  # /dev/null
+    "vstore_cli.interrupts": {"os.open", "os.write"},  # /dev/null in the place of a terminal that is gone
+    # Standard error, and the file without a name in its place.
+    "vstore_cli.progress": {"os.write"},
+    "vstore_cli.screen": {"os.write"},
+    "vstore_cli.strays": {"os.ftruncate", "os.open", "os.write", "tempfile.TemporaryFile"},
 }
 OS = {
     "chmod", "chown", "copy_file_range", "fchmod", "fdatasync", "fsync", "ftruncate", "link", "makedirs", "mkdir",
@@ -49,7 +55,7 @@ PATH = {
     "hardlink_to", "mkdir", "rename", "replace", "rmdir", "symlink_to", "touch", "unlink", "write_bytes", "write_text",
 }  # fmt: skip
 MODULES = {"shutil", "tempfile"}
-READING = {"shutil.which", "shutil.disk_usage"}
+READING = {"shutil.get_terminal_size", "shutil.which", "shutil.disk_usage"}
 OTHERS = {
     ("np", "save"), ("np", "savez_compressed"), ("np", "savetxt"), ("faiss", "write_index"), ("lmdb", "open"),
     ("sqlite3", "connect"), ("pickle", "dump"), ("json", "dump"), ("io", "open"), ("io", "FileIO"),
@@ -84,8 +90,9 @@ def written_by(call: ast.Call) -> str | None:
         return None
     if attribute == "open":
         return f".{attribute}" if is_writing(call, 0) else None
-    # str.replace takes two words and datetime.replace fields by name, Path.replace one word.
-    is_of_a_path = attribute in PATH and not (attribute == "replace" and len(call.args) + len(call.keywords) > 1)
+    # str.replace takes two words and datetime.replace fields by name, Path.replace one word, its target.
+    names = {keyword.arg for keyword in call.keywords} - {"target"}
+    is_of_a_path = attribute in PATH and not (attribute == "replace" and (len(call.args) > 1 or names))
     return f".{attribute}" if is_of_a_path else None
 
 
