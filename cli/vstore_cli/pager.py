@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vstore_cli.interrupts import cancelling, is_ending
+
 if TYPE_CHECKING:
     import subprocess
 
@@ -33,7 +35,8 @@ class _ToPager(io.TextIOWrapper):
 def paged(*, as_json: bool = False) -> Iterator[None]:
     """Show what is printed to stdout meanwhile in the pager, if there is one and stdout is a terminal.
 
-    A pager that its user quits ends the output quietly: the rest of the block is not run.
+    A pager that its user quits ends the output quietly: the rest of the block is not run. Ctrl-C ends the block, too,
+    but the pager has the terminal until its user leaves it: nothing is written there meanwhile.
     as_json: it is for a program.
     """
     command = None if as_json else pager()
@@ -43,15 +46,15 @@ def paged(*, as_json: bool = False) -> Iterator[None]:
         return
     assert process.stdin is not None
     terminal = sys.stdout
-    sys.stdout = _ToPager(process.stdin, terminal.encoding, terminal.errors, write_through=False)
-    try:
-        with contextlib.suppress(BrokenPipeError):
-            yield
-    finally:
-        stream, sys.stdout = sys.stdout, terminal
-        with _deaf():
+    stream = sys.stdout = _ToPager(process.stdin, terminal.encoding, terminal.errors, write_through=False)
+    with cancelling():
+        try:
+            with contextlib.suppress(BrokenPipeError):
+                yield
+        finally:
+            sys.stdout = terminal
             _end(stream)
-            process.wait()
+            _wait(process)
 
 
 def pager() -> str | None:
@@ -93,27 +96,23 @@ def _start(command: str) -> subprocess.Popen[bytes] | None:
         return None
 
 
-def _end(stream: object) -> None:
-    """Close the pipe to a pager, which may be gone."""
-    assert isinstance(stream, io.TextIOWrapper)
+def _end(stream: io.TextIOWrapper) -> None:
+    """Close the pipe to a pager, which may be gone, or read no further for long."""
     try:
         stream.close()
-    except BrokenPipeError:
-        with contextlib.suppress(BrokenPipeError):
-            stream.buffer.close()
+    except (BrokenPipeError, KeyboardInterrupt):
+        assert isinstance(stream.buffer, io.BufferedWriter)
+        with contextlib.suppress(OSError):
+            stream.buffer.raw.close()  # without what is left to write
 
 
-@contextlib.contextmanager
-def _deaf() -> Iterator[None]:
-    """Leave Ctrl-C to the pager, which its user goes on to read."""
-    import signal
-    import threading
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    """Wait until the user leaves the pager. Ctrl-C is the pager's own affair; a request to end vstore ends both."""
+    while True:
+        try:
+            if is_ending():
+                process.terminate()
+            process.wait()
+        except KeyboardInterrupt:
+            continue
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

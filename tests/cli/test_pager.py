@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,34 @@ def test_ctrl_c_in_the_pager_leaves_it_running(pictures: Line) -> None:
     assert sent
     assert got.split() == ["ready", "caught", "ended"]
     assert code == 0
+
+
+def test_ctrl_c_again_and_again_ends_no_pager_that_has_yet_to_read(pictures: Line) -> None:
+    sent: list[float] = []
+    patient = "trap 'echo caught' INT; echo ready; sleep 1; sleep 1; sleep 1; cat > /dev/null; echo ended"
+
+    def interrupt(terminal: int, got: bytes, process: subprocess.Popen[bytes]) -> None:
+        if len(sent) < 3 and got.count(b"caught") == len(sent) and b"ready" in got:
+            sent.append(time.monotonic())
+            time.sleep(0.5 if len(sent) == 1 else 1.0)
+            os.killpg(process.pid, signal.SIGINT)
+
+    code, got = in_terminal(["log"], pictures.home, typist=interrupt, PAGER=patient)
+    assert len(sent) == 3
+    assert got.split() == ["ready", *["caught"] * 3, "ended"], "nothing is written among what it shows"
+    assert code == 0
+
+
+def test_sigterm_ends_the_pager_too(pictures: Line) -> None:
+    def terminate(terminal: int, got: bytes, process: subprocess.Popen[bytes]) -> None:
+        if b"ready" in got:
+            process.terminate()
+
+    patient = "cat > /dev/null; echo ready; exec sleep 50"
+    began = time.monotonic()
+    code, _ = in_terminal(["log"], pictures.home, typist=terminate, PAGER=patient)
+    assert time.monotonic() - began < 40
+    assert code in (0, 130)
 
 
 def test_a_pager_that_does_not_start_loses_nothing(pictures: Line) -> None:
