@@ -208,9 +208,17 @@ def vstore() -> None:
 
     \b
     Exit codes:
-      0 done, 1 failure, 2 usage, 3 done, but some pictures could not be read,
-      4 damage, 5 refused by a guard, 10 no store, 11 locked, 12 format too new,
-      13 wrong or missing model, 130 interrupted
+        0  done
+        1  failure
+        2  mistyped command
+        3  done, but some pictures unread
+        4  damage
+        5  refused by a guard
+       10  no store
+       11  locked by another process
+       12  format too new
+       13  wrong or missing model
+      130  interrupted
     """
 
 
