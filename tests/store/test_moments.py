@@ -44,6 +44,8 @@ def utc(text: str) -> int:
         ("2026-11-20T14:30:07+05:30", "2026-11-20T09:00:07"),
         ("2026-11-20 14:30:07 -0800", "2026-11-20T22:30:07"),
         ("2026-10-25 02:30:00", "2026-10-25T01:30:00"),  # is twice, as the clock goes back: the second
+        ("2026-03-29 02:30", "2026-03-29T00:59:59"),  # is never, as the clock goes forward: what was by then
+        ("2026-03-29 03:00", "2026-03-29T01:00:59"),
         ("2024-02-29", "2024-02-29T22:59:59"),
     ],
 )
@@ -119,3 +121,9 @@ def test_every_time_that_a_store_writes_is_read_as_itself(seconds: int) -> None:
 def test_no_text_gives_more_than_a_refusal(text: str) -> None:
     with contextlib.suppress(ValueError):
         assert 0 <= moment(text, NOW) <= 253_402_300_799
+
+
+@pytest.mark.parametrize("zone", ["+99:99", "-24:00", "+0060"])
+def test_a_zone_that_is_nowhere_says_so(zone: str) -> None:
+    with pytest.raises(ValueError, match=r"^no place is .* from UTC$"):
+        date(f"2026-11-20T14:30{zone}")

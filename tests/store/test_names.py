@@ -95,7 +95,9 @@ def test_earlier_values_of_current_are_counted_back(world: NumberedStore) -> Non
     undo(world.repo)  # the tag: sets no current
     # v1 v2 v3 v1 v2 v1
     assert [world.named(f"@{{{back}}}") for back in range(6)] == ["v1", "v2", "v1", "v3", "v2", "v1"]
-    with pytest.raises(SnapshotNotFound):
+    with pytest.raises(
+        SnapshotNotFound, match=r"no @\{6\}: of the values of `current`, 6 are kept .*a date; see: vstore log"
+    ):
         world.named("@{6}")
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from support.folders import World, drawn
+from support.folders import World, drawn, put
 from support.numbered import NumberedStore, key
 
 from vstore.errors import SnapshotNotFound, UsageError, VstoreError
@@ -138,6 +138,42 @@ def test_a_picture_that_no_sync_could_read_shows_the_reason(four: World) -> None
     assert (report.status, report.kind, report.path) == ("failed", "not_an_image", b"pictures/broken.png")
     assert report.reason
     assert report.to_json()["reason"] == report.reason
+
+
+def test_a_picture_that_no_sync_could_read_is_found_by_its_key(four: World) -> None:
+    four.put({"broken.png": b"no picture", "twice.png": b"no picture"})
+    four.sync()
+    report = four.store.show(four.key(b"no picture")[:8])
+    assert (report.status, report.kind, report.path) == ("failed", "not_an_image", b"pictures/broken.png")
+    assert report.key.hex() == four.key(b"no picture")
+
+
+def test_a_file_that_is_gone_is_found_in_older_snapshots_by_its_path_on_disk(
+    four: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(four.pictures)
+    for word in ("sub/a2.png", str(four.pictures / "sub/a2.png")):
+        report = four.store.show(word)
+        assert (report.status, report.path, report.key.hex()) == ("elsewhere", b"pictures/sub/a2.png", four.key(1))
+        assert [name.path for name in report.names] == [b"pictures/a.png"]
+
+
+def test_a_path_of_an_older_snapshot_is_found_under_the_label_of_today(four: World) -> None:
+    four.store.root_rename("pictures", "photos")
+    for word in ("photos/sub/a2.png", "pictures/sub/a2.png", four.pictures / "sub/a2.png"):
+        report = four.store.show(word)
+        assert (report.status, report.path, report.key.hex()) == ("elsewhere", b"photos/sub/a2.png", four.key(1))
+
+
+def test_a_path_of_a_folder_whose_label_another_one_has_says_so(four: World) -> None:
+    four.store.root_remove("pictures")
+    put(four.top / "other/pictures", {"z.png": 9})
+    four.store.sync([four.top / "other/pictures"])
+    for word in ("pictures/sub/a2.png", "pictures (before v6)/sub/a2.png"):
+        report = four.store.show(word)
+        assert (report.status, report.path) == ("older", b"pictures (before v6)/sub/a2.png")
+    with pytest.raises(UsageError, match="neither on disk nor in this snapshot"):
+        four.store.show(four.top / "other/pictures/sub/a2.png")
 
 
 def test_a_folder_or_nothing_is_refused_with_the_next_step(four: World, monkeypatch: pytest.MonkeyPatch) -> None:

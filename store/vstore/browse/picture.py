@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from vstore.browse.spans import in_order
@@ -22,7 +22,8 @@ _SHOWN = 5  # keys that are named if several fit
 class Picture(NamedTuple):
     """A picture that a user asks for.
 
-    path:  its stored path, or the one that it would have; None if a key was given, or a file in no synced folder.
+    path:  its stored path, or the one that it would have; None for a file in no synced folder, and for a key, unless no
+           sync could read the picture.
     file:  the file on disk that was named; None if it was named otherwise, or is not there.
     key:   the hash of the bytes in the snapshot at that path, or the key that was given.
     found: the hash of the bytes of the file; None if there is none to look at.
@@ -49,7 +50,7 @@ def picture_of(repo: Repository, snapshot: Snapshot, tree: Tree, word: bytes) ->
     if key is not None and not is_file:
         return Picture(path, None, key)
     if key is None and not is_file and _is_key(repo, text):
-        return Picture(None, None, _key(repo, tree, text.lower()))
+        return _by_key(repo, snapshot, tree, text.lower())
     return _at_path(repo, snapshot, tree, word, is_file=is_file)
 
 
@@ -61,7 +62,9 @@ def _at_path(repo: Repository, snapshot: Snapshot, tree: Tree, word: bytes, *, i
     except UsageError as err:
         if is_file:
             return Picture(None, word, None, *_read(repo, word))
-        earlier = _earlier(repo, word.rstrip(b"/"))
+        from vstore.repository.stored_paths import paths_today
+
+        earlier = _earlier(repo, paths_today(repo, snapshot, tree, word), word.rstrip(b"/"))
         if earlier is None:
             raise _with_keys(err, os.fsdecode(word)) from err
         return earlier
@@ -78,7 +81,7 @@ def _at_path(repo: Repository, snapshot: Snapshot, tree: Tree, word: bytes, *, i
 
 
 def _absent(repo: Repository, word: bytes, path: bytes) -> Picture:
-    earlier = _earlier(repo, path)
+    earlier = _earlier(repo, [path], word)
     if earlier is None:
         raise UsageError(
             f"{os.fsdecode(word)} is neither on disk nor in any snapshot",
@@ -87,12 +90,21 @@ def _absent(repo: Repository, word: bytes, path: bytes) -> Picture:
     return earlier
 
 
-def _earlier(repo: Repository, path: bytes) -> Picture | None:
-    """Find a stored path in the newest snapshot that has it."""
-    for snapshot in reversed(in_order(repo.listing.kept())):
-        key = repo.tree(snapshot).get(path)
+def _earlier(repo: Repository, paths: Sequence[bytes], word: bytes) -> Picture | None:
+    """Find the newest snapshot that has one of some paths of today; else one that has the word in its own labels.
+
+    A label of that snapshot may be another folder's by now: the path that is given back says so.
+    """
+    snapshots = [(repo.tree(one), repo.labels_in(one)) for one in reversed(in_order(repo.listing.kept()))]
+    for path in (*paths, word):
+        for tree, labels in snapshots:
+            key = next(filter(None, map(tree.get, labels.then(path))), None)
+            if key is not None:
+                return Picture(path, None, key)
+    for tree, labels in snapshots:
+        key = tree.get(word)
         if key is not None:
-            return Picture(path, None, key)
+            return Picture(labels.today(word), None, key)
     return None
 
 
@@ -143,17 +155,33 @@ def _is_key(repo: Repository, text: str) -> bool:
     return re.fullmatch(f"[0-9a-fA-F]{{{_DIGITS},{2 * repo.hash.size}}}", text) is not None
 
 
-def _key(repo: Repository, tree: Tree, digits: str) -> bytes:
-    """Find the key that begins with some digits: in a snapshot, else in any. Raises: UsageError for none or several."""
-    found = {key for key in tree.every_key() if key.hex().startswith(digits)}
+def _by_key(repo: Repository, snapshot: Snapshot, tree: Tree, digits: str) -> Picture:
+    """Find the picture whose key begins with some digits: in a snapshot, else in any, else one that no sync could read.
+
+    Raises: UsageError for none or several.
+    """
+    found = {key: None for key in tree.every_key() if key.hex().startswith(digits)}
     if not found:
-        trees = (repo.tree(snapshot) for snapshot in repo.listing.kept())
-        found = {key for other in trees for key in other.every_key() if key.hex().startswith(digits)}
-    if len(found) > 1:
-        some = ", ".join(sorted(key.hex()[: len(digits) + 6] for key in found)[:_SHOWN])
-        raise UsageError(f"{len(found)} pictures have keys that begin with {digits}: {some}", "give more digits")
-    if not found:
+        trees = (repo.tree(one) for one in repo.listing.kept())
+        found = {key: None for other in trees for key in other.every_key() if key.hex().startswith(digits)}
+    paths: Mapping[bytes, bytes | None] = found or _unread(repo, snapshot.space, digits)
+    if len(paths) > 1:
+        some = ", ".join(sorted(key.hex()[: len(digits) + 6] for key in paths)[:_SHOWN])
+        raise UsageError(f"{len(paths)} pictures have keys that begin with {digits}: {some}", "give more digits")
+    if not paths:
         raise UsageError(
             f"no snapshot has a picture whose key begins with {digits}", "name a picture: vstore find GLOB"
         )
-    return found.pop()
+    key, path = next(iter(paths.items()))
+    return Picture(path, None, key)
+
+
+def _unread(repo: Repository, space: str, digits: str) -> dict[bytes, bytes]:
+    """Find the pictures that no sync could read, by keys that begin so. Returns: key -> first stored path."""
+    from vstore.browse.failed import unread_files  # the catalogue is read for it
+
+    found: dict[bytes, bytes] = {}
+    for one in unread_files(repo, space, repo.tree(repo.state.current_snapshot), None):
+        if one.key is not None and one.key.hex().startswith(digits):
+            found.setdefault(one.key, one.path)
+    return found

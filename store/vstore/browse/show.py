@@ -78,7 +78,8 @@ class ShowReport(NamedTuple):
     status:     `here`; `changed` if the file that was named has other bytes now; `gone` if it is no longer there;
                 `elsewhere` if its bytes are in the snapshot under other names alone; `older` if only other snapshots
                 hold it; `failed` if no sync could read it; `unknown`.
-    path:       the stored path that was named, or that the file would have; None for a key, or a file in no folder.
+    path:       the stored path that was named, or that the file would have; None for a file in no folder, and for a
+                key, unless no sync could read the picture.
     key:        the hash of its bytes.
     new_key:    of a changed file: the hash of its bytes today.
     names:      its paths in the snapshot.
@@ -237,6 +238,8 @@ def _judged(repo: Repository, snapshot: Snapshot, asked: Picture, report: ShowRe
             word = "vstore sync" if asked.path is not None else ""
             return report._replace(status=ELSEWHERE, next=f"take this name in with: {word}" if word else "")
         own = next((name for name in report.names if name.path == asked.path), None)
+        if own is None and asked.path is not None:
+            return report._replace(status=ELSEWHERE)
         places = [name.there for name in report.names] if own is None else [own.there]
         return report if any(there is not False for there in places) else report._replace(status=GONE)
     if report.snapshots:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from bisect import bisect_left
 from datetime import datetime, timedelta
 
 # Compiled when one is read: every command would pay for it.
@@ -11,6 +13,7 @@ _ISO = (
     r"(?:[Tt ](?P<minute>[0-9]{2}:[0-9]{2})(?P<second>:[0-9]{2}(?:\.[0-9]{1,9})?)?"
     r" ?(?P<zone>[Zz]|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
+_ZONE = r"Z|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]"
 _AGO = r"(?P<many>[0-9]{1,5}|an?|one) (?P<unit>second|minute|hour|day|week|month|year)s? ago"
 _LAST = r"last (?P<unit>week|month|year)"
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
@@ -35,6 +38,8 @@ def date(text: str) -> int:
         raise ValueError(f"{text!r} is no date")
     zone = (found["zone"] or "").upper()
     of_day = f"{found['minute']}{(found['second'] or ':59')[:3]}" if found["minute"] else "23:59:59"
+    if zone and re.fullmatch(_ZONE, zone) is None:
+        raise ValueError(f"no place is {zone} from UTC")
     return _seconds(datetime.fromisoformat(f"{found['day']}T{of_day}{zone}"))
 
 
@@ -77,8 +82,15 @@ def _months_before(here: datetime, months: int) -> int:
 
 
 def _seconds(when: datetime) -> int:
-    """Count the seconds since 1970, from 0 to the end of 9999. Of a clock turned back, the second time is meant."""
+    """Count the seconds since 1970, from 0 to the end of 9999.
+
+    Of a clock turned back, the second time is meant; of one put forward, the last moment before.
+    """
     try:
-        return min(max(int(when.replace(fold=1).timestamp()), 0), _LATEST)
+        first, second = (int(when.replace(fold=fold).timestamp()) for fold in (0, 1))
     except (OverflowError, OSError, ValueError):
         return 0 if when.year < 1970 else _LATEST
+    if second < first:  # no clock ever showed it
+        before = time.localtime(second).tm_gmtoff
+        second = bisect_left(range(first), 1, second, key=lambda at: time.localtime(at).tm_gmtoff != before) - 1
+    return min(max(second, 0), _LATEST)

@@ -6,7 +6,7 @@ Pure but for the time zone.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -100,7 +100,7 @@ def _base(listing: Listing, name: str, past: Past, wanted: str) -> Snapshot:
         back = re.fullmatch(_BACK, at["when"])
         if not back:
             return _listed(listing, _current_at(listing, past, at["when"], wanted), wanted)
-        return _listed(listing, next(islice(past.values(), int(back[0]), None), None), wanted)
+        return _back(listing, list(islice(past.values(), int(back[0]) + 1)), int(back[0]), wanted)
     if re.fullmatch(_OWN, name):
         return _listed(listing, f"v{int(name[1:])}", wanted)
     if "/" in name:
@@ -108,6 +108,16 @@ def _base(listing: Listing, name: str, past: Past, wanted: str) -> Snapshot:
     if name[4:5] == "-" and (until := _until(name)):
         return _made_by(listing, name, until)
     return _by_id(listing, name, wanted)
+
+
+def _back(listing: Listing, values: Sequence[str | None], back: int, wanted: str) -> Snapshot:
+    """Find an earlier value of `current`. values: as many as there are, and no more than are needed."""
+    if back >= len(values) and any(listing.kept()):
+        raise SnapshotNotFound(
+            f"there is no {wanted}: of the values of `current`, {len(values)} are kept (gc deletes older ones)",
+            "name it by its number or a date; see: vstore log",
+        )
+    return _listed(listing, values[back] if back < len(values) else None, wanted)
 
 
 def _made_by(listing: Listing, wanted: str, until: str) -> Snapshot:

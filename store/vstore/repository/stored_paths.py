@@ -36,26 +36,12 @@ def prefixes_of(repo: Repository, snapshot: Snapshot, tree: Tree, under: bytes) 
     Raises: UsageError if it is neither below a synced folder nor a path of the snapshot, or exists nowhere.
     """
     names, folders = repo.labels_in(snapshot), KnownFolders(repo)
-    labels = {os.fsencode(label) for label in [*repo.state.roots, *names.moved]}
-    named = under if under.startswith(b"/") else b"/".join(name for name in under.split(b"/") if name)
-    found = []
-    if named.partition(b"/")[0] in labels or next(below(tree, [named]), None) is not None:
-        found.append(names.today(named))
-    else:
-        # As the user has it, and as the file system has it: symlinks may lead to either.
-        for path in {os.path.abspath(under), os.path.realpath(under)}:
-            for root in repo.state.roots.values():
-                label = os.fsencode(root.label)
-                rest = folders.within(root, path)
-                if rest is not None:
-                    found.append(label + b"/" + rest)
-                elif folders.is_same(root, path) or folders.around(root, path) is not None:
-                    found.append(label)
+    found = list(paths_today(repo, snapshot, tree, under))
     listed = {name for path in found for name in names.then(path)}
     if next(below(tree, sorted(listed)), None) is None:
         from vstore.repository.respelling import respelled
 
-        same = [path for wanted in (listed if found else [named]) for path in respelled(repo, tree, wanted)]
+        same = [path for wanted in (listed if found else [_plain(under)]) for path in respelled(repo, tree, wanted)]
         if found and not same:
             _refuse_absent(repo, tree, under, found, folders)
         found += map(names.today, same)
@@ -66,6 +52,34 @@ def prefixes_of(repo: Repository, snapshot: Snapshot, tree: Tree, under: bytes) 
         label for label in map(os.fsencode, names.moved) if any(is_below(names.today(label), path) for path in found)
     }
     return tuple(sorted(path for path in listed if not any(path != p and is_below(path, p) for p in listed)))
+
+
+def paths_today(repo: Repository, snapshot: Snapshot, tree: Tree, under: bytes) -> tuple[bytes, ...]:
+    """Find the stored paths, in the labels of today, that a stored path or a path on disk may mean; there may be none.
+
+    tree: the aliases of the snapshot, in whose labels the path may be stored, too.
+    """
+    names, folders = repo.labels_in(snapshot), KnownFolders(repo)
+    labels = {os.fsencode(label) for label in [*repo.state.roots, *names.moved]}
+    named = _plain(under)
+    if named.partition(b"/")[0] in labels or next(below(tree, [named]), None) is not None:
+        return (names.today(named),)
+    found = []
+    # As the user has it, and as the file system has it: symlinks may lead to either.
+    for path in {os.path.abspath(under), os.path.realpath(under)}:
+        for root in repo.state.roots.values():
+            label = os.fsencode(root.label)
+            rest = folders.within(root, path)
+            if rest is not None:
+                found.append(label + b"/" + rest)
+            elif folders.is_same(root, path) or folders.around(root, path) is not None:
+                found.append(label)
+    return tuple(found)
+
+
+def _plain(under: bytes) -> bytes:
+    """Write a relative path without empty names."""
+    return under if under.startswith(b"/") else b"/".join(name for name in under.split(b"/") if name)
 
 
 def _refuse_absent(repo: Repository, tree: Tree, under: bytes, wanted: Iterable[bytes], folders: KnownFolders) -> None:
