@@ -528,7 +528,7 @@ class Store:
         from vstore.browse.ls import Filters, ls
 
         filters = Filters(recursive, long, failed, new_since, space_missing)
-        return self._read(lambda repo: ls(repo, words, at, filters, self._stream))
+        return self._read(lambda repo: ls(repo, several(words), at, filters, self._stream))
 
     def show(self, picture: AnyPath, *, at: str | None = None, no_neighbours: bool = False) -> ShowReport:
         """Show what the store knows of a picture.
