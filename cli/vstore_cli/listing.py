@@ -45,7 +45,10 @@ def listing_options(command: F) -> F:
     """Add --long and --null."""
     command = click.option("-0", "--null", is_flag=True, help="Print only paths, each ended by NUL.")(command)
     return click.option(
-        "-l", "--long", is_flag=True, help="With key, size, pixels and date, as far as they are known."
+        "-l",
+        "--long",
+        is_flag=True,
+        help="With key, size, pixels and date (when it was taken, else when its file was last changed), as far as they are known.",
     )(command)
 
 

@@ -507,6 +507,20 @@ def test_a_great_loss_is_refused_with_the_first_ten_paths(line: Line) -> None:
     assert line("sync", "--allow-mass-delete", "--json").json["removed"] == 25
 
 
+def test_lost_pictures_are_named_as_they_were_opened(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    line.put({f"camera/2024/{number:02}.png": number for number in range(40)})
+    line("sync", "camera", "--as", "shots", "-q")
+    for number in range(10, 35):
+        os.unlink(f"camera/2024/{number:02}.png")
+    monkeypatch.chdir("camera")
+    assert "of the 40 pictures in 'shots': 2024/10.png, 2024/11.png, " in line("sync", code=5).err
+    os.rename("2024", "../elsewhere")
+    assert "'shots' has pictures: 2024/00.png, 2024/01.png, " in line("sync", code=5).err
+    monkeypatch.chdir("..")
+    os.rmdir("camera")
+    assert "'shots' has pictures: camera/2024/00.png, " in line("sync", code=5).err
+
+
 # Pictures
 
 

@@ -137,6 +137,11 @@ def test_one_word_is_a_snapshot_or_a_path_and_never_both(settled: World, monkeyp
     assert store.ls(["v2"]).snapshot == "v2"
     with pytest.raises(UsageError, match=r"no snapshot 'v7'.*; and as a path, v7 is"):
         store.ls(["v7"])
+    settled.put({"animals/cat.png": 3})
+    settled.sync()
+    for word, near in (("animals", "animals"), ("animals/", "animals"), ("animal/cat.png", "animals/cat.png")):
+        with pytest.raises(UsageError, match=rf"in any synced folder; did you mean pictures/{near}\?$"):
+            store.ls([word])
     with pytest.raises(SnapshotNotFound):
         store.ls(["v7", "pictures"])
     with pytest.raises(UsageError, match=r"did you mean pictures/a\.png"):

@@ -273,7 +273,7 @@ def test_a_root_that_is_gone_stops_the_sync(settled: World) -> None:
     settled.pictures.rename(settled.top / "unmounted")
     text = refused(settled)
     assert f"{settled.pictures} is missing" in text
-    assert "pictures/a.png, pictures/b.png" in text
+    assert f"{settled.pictures}/a.png, {settled.pictures}/b.png" in text
     assert "--as pictures" in text
     (settled.top / "unmounted").rename(settled.pictures)
     assert settled.sync().snapshot is None

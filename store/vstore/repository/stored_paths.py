@@ -16,6 +16,8 @@ from vstore.repository.discovery import find_store
 from vstore.repository.places import is_below, is_gone
 from vstore.repository.repository import Repository
 
+_NEAR = 3  # paths that are proposed for one
+
 
 def below(tree: Tree, prefixes: Iterable[bytes] | None) -> Iterator[Alias]:
     """Yield the aliases at or below some stored paths; of None, all."""
@@ -121,6 +123,11 @@ def _in_no_folder(repo: Repository, tree: Tree, under: bytes, folders: KnownFold
         whole = os.path.realpath(path)
         if any(folders.is_same(root, whole) or folders.within(root, whole) is not None for root in roots.values()):
             near.append(path)
+    if not near and under[:1] not in (b"/", b"."):  # written as if a synced folder were the working folder
+        for root in roots.values():
+            place = repo.place(root) if folders.is_known(root) else None
+            found = near_paths(tree, root.label, place, _plain(under))
+            near += [os.path.join(os.fsencode(root.label), one) for one in found]
     message = f"{os.fsdecode(under)} is not in any synced folder"
     if not roots:
         return UsageError(message, "this store has no folder yet; take one in with: vstore sync FOLDER")
@@ -129,7 +136,7 @@ def _in_no_folder(repo: Repository, tree: Tree, under: bytes, folders: KnownFold
     other = find_store(under) if os.path.exists(under) else None
     if other is not None and os.path.realpath(other) != os.path.realpath(repo.layout.folder):
         step += f"; its own store is {other}"
-    return UsageError(message, did_you_mean(near, step))
+    return UsageError(message, did_you_mean(near[:_NEAR], step))
 
 
 def label_of(repo: Repository, folder: bytes) -> str | None:

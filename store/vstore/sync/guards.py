@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from vstore.format.pages import Alias
 from vstore.format.tree import Tree
 from vstore.intake.survey import Survey
 from vstore.intake.targets import Target
+from vstore.repository.files import Files
 from vstore.repository.places import is_gone
 from vstore.sync.disks import changed_disk
 from vstore.sync.edits import Edits
@@ -41,8 +42,10 @@ def present(targets: Sequence[Target], base: Tree, *, allowed: bool) -> list[Tar
             continue
         named = _first(base.under(target.prefix))
         if named and not allowed:
+            files = Files({os.fsencode(target.root.label): target.place}).file_of
+            had = f"{target.root.label!r} has pictures: {_opened(named, files)}"
             raise Refused(
-                f"{os.fsdecode(target.place)} is missing, and {target.root.label!r} has pictures: {_listed(named)}",
+                f"{os.fsdecode(target.place)} is missing, and {had}",
                 f"mount its disk, or name its new place: vstore sync NEW_PLACE --as {target.root.label}; {_ANYWAY}",
             )
         found.append(target._replace(gone=True))
@@ -64,11 +67,12 @@ def roots_list_something(survey: Survey, base: Tree, *, allowed: bool) -> None:
             continue
         named = _first(a for a in base.under(target.prefix) if a[0] not in survey.unsure and not survey.hides(a[0]))
         if named:
+            had = f"{target.root.label!r} has pictures: {_opened(named, survey.file_of)}"
             what = "cannot be listed" if target.prefix in survey.unlisted else "holds no pictures"
             if target.prefix in survey.troubled:
                 what += f" ({survey.troubled[target.prefix].reason})"
             raise Refused(
-                f"{os.fsdecode(target.place)} {what}, and {target.root.label!r} has pictures: {_listed(named)}",
+                f"{os.fsdecode(target.place)} {what}, and {had}",
                 f"mount its disk; {_ANYWAY}",
             )
 
@@ -108,7 +112,7 @@ def _accidents(losses: Losses) -> Iterator[Refused]:
             named = _by_path(lost)
             yield Refused(
                 f"This sync would remove {len(lost):,} of the {counted(total, 'picture')} in {_name(label)!r}: "
-                f"{_listed(named)}",
+                f"{_opened(named, losses.file_of)}",
                 f"check that the right disk is mounted; {_ANYWAY}",
             )
         yield from _lost_in_a_week(losses, label, len(lost))
@@ -128,7 +132,7 @@ def _lost_disks(losses: Losses, label: bytes, lost: Lost) -> Iterator[Refused]:
         if why is not None:
             yield Refused(
                 f"{_name(one.folder)} {why}, and this sync would remove its {counted(len(one.lost), 'picture')}: "
-                f"{_listed(one.lost)}",
+                f"{_opened(one.lost, losses.file_of)}",
                 f"mount its disk; {_ANYWAY}",
             )
 
@@ -146,7 +150,7 @@ def _lost_in_a_week(losses: Losses, label: bytes, now: int) -> Iterator[Refused]
         yield Refused(
             f"This sync would remove {counted(now, 'picture')} of {_name(label)!r}; with those that went before, "
             f"{len(lost):,} of the {counted(total, 'picture')} that it had in {full.name} would be gone: "
-            f"{_listed(_by_path(lost))}",
+            f"{_opened(_by_path(lost), losses.file_of)}",
             f"see what went: vstore snapshot diff {full.name}; check that the right disk is mounted; {_ANYWAY}",
         )
 
@@ -165,7 +169,7 @@ def spoils_little(edits: Edits, survey: Survey, base: Tree, key_size: int) -> No
         if total:
             raise Refused(
                 f"{len(lost):,} of the {counted(total, 'picture')} in {_name(label)!r} cannot be read as pictures any "
-                f"more, and this sync would remove them: {_opened(_by_path(lost), survey)}",
+                f"more, and this sync would remove them: {_opened(_by_path(lost), survey.file_of)}",
                 f"look at the files; {_ANYWAY}",
             )
 
@@ -186,13 +190,17 @@ def _first(aliases: Iterable[Alias]) -> list[Alias]:
     return list(islice(aliases, 10))
 
 
-def _listed(aliases: list[Alias]) -> str:
-    return ", ".join(_name(path) for path, _ in aliases[:10])
+def _opened(aliases: Sequence[Alias], file_of: Callable[[bytes], bytes | None]) -> str:
+    """List the first files as they are, or were, opened from the working folder."""
+    return ", ".join(_name(_shorter(file_of(path) or path)) for path, _ in aliases[:10])
 
 
-def _opened(aliases: list[Alias], survey: Survey) -> str:
-    """List files that are there, as they are opened."""
-    return _listed([(survey.file_of(path), key) for path, key in aliases[:10]])
+def _shorter(file: bytes) -> bytes:
+    try:
+        relative = os.path.relpath(file)
+    except OSError:  # the working folder is gone
+        return file
+    return relative if len(relative) < len(file) else file
 
 
 def _name(path: bytes) -> str:

@@ -85,6 +85,10 @@ class Losses:
                 lost[key] = path
         return lost
 
+    def file_of(self, path: bytes) -> bytes:
+        """Find the absolute path of a lost picture; of another folder it stays what it is."""
+        return self._survey.file_of(path)
+
     def _named(self, keys: set[bytes]) -> Counter[bytes]:
         """Count how many paths name each key after the sync."""
         if self._size is None:
