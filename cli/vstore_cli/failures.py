@@ -90,7 +90,10 @@ def _words(err: BaseException) -> tuple[str, int, str, str]:
 def _mistyped(err: click.UsageError) -> tuple[str, str] | None:
     """Find the mistyped option of an error, or value where a few are allowed, and the nearest one there is."""
     if isinstance(err, click.NoSuchOption):
-        return (err.option_name, err.possibilities[0]) if err.possibilities else None
+        near = err.possibilities or []
+        # `--keep` begins several options: whatever one took from a suggestion would decide what is deleted.
+        is_one = sum(name.startswith(err.option_name) for name in near) < 2
+        return (err.option_name, near[0]) if near and is_one else None
     kind = err.param.type if isinstance(err, click.BadParameter) and err.param is not None else None
     found = re.match(r"'(.+)' is not one of ", err.message)
     if not isinstance(kind, click.Choice) or found is None:
