@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -31,17 +32,23 @@ def fail(err: BaseException, *, as_json: bool) -> int:
     if os.environ.get("VSTORE_DEBUG"):
         _trace(err)
     code, exit_code, message, step = _words(err)
-    if as_json:
-        click.echo(_document(code, exit_code, message, step), err=True)
-    else:
-        if isinstance(err, click.UsageError) and err.ctx is not None:
-            click.echo(err.ctx.get_usage(), err=True)
-        lines = [shown(line.expandtabs()) for line in message.splitlines()] if isinstance(err, click.UsageError) else []
-        first, *more = lines or [shown(local(message))]
-        click.echo("\n".join([f"{styled('Error:', 'error', err=True)} {first}", *more]), err=True)
-        if step:
-            click.echo(f"  {shown(step)}", err=True)
+    with contextlib.suppress(OSError):  # if nobody can read it, the exit code still says what it was
+        if as_json:
+            click.echo(_document(code, exit_code, message, step), err=True)
+        else:
+            _print(err, message, step)
     return exit_code
+
+
+def _print(err: BaseException, message: str, step: str) -> None:
+    """Print an error for people."""
+    if isinstance(err, click.UsageError) and err.ctx is not None:
+        click.echo(err.ctx.get_usage(), err=True)
+    lines = [shown(line.expandtabs()) for line in message.splitlines()] if isinstance(err, click.UsageError) else []
+    first, *more = lines or [shown(local(message))]
+    click.echo("\n".join([f"{styled('Error:', 'error', err=True)} {first}", *more]), err=True)
+    if step:
+        click.echo(f"  {shown(step)}", err=True)
 
 
 def document_of(err: BaseException) -> str:
@@ -124,4 +131,5 @@ def _as_option(err: click.UsageError) -> str:
 def _trace(err: BaseException) -> None:
     import traceback
 
-    click.echo("".join(traceback.format_exception(err)), err=True, nl=False)
+    with contextlib.suppress(OSError):
+        click.echo("".join(traceback.format_exception(err)), err=True, nl=False)

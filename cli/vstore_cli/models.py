@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from vstore_cli.output import say, shown
+
+if TYPE_CHECKING:
+    from vstore_cli.progress import Later
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -118,7 +121,9 @@ def devices_option(command: F) -> F:
 
 
 def _device_option(help: str) -> Callable[[F], F]:
-    return click.option("--device", default="auto", show_default=True, metavar="DEVICE[,DEVICE]", help=help)
+    return click.option(
+        "--device", type=Devices(), default="auto", show_default=True, metavar="DEVICE[,DEVICE]", help=help
+    )
 
 
 def offline_option(command: F) -> F:
@@ -126,6 +131,18 @@ def offline_option(command: F) -> F:
     return click.option("--offline", is_flag=True, help="Download no model: use folders and earlier downloads alone.")(
         command
     )
+
+
+class Devices(click.types.StringParamType):
+    """Devices that need not exist. They are looked at before anything is done, even where no model is loaded."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(super().convert(value, param, ctx))
+        if text != "auto":
+            from vstore.embed.model_words import device_words  # most commands name none
+
+            device_words(text)
+        return text
 
 
 class BatchSize(click.ParamType[int | None]):
@@ -155,3 +172,8 @@ def batch_option(command: F) -> F:
 def note(text: str) -> None:
     """Print a line about something done without being asked for."""
     say(shown(text), err=True)
+
+
+def printing(bar: Later) -> Callable[[str], None]:
+    """Print such lines amid the progress of a run."""
+    return lambda text: bar.note(shown(text))
