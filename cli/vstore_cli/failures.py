@@ -99,8 +99,8 @@ def _words(err: BaseException) -> tuple[str, int, str, str]:
 def _mistyped(err: click.UsageError) -> tuple[str, str] | None:
     """Find the mistyped option of an error, or value where a few are allowed, and the nearest one there is."""
     if isinstance(err, click.NoSuchOption):
-        near = next((one for one in err.possibilities or () if _alike(err.option_name, one)), None)
-        return (err.option_name, near) if near is not None else None
+        meant = next((one for one in err.possibilities or () if _alike(err.option_name, one)), None)
+        return (err.option_name, meant) if meant is not None else None
     kind = err.param.type if isinstance(err, click.BadParameter) and err.param is not None else None
     found = re.match(r"'(.+)' is not one of ", err.message)
     if not isinstance(kind, click.Choice) or found is None:
