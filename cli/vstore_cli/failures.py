@@ -21,6 +21,8 @@ _STEPS = {
     errno.EMFILE: "let a process open more files (ulimit -n 1024), and run it again",
 }
 
+_LEAST_ALIKE = 0.6  # of difflib, as click has it
+
 
 def fail(err: BaseException, *, as_json: bool) -> int:
     """Report an error: to people in words, to programs as the last line of stderr. Returns: the exit code.
@@ -66,7 +68,7 @@ def _words(err: BaseException) -> tuple[str, int, str, str]:
     if isinstance(err, VstoreError):
         return err.code, err.exit_code, err.message, err.next_step
     if isinstance(err, click.UsageError):
-        help_of = f"see: {err.ctx.command_path} --help" if err.ctx is not None else ""
+        help_of = f"{_as_option(err)}see: {err.ctx.command_path} --help" if err.ctx is not None else ""
         near = _mistyped(err)
         if near is None or err.ctx is None:
             return "usage", 2, err.format_message(), help_of
@@ -97,7 +99,7 @@ def _words(err: BaseException) -> tuple[str, int, str, str]:
 def _mistyped(err: click.UsageError) -> tuple[str, str] | None:
     """Find the mistyped option of an error, or value where a few are allowed, and the nearest one there is."""
     if isinstance(err, click.NoSuchOption):
-        near = err.possibilities or []
+        near = [one for one in err.possibilities or () if _alike(err.option_name, one)]
         # `--keep` begins several options: whatever one took from a suggestion would decide what is deleted.
         is_one = sum(name.startswith(err.option_name) for name in near) < 2
         return (err.option_name, near[0]) if near and is_one else None
@@ -109,6 +111,23 @@ def _mistyped(err: click.UsageError) -> tuple[str, str] | None:
 
     near = get_close_matches(found[1].lower(), map(str, kind.choices), n=1)
     return (found[1], near[0]) if near else None
+
+
+def _alike(typed: str, option: str) -> bool:
+    """Tell whether two options are alike without their dashes, which would make any two short ones so."""
+    from difflib import SequenceMatcher
+
+    return SequenceMatcher(a=typed.lstrip("-").lower(), b=option.lstrip("-")).ratio() >= _LEAST_ALIKE
+
+
+def _as_option(err: click.UsageError) -> str:
+    """Say how a path is given that stands where a command takes none, as git would take it."""
+    extra = re.fullmatch(r"Got unexpected extra argument \((.+)\)", err.message)
+    if extra is None or err.ctx is None or not any("--under" in one.opts for one in err.ctx.command.params):
+        return ""
+    import shlex
+
+    return f"to look below a folder: --under {shlex.quote(extra[1])}; "
 
 
 def _trace(err: BaseException) -> None:
