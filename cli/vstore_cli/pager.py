@@ -92,7 +92,9 @@ def _start(command: str) -> subprocess.Popen[bytes] | None:
         return subprocess.Popen(words, stdin=subprocess.PIPE, env={"LESS": _LESS, "LV": "-c", **os.environ})
     except (OSError, ValueError) as err:
         why = err.strerror if isinstance(err, OSError) else str(err)
-        click.echo(f"Warning: the pager {command!r} did not start: {why}. Name another one in VSTORE_PAGER.", err=True)
+        from vstore_cli.output import tell
+
+        tell(f"Warning: the pager {command!r} did not start: {why}. Name another one in VSTORE_PAGER.", err=True)
         return None
 
 

@@ -9,8 +9,9 @@ import click
 from vstore import UsageError
 from vstore_cli.listing import Form, echo_document, echo_lines, listing_options
 from vstore_cli.locate import open_store
-from vstore_cli.output import json_option, say, shown
+from vstore_cli.output import json_option, shown, tell
 from vstore_cli.pager import paged
+from vstore_cli.suggestions import typed
 
 if TYPE_CHECKING:
     from vstore import FindReport
@@ -60,5 +61,4 @@ def _say_none(report: FindReport, glob: str, *, all: bool) -> None:
     held = "in any snapshot" if all else f"in {report.snapshot}"
     near = ", ".join(map(shown, report.near))
     meant = f" Did you mean {near}?" if near else "" if all else " To look in all snapshots: vstore find --all GLOB"
-    click.echo(f"No picture {held} has a name that matches {shown(glob)}.", err=True, nl=False)
-    say(meant, err=True)
+    tell(f"No picture {held} has a name that matches {shown(glob)}.{typed(meant)}", err=True)

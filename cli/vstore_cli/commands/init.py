@@ -8,7 +8,7 @@ import click
 
 from vstore_cli.locate import new_folder, saying_that_no_store_was_made, user_words
 from vstore_cli.models import device_option, model_options, note, offline_option
-from vstore_cli.output import echo_json, json_option, shown
+from vstore_cli.output import echo_json, json_option, shown, tell
 
 
 @click.command()
@@ -51,4 +51,4 @@ def init(hash: str, store_dtype: str, as_json: bool, **words: Any) -> None:
     if as_json:
         echo_json(report)
     else:
-        click.echo(f"Made the store {shown(report.store)} ({report.hash}, {report.dtype}, space {report.space_name})")
+        tell(f"Made the store {shown(report.store)} ({report.hash}, {report.dtype}, space {report.space_name})")
