@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -28,17 +29,23 @@ def fail(err: BaseException, *, as_json: bool) -> int:
     if os.environ.get("VSTORE_DEBUG"):
         _trace(err)
     code, exit_code, message, step = _words(err)
-    if as_json:
-        click.echo(_document(code, exit_code, message, step), err=True)
-    else:
-        if isinstance(err, click.UsageError) and err.ctx is not None:
-            click.echo(err.ctx.get_usage(), err=True)
-        lines = [shown(line.expandtabs()) for line in message.splitlines()] if isinstance(err, click.UsageError) else []
-        first, *more = lines or [shown(local(message))]
-        tell("\n".join([f"Error: {first}", *more]), err=True, hang=len("Error: "))
-        if step:
-            tell(f"  {shown(step)}", err=True, hang=2)
+    with contextlib.suppress(OSError):  # if nobody can read it, the exit code still says what it was
+        if as_json:
+            click.echo(_document(code, exit_code, message, step), err=True)
+        else:
+            _print(err, message, step)
     return exit_code
+
+
+def _print(err: BaseException, message: str, step: str) -> None:
+    """Print an error for people."""
+    if isinstance(err, click.UsageError) and err.ctx is not None:
+        click.echo(err.ctx.get_usage(), err=True)
+    lines = [shown(line.expandtabs()) for line in message.splitlines()] if isinstance(err, click.UsageError) else []
+    first, *more = lines or [shown(local(message))]
+    tell("\n".join([f"Error: {first}", *more]), err=True, hang=len("Error: "))
+    if step:
+        tell(f"  {shown(step)}", err=True, hang=2)
 
 
 def document_of(err: BaseException) -> str:
@@ -103,4 +110,5 @@ def _mistyped(err: click.UsageError) -> tuple[str, str] | None:
 def _trace(err: BaseException) -> None:
     import traceback
 
-    click.echo("".join(traceback.format_exception(err)), err=True, nl=False)
+    with contextlib.suppress(OSError):
+        click.echo("".join(traceback.format_exception(err)), err=True, nl=False)

@@ -147,6 +147,7 @@ def converse(
     end:     of an answer, for programs that read paths.
     hint:    tells a person what to type.
     Returns: the exit code: 1 if a line of a program failed.
+    Raises:  OSError if an answer cannot be written.
     """
     lines = Lines(as_json=as_json)
     is_read = as_json or bool(end)  # by a program, which counts answers
@@ -155,23 +156,31 @@ def converse(
         click.echo(hint, err=True)
     with cancelling() if lines.is_typed else contextlib.nullcontext():
         for line in lines.every():
-            try:
-                words = words_of(line)
-                if words or is_read:
-                    show(answered(ready(words)))
-            except KeyboardInterrupt:
-                if not lines.is_typed or is_ending():
-                    raise
-                click.echo("\nCancelled.", err=True)
-            except BrokenPipeError:
-                raise
-            except Exception as err:
-                failed = True
-                _say(err, as_json=as_json)
+            with _cancelled(lines):
+                try:
+                    words = words_of(line)
+                    found = [answered(ready(words))] if words or is_read else []
+                except Exception as err:
+                    failed = True
+                    _say(err, as_json=as_json)
+                else:
+                    for one in found:  # an answer that cannot be written is no fault of its line: nor can the next one
+                        show(one)
             if end:
                 sys.stdout.buffer.write(end)
                 sys.stdout.buffer.flush()
     return 1 if failed and not lines.is_typed else 0
+
+
+@contextlib.contextmanager
+def _cancelled(lines: Lines) -> Iterator[None]:
+    """Let a person's Ctrl-C end a line alone. Raises: KeyboardInterrupt."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not lines.is_typed or is_ending():
+            raise
+        click.echo("\nCancelled.", err=True)
 
 
 def _say(err: Exception, *, as_json: bool) -> None:

@@ -208,9 +208,17 @@ def vstore() -> None:
 
     \b
     Exit codes:
-      0 done, 1 failure, 2 usage, 3 done, but some pictures could not be read,
-      4 damage, 5 refused by a guard, 10 no store, 11 locked, 12 format too new,
-      13 wrong or missing model, 130 interrupted
+        0  done
+        1  failure
+        2  mistyped command
+        3  done, but some pictures unread
+        4  damage
+        5  refused by a guard
+       10  no store
+       11  locked by another process
+       12  format too new
+       13  wrong or missing model
+      130  interrupted
     """
 
 
@@ -242,8 +250,10 @@ def main() -> None:
     _open_streams()
     if "_VSTORE_COMPLETE" in os.environ:
         _complete()
-    heed(lambda err: fail(err, as_json=_is_json(sys.argv[1:])))
-    code = run()
+    code = 130
+    with contextlib.suppress(KeyboardInterrupt):  # before the run heeds them, or as it says why it ended
+        heed(lambda err: fail(err, as_json=_is_json(sys.argv[1:])))
+        code = run()
     with contextlib.suppress(OSError):
         sys.stderr.flush()
     # Everything is closed by now. Taking the interpreter down would cost a tenth of a quick command.
@@ -267,6 +277,8 @@ def _open_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0)
     if sys.stdout is None:
         sys.stdout = os.fdopen(1, "w")
     if sys.stderr is None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from vstore_cli.output import say, shown
+
+if TYPE_CHECKING:
+    from vstore_cli.progress import Later
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -155,3 +158,8 @@ def batch_option(command: F) -> F:
 def note(text: str) -> None:
     """Print a line about something done without being asked for."""
     say(shown(text), err=True)
+
+
+def printing(bar: Later) -> Callable[[str], None]:
+    """Print such lines amid the progress of a run."""
+    return lambda text: bar.note(shown(text))

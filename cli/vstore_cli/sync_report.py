@@ -132,7 +132,7 @@ def _of_known(report: SyncReport, retry: str) -> str:
     them = "it" if len(known) == 1 else "them"
     helped = sum(failure.kind not in _SET for failure in known)
     whom = them if helped == len(known) else number(helped)
-    return f"--json lists {them}" + (f", {retry} tries {whom} again" if helped else "")
+    return f"vstore ls --failed lists {them}" + (f", {retry} tries {whom} again" if helped else "")
 
 
 def _print_retried(report: SyncReport) -> None:
@@ -213,7 +213,7 @@ def _print_failures(failures: list[Failure], where: Files) -> None:
     for failure in failures[:FAILURES]:
         tell_path(placed(failure.path, where), f": {shown(failure.reason)}", err=True)
     if len(failures) > FAILURES:
-        tell(f"  and {number(len(failures) - FAILURES)} more; --json lists all", err=True)
+        say(f"  and {number(len(failures) - FAILURES)} more; all with: vstore ls --failed", err=True)
     # One whose reason names the option was tried with it, and has too few lines.
     if any(failure.kind == "truncated" and "--accept-truncated" not in failure.reason for failure in failures):
         text = "Cut pictures can be taken if enough of their lines are there: vstore sync FOLDER --accept-truncated 90%"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
@@ -11,6 +12,7 @@ _MOST = 5000  # names of a folder that are compared
 _LONGEST = 255  # letters of a name: no file has a longer one
 _NEAR = 3  # names that are proposed for one
 _ALIKE = 0.7  # of difflib; `animal` is 0.92 to `animals`, `2024` 0.75 to `2042`, `town` 0.67 to `garden town`
+_SPECIAL, _PLAIN = r"([\\\[*?])", r"\\\1"  # characters of a glob, and how they stand for themselves
 _SHORT = 0.65  # for names of nearly one length: `sbu` is 0.67 to `sub`
 
 
@@ -50,9 +52,19 @@ def as_written(near: bytes, path: bytes, given: bytes) -> bytes | None:
 
 
 def did_you_mean(near: Iterable[bytes], otherwise: str) -> str:
-    """Say what may be meant, or what else to do."""
-    meant = " or ".join(map(os.fsdecode, dict.fromkeys(near)))
+    """Say what may be meant, as a shell takes it, or what else to do."""
+    import shlex  # most commands suggest nothing
+
+    meant = " or ".join(shlex.quote(os.fsdecode(one)) for one in dict.fromkeys(near))
     return f"did you mean {meant}?" if meant else otherwise
+
+
+def find_by_name(path: str) -> str:
+    """Write the command that finds a picture by the last name of a path, in whatever folder it is."""
+    import shlex
+
+    name = path.rstrip("/").rpartition("/")[2]
+    return f"vstore find {shlex.quote(re.sub(_SPECIAL, _PLAIN, name))}" if name else "vstore find GLOB"
 
 
 def make_it_first(folder: bytes, make: str = "make it first") -> str:

@@ -51,11 +51,13 @@ def as_bytes(path: AnyPath) -> bytes:
 
     An empty one would mean the working folder: a variable of a script that is not set must not name it.
 
-    Raises: UsageError if it is empty.
+    Raises: UsageError if it is empty, or no file can have it.
     """
     name = os.fsencode(path)
     if not name:
         raise UsageError("a path is empty", "name a file or folder; the working folder is: .")
+    if b"\0" in name:
+        raise UsageError("a path has a NUL character, and no file has one in its name", "name another file or folder")
     return name
 
 

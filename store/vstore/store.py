@@ -178,6 +178,7 @@ class Store:
         sudo_uid: int | None = None,
         usual: UsualWords | None = None,
         note: Callable[[str], None] | None = None,
+        progress: Progress | None = None,
         **model: Unpack[ModelWords],
     ) -> InitReport:
         """Make an empty store for one embedding space: the built-in one, unless a recipe or a model is given.
@@ -202,6 +203,7 @@ class Store:
             settings=settings_of(device, offline=offline)._replace(consent=_consent(config)),
             user=User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid, usual=usual),
             note=note or _silent,
+            progress=progress,
         )
 
     @staticmethod
@@ -526,7 +528,7 @@ class Store:
         from vstore.browse.ls import Filters, ls
 
         filters = Filters(recursive, long, failed, new_since, space_missing)
-        return self._read(lambda repo: ls(repo, words, at, filters, self._stream))
+        return self._read(lambda repo: ls(repo, several(words), at, filters, self._stream))
 
     def show(self, picture: AnyPath, *, at: str | None = None, no_neighbours: bool = False) -> ShowReport:
         """Show what the store knows of a picture.
@@ -763,6 +765,7 @@ class Store:
         device: str = "auto",
         offline: bool = False,
         note: Callable[[str], None] | None = None,
+        progress: Progress | None = None,
         **model: Unpack[ModelWords],
     ) -> ModelAdded:
         """Add an embedding space; a sync with `space=name` fills it. Or prove that a space's model lies elsewhere now.
@@ -781,7 +784,9 @@ class Store:
             from vstore.models.same import model_add_same
 
             wanted = same_as
-            return self._use_newest(lambda repo: model_add_same(repo, wanted, words, settings=settings, name=name))
+            return self._use_newest(
+                lambda repo: model_add_same(repo, wanted, words, settings=settings, name=name, progress=progress)
+            )
         from vstore.models.add import model_add
 
         if name is None:
@@ -789,7 +794,9 @@ class Store:
 
             raise UsageError("the space has no name", f"name it: {words.command('NAME')}")
         own = name
-        return self._use_newest(lambda repo: model_add(repo, own, words, settings=settings, note=note or _silent))
+        return self._use_newest(
+            lambda repo: model_add(repo, own, words, settings, note=note or _silent, progress=progress)
+        )
 
     @staticmethod
     def model_recommend() -> list[RecommendedModel]:
@@ -825,6 +832,7 @@ class Store:
         idle: float | None = None,
         ready: Callable[[str], None] | None = None,
         stop: threading.Event | None = None,
+        progress: Progress | None = None,
     ) -> ModelServed:
         """Load the model of a space, and answer the searches of this user's other processes with it until it ends.
 
@@ -841,7 +849,14 @@ class Store:
         settings = settings_of(device, offline=offline)
         return self._use_newest(
             lambda repo: model_serve(
-                repo, self._embedders_of(repo), space, settings, idle=idle, ready=ready or _silent, stop=stop
+                repo,
+                self._embedders_of(repo),
+                space,
+                settings,
+                idle=idle,
+                ready=ready or _silent,
+                stop=stop,
+                progress=progress,
             )
         )
 
@@ -859,6 +874,7 @@ class Store:
         revision: str | None = None,
         cache: AnyPath | None = None,
         note: Callable[[str], None] | None = None,
+        progress: Progress | None = None,
     ) -> ModelConverted:
         """Convert the pickled weights of a model or an adapter to safetensors, in a process of their own.
 
@@ -871,7 +887,8 @@ class Store:
         from vstore.models.convert import model_convert
 
         place, caches = (None if path is None else absolute(path) for path in (output, cache))
-        return model_convert(name, place, revision=revision, cache=caches, note=note or _silent)
+        notes = note or _silent
+        return model_convert(name, place, revision=revision, cache=caches, note=notes, progress=progress)
 
     @staticmethod
     def doctor(folder: AnyPath | None = None, **user: Unpack[UserWords]) -> DoctorReport:

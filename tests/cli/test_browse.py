@@ -155,7 +155,10 @@ def test_find_names_what_may_be_meant(pictures: Line) -> None:
     )
     assert pictures("find", "A.PNG", "-i").lines == ["pictures/a.png"]
     ran = pictures("find", "zebra.gif")
-    assert ran.err.endswith("matches zebra.gif. To look in all snapshots: vstore find --all GLOB\n")
+    assert ran.err.endswith("matches zebra.gif. To look in all snapshots: vstore find --all zebra.gif\n")
+    assert pictures("find", "*.HEIC", "-i").err.endswith("To look in all snapshots: vstore find --all -i '*.HEIC'\n")
+    (near,) = pictures("find", "A.PNG", "--json").json["near"]
+    assert near["file"] == str(pictures.home / "pictures/a.png")
     (pictures.home / "pictures/a.png").unlink()
     pictures("sync", "-q")
     assert pictures("find", "?.png", "--all").lines == [
@@ -166,6 +169,20 @@ def test_find_names_what_may_be_meant(pictures: Line) -> None:
     (found,) = pictures("find", "a.png", "--all", "--json").json["entries"]
     assert found["snapshots"] == [{"first": "v1", "last": "v1"}]
     assert pictures("find", "zebra", "--all").err == "No picture in any snapshot has a name that matches zebra.\n"
+
+
+def test_a_name_that_is_nowhere_here_is_looked_for_by_name(pictures: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures.put({"pictures/a b/q [1].png": Path("pictures/a.png").read_bytes()})
+    pictures("sync", "-q")
+    monkeypatch.chdir("pictures/sub")
+    assert pictures("find", "A.PNG").err.endswith("Did you mean ../a.png?\n")
+    assert pictures("find", "Q?[[]1].png").err.endswith("Did you mean '../a b/q [1].png'?\n")
+    for words in (["show", "q [1].png"], ["search", "./q [1].png"]):
+        ran = pictures(*words, code=2)
+        assert "look for it with: vstore find 'q \\[1].png'" in ran.err
+    assert pictures("find", "q \\[1].png").lines == ["../a b/q [1].png"]
+    monkeypatch.chdir(pictures.home)
+    assert "did you mean 'pictures/a b'?" in pictures("sync", "pictures/a  b", code=2).err
 
 
 def test_show_says_how_a_picture_stands(pictures: Line) -> None:

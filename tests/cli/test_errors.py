@@ -369,6 +369,15 @@ def test_output_that_cannot_be_written_is_an_error(pictures: Line) -> None:
         assert b"Traceback" not in done.stderr
 
 
+def test_an_error_that_cannot_be_told_keeps_its_exit_code(pictures: Line) -> None:
+    for words, code in (["sync", "nowhere"], 2), (["nonsense"], 2), (["ls", "--store", "no"], 10):
+        for out in "2> /dev/full", "2>&1 | true":
+            line = f'"$@" {out}; exit ${{PIPESTATUS[0]}}'
+            ran = [sys.executable, "-c", CALL, *words]
+            done = subprocess.run(["bash", "-c", line, "bash", *ran], cwd=pictures.home, env=environment())
+            assert done.returncode == code, (words, out)
+
+
 def test_closed_streams_are_no_error(pictures: Line) -> None:
     for closed in (">&-", "2>&-", "<&-", ">&- 2>&-"):
         done = subprocess.run(

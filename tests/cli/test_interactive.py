@@ -40,6 +40,32 @@ def said(home: Line, lines: str | bytes, *words: str) -> Ran:
     return Ran(done.returncode, done.stdout.decode("utf-8", "surrogateescape"), done.stderr.decode())
 
 
+def in_a_shell(home: Line, streams: str) -> Ran:
+    """Send the command one line after the other without end, with some streams of a shell's making."""
+    words = ["bash", "-c", f'yes ./pictures/0.png | "$@" {streams}; exit ${{PIPESTATUS[1]}}', "bash"]
+    done = subprocess.run(
+        [*words, *COMMAND, "search", "--interactive"],
+        cwd=home.home,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_full_disk_ends_it_with_one_error(home: Line) -> None:
+    ran = in_a_shell(home, "> /dev/full")
+    assert ran.code == 1
+    assert ran.err.count("Error: ") == 1
+    assert "No space left on device" in ran.err
+
+
+def test_without_an_input_there_is_nothing_to_answer(home: Line) -> None:
+    ran = in_a_shell(home, "<&-")
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+
+
 class Talk:
     """The command as another program keeps it: it is sent a line, and its answer is read before the next."""
 

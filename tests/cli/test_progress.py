@@ -285,6 +285,42 @@ def test_a_model_is_loaded_in_a_stage_of_its_own(line: Line) -> None:
     clean(shown)
 
 
+DESCRIBED = """
+import time
+from vstore.repository import model_space
+load = model_space.load_embedder
+def slowly(*words):
+    time.sleep(1.5)
+    return load(*words)
+model_space.load_embedder = slowly
+"""
+BUILTIN = [
+    ["init", "--model", "builtin", "--name", "one"],
+    ["model", "add", "one", "--model", "builtin", "--prepare", "1"],
+]
+
+
+@pytest.mark.parametrize("words", BUILTIN, ids=lambda words: words[0])
+def test_a_model_that_is_named_is_loaded_in_a_stage(words: list[str], line: Line) -> None:
+    if words[0] == "model":
+        line(*STORE, "init")
+    shown = screens([*STORE, *words], line.home, before=EAGER + DESCRIBED)
+    (loading,) = {screen[-1] for screen in shown.screens if any(row.startswith("loading") for row in screen)}
+    assert (shown.code, loading) == (0, "one")
+    assert {"loading the model  0:00", "loading the model  0:01"} <= set(shown.rows("loading the model"))
+    assert not [row for row in shown.last if row.startswith("loading ")]
+
+
+@pytest.mark.parametrize("words", BUILTIN, ids=lambda words: words[0])
+def test_programs_hear_of_a_model_that_is_named(words: list[str], line: Line) -> None:
+    if words[0] == "model":
+        line(*STORE, "init")
+    ran = process(*STORE, *words, "--json", "--progress", "json", cwd=line.home)
+    documents = [json.loads(text) for text in ran.err.splitlines()]
+    begun = [one["progress"]["stage"] for one in documents if one["progress"]["event"] == "begin"]
+    assert (ran.json["space_name"], begun) == ("one", ["loading the model"])
+
+
 def test_a_quick_command_shows_nothing(line: Line) -> None:
     pictures(line, 2)
     line(*STORE, "sync", "pictures")

@@ -37,12 +37,12 @@ OTHERWISE = {
 }
 USER = set(vstore.UserWords.__annotations__)  # the command line takes them from the environment, and from --trust
 ONLY_IN_PYTHON = {
-    "init": {"folder", "recipe", "note", *USER},  # the folder is what --store names; a recipe has no words
+    "init": {"folder", "recipe", "note", "progress", *USER},  # the folder is what --store names; a recipe has no words
     "doctor": {"folder", *USER},
     "trust": {"config"},
-    "model_add": {"note"},
-    "model_convert": {"cache", "note"},
-    "model_serve": {"ready", "stop"},
+    "model_add": {"note", "progress"},
+    "model_convert": {"cache", "note", "progress"},
+    "model_serve": {"ready", "stop", "progress"},
     "sync": {"progress", "stop"},
     "watch": {"progress", "stop"},
     "status": {"progress"},

@@ -86,7 +86,7 @@ def test_the_report_says_what_became_of_every_picture_and_what_it_cost(pictures:
     os.unlink("pictures/copy.png")
     ran = pictures("sync")
     assert ran.lines[0] == "  2  removed: pictures/copy.png, …"
-    again = "--json lists it, --retry-failed tries it again"
+    again = "vstore ls --failed lists it, --retry-failed tries it again"
     assert f"  1  failed before, and did not change; {again}" in ran.lines
     assert ran.err == ""
 
@@ -104,11 +104,11 @@ def test_what_failed_before_is_not_an_error_again(pictures: Line) -> None:
     assert "2 paths could not be read:" in pictures("sync", code=3).err
     ran = pictures("sync")
     assert ran.lines[1:] == [
-        "2 pictures could not be read, as before; --json lists them, --retry-failed tries them again."
+        "2 pictures could not be read, as before; vstore ls --failed lists them, --retry-failed tries them again."
     ]
     assert ran.err == ""
     assert [failure["known"] for failure in pictures("sync", "--json").json["failed"]] == [True, True]
-    assert "; --json lists them, vstore sync --retry-failed tries them again." in pictures("status").out
+    assert "; vstore ls --failed lists them, vstore sync --retry-failed tries them again." in pictures("status").out
     store = f"--store {pictures.store}"
     assert f"vstore {store} sync --retry-failed tries them again." in pictures("status", *store.split()).out
     told = pictures("sync", "-n", "--retry-failed").lines
@@ -120,11 +120,13 @@ def test_a_retry_is_suggested_only_where_it_can_help(pictures: Line) -> None:
     words = ("sync", "--max-file-size", "5K")
     assert "--max-file-size" in pictures(*words, code=3).err
     (_, last) = pictures(*words).lines
-    assert last == "1 picture could not be read, as before; --json lists it."
+    assert last == "1 picture could not be read, as before; vstore ls --failed lists it."
     pictures.put({"pictures/bad.jpg": b"no"})
     pictures(*words, code=3)
     (_, last) = pictures(*words).lines
-    assert last == "2 pictures could not be read, as before; --json lists them, --retry-failed tries 1 again."
+    assert (
+        last == "2 pictures could not be read, as before; vstore ls --failed lists them, --retry-failed tries 1 again."
+    )
 
 
 def test_a_first_sync_says_which_embedder_it_uses_and_how_to_choose_another(line: Line) -> None:
@@ -152,7 +154,8 @@ def test_at_most_twenty_failures_are_named(pictures: Line) -> None:
     err = pictures("sync", code=3).err.splitlines()
     assert err[0] == "22 paths could not be read:"
     assert err[20].startswith("  pictures/19.jpg: ")
-    assert err[21:] == ["  and 2 more; --json lists all"]
+    assert err[21:] == ["  and 2 more; all with: vstore ls --failed"]
+    assert len(pictures("ls", "--failed").lines) == 22
     assert len(pictures("sync", "--json").json["failed"]) == 22
 
 

@@ -18,7 +18,7 @@ failed=()
 for one in ${found[@]+"${found[@]}"}; do
     "$one" --version
     fresh python "$one"
-    pip_install '.[cpu,heic,jxl,parquet,raw,tiff]' pytest hypothesis psutil
+    pip_install '.[cpu,heic,jxl,parquet,raw,tiff,watch]' pytest hypothesis psutil pyte
     versions
     "$bin/python" -m pytest -q -p no:cacheprovider tests/store tests/cli || failed+=("$one")
 done

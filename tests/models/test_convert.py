@@ -24,6 +24,7 @@ from support.zoo import Zoo
 
 from vstore import ModelError, Store
 from vstore.embed.hf.source import unpickle
+from vstore.progress import Silent
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +41,19 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
         "_apart_from_here",
         lambda source, target: json.loads(json.dumps(unpickle._answer(source, target, []))),
     )
+
+
+class Told(Silent):
+    """A listener that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def stage(self, name: str, total: int | None) -> None:
+        self.told.append((name, total))
+
+    def advance(self, n: int = 1) -> None:
+        self.told.append(n)
 
 
 class Evil:
@@ -187,7 +201,9 @@ def test_tied_weights_wrapped_weights_and_other_values(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     torch.save({"epoch": 3, "state_dict": {**inner, "module.step": 7}}, tmp_path / "old/open_clip_pytorch_model.bin")
     notes: list[str] = []
-    made = Store.model_convert(str(tmp_path / "old"), output=tmp_path / "new", note=notes.append)
+    told = Told()
+    made = Store.model_convert(str(tmp_path / "old"), output=tmp_path / "new", note=notes.append, progress=told)
+    assert told.told == [("converting the weights", 1), 1]
     found = load_file(tmp_path / "new/open_clip_model.safetensors")
     assert sorted(found) == ["a", "b", "row", "t"]
     for name, value in found.items():

@@ -27,6 +27,7 @@ from vstore.embed.hf.transformer import TransformerEmbedder
 from vstore.embed.served.address import address_of
 from vstore.embed.text_cache import cached_text, text_name
 from vstore.errors import Locked, ModelError, UsageError
+from vstore.progress import Silent
 from vstore.repository import serving
 from vstore.repository.embedders import Embedders
 from vstore.search.query import Operand
@@ -210,9 +211,21 @@ def test_one_server_of_a_model(world: World, monkeypatch: pytest.MonkeyPatch) ->
             second.model_serve()
 
 
+class Told(Silent):
+    """A listener that keeps the names of stages."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def stage(self, name: str, total: int | None) -> None:
+        self.told.append(name)
+
+
 def test_an_idle_server_ends(world: World) -> None:
-    with Serving(world.store, idle=0.01) as server:
+    told = Told()
+    with Serving(world.store, idle=0.01, progress=told) as server:
         server.join()
+    assert told.told == ["loading the model"]
     assert server.report.searches == 0
     with pytest.raises(UsageError, match="0 is no number of minutes to be idle"):
         world.store.model_serve(idle=0)

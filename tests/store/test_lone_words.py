@@ -48,3 +48,8 @@ def test_a_snapshot_is_forgotten_by_its_name(synced: World) -> None:
     assert synced.store.snapshot_forget("v1", dry_run=True).forgotten == ("v1",)
     with pytest.raises(UsageError, match=r"v2 cannot be forgotten \(current snapshot\); roll back"):
         synced.store.snapshot_forget("v2")
+
+
+def test_a_folder_or_a_snapshot_is_listed_by_its_name(synced: World) -> None:
+    for word in ("pictures", "v1", b"pictures", synced.pictures):
+        assert len([*synced.store.ls(word, recursive=True).entries]) == 2  # type: ignore[arg-type]

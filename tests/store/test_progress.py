@@ -206,6 +206,14 @@ STAGES: dict[str, tuple[Callable[[Store, New], object], list[tuple[str, int, int
     "verified dupes": (lambda store, new: store.dupes(verify=True, progress=new), [("comparing files", 2, 2)]),
     "near dupes": (lambda store, new: store.dupes(near=0.9, progress=new), [("comparing", 3, 3)]),
     "facts": (lambda store, new: store.facts(fill=True, pixels=True, progress=new), [("reading", 0, 0)]),
+    "init": (
+        lambda store, new: Store.init(store.folder.parent / "new", model="builtin", progress=new),
+        [("loading the model", 0, None)],
+    ),
+    "model add": (
+        lambda store, new: store.model_add("old", model="builtin", prepare=1, progress=new),
+        [("loading the model", 0, None)],
+    ),
     "search for a picture of the store": (
         lambda store, new: store.search([Operand(1.0, b"pictures/a.png", None)], progress=new), []
     ),

@@ -33,7 +33,7 @@ def test_a_stored_path_or_a_path_on_disk_in_the_other_form_is_found(world: World
         assert under(world, f"{top}/{typed}/") == sorted([one, two, three])
         assert under(world, f"{top}/{typed}/{typed}") == [two]
         assert under(world, f"{top}/{on_disk}/{typed}.png") == [one]
-        with pytest.raises(UsageError, match=f"neither on disk nor in this snapshot; did you mean {re.escape(top)}/"):
+        with pytest.raises(UsageError, match=f"neither on disk nor in this snapshot; did you mean '{re.escape(top)}/"):
             under(world, f"{top}/{typed.upper()}")
 
 

@@ -139,6 +139,29 @@ def test_an_undo_does_not_need_its_place(two: World) -> None:
     assert classes(two.all()) == {"unchanged": 5}
 
 
+def test_a_rollback_to_pictures_of_a_removed_folder_says_how_to_take_them_out(two: World) -> None:
+    two.store.root_remove("other")
+    report = two.store.rollback("v1")
+    assert report.notes == (
+        "no folder has the label other any more: syncs leave its pictures as they are; to take them out: "
+        "vstore root remove other",
+    )
+    assert two.store.rollback("v1").notes == (), "nothing was changed"
+    put(two.top / "elsewhere/other", {"z.png": 9})
+    two.sync(two.top / "elsewhere/other")
+    two.store.rollback("v2")
+    (note,) = two.store.rollback("v1").notes
+    assert note.endswith("vstore root remove 'other (before v3)'")
+    two.store.root_remove("other (before v3)")
+    assert two.paths() == ["pictures/a.png", "pictures/x/b.png", "pictures/x/c.png"]
+
+
+def test_a_path_that_no_file_can_have_is_refused(two: World) -> None:
+    for act in (two.store.root_remove, two.store.show, two.store.ls):
+        with pytest.raises(UsageError, match="a path has a NUL character"):
+            act("pictures\0/a.png")
+
+
 def test_the_last_folder_can_go(settled: World) -> None:
     settled.put({"a.png": 1})
     settled.sync()

@@ -185,7 +185,7 @@ def test_a_folder_or_nothing_is_refused_with_the_next_step(four: World, monkeypa
             show(word)
     with pytest.raises(UsageError, match=r"did you mean pictures/a\.png"):
         show("pictures/aa.png")
-    with pytest.raises(UsageError, match="first 6 digits of a key"):
+    with pytest.raises(UsageError, match=r"vstore find zebra; or give the first 6 digits of its key"):
         show("zebra")
     with pytest.raises(UsageError, match="no snapshot has a picture whose key begins with abcdef01"):
         show("abcdef01")

@@ -132,7 +132,7 @@ def _cells(row: Row, origin: bool, file: str) -> list[str]:
     if row.origin == "kept":
         where = f"kept with {shown(row.where or '')}"
     elif row.origin == "command line":
-        where = "command line alone"
+        where = "command line"
     elif row.origin == "environment":
         where = shown(row.where or "")
     elif row.origin == "file" and row.where is not None:

@@ -9,7 +9,7 @@ import click
 from vstore import UsageError
 from vstore_cli.listing import Form, echo_document, echo_lines, listing_options
 from vstore_cli.locate import open_store
-from vstore_cli.output import json_option, shown, tell
+from vstore_cli.output import json_option, placed, shown, tell
 from vstore_cli.pager import paged
 from vstore_cli.suggestions import typed
 
@@ -54,11 +54,18 @@ def find(
     with paged(as_json=form.null):
         count = echo_lines(report.entries, form)
     if count == 0:
-        _say_none(report, glob[0], all=all)
+        _say_none(report, glob[0], all=all, ignore_case=ignore_case)
 
 
-def _say_none(report: FindReport, glob: str, *, all: bool) -> None:
+def _say_none(report: FindReport, glob: str, *, all: bool, ignore_case: bool) -> None:
+    import shlex  # most patterns match
+
     held = "in any snapshot" if all else f"in {report.snapshot}"
-    near = ", ".join(map(shown, report.near))
-    meant = f" Did you mean {near}?" if near else "" if all else " To look in all snapshots: vstore find --all GLOB"
+    meant = ""
+    if report.near:
+        near = ", ".join(shlex.quote(placed(path, report.where)) for path in report.near)
+        meant = f" Did you mean {near}?"
+    elif not all:
+        words = ["--all", *(["-i"] if ignore_case else []), *(["--"] if glob.startswith("-") else []), shown(glob)]
+        meant = f" To look in all snapshots: vstore find {shlex.join(words)}"
     tell(f"No picture {held} has a name that matches {shown(glob)}.{typed(meant)}", err=True)

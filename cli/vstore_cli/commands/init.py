@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from vstore_cli.locate import new_folder, saying_that_no_store_was_made, user_words
-from vstore_cli.models import device_option, model_options, note, offline_option
+from vstore_cli.models import device_option, model_options, offline_option, printing
 from vstore_cli.output import echo_json, json_option, shown, tell
+from vstore_cli.progress import progress, progress_option
 
 
 @click.command()
@@ -31,8 +32,10 @@ from vstore_cli.output import echo_json, json_option, shown, tell
 @click.option("--name", metavar="NAME", help="The name of the model's space; by default that of its folder.")
 @device_option
 @offline_option
+@progress_option
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
-def init(hash: str, store_dtype: str, as_json: bool, **words: Any) -> None:
+def init(hash: str, store_dtype: str, quiet: bool, as_json: bool, **words: Any) -> None:
     """Make an empty store: .vstore in this folder, or the folder that --store names.
 
     `vstore sync` makes a store by itself if there is none. Without --model, the built-in embedder is used: it finds
@@ -46,8 +49,9 @@ def init(hash: str, store_dtype: str, as_json: bool, **words: Any) -> None:
     from vstore import Store
 
     folder = new_folder()
-    with saying_that_no_store_was_made(folder):
-        report = Store.init(folder, hash=hash, store_dtype=store_dtype, **user_words(folder), note=note, **words)
+    words |= user_words(folder)
+    with saying_that_no_store_was_made(folder), progress(quiet) as bar:
+        report = Store.init(folder, hash=hash, store_dtype=store_dtype, note=printing(bar), progress=bar, **words)
     if as_json:
         echo_json(report)
     else:

@@ -16,8 +16,9 @@ from vstore_cli.fitting import columns
 from vstore_cli.groups import Commands
 from vstore_cli.interrupts import ending
 from vstore_cli.locate import cache, open_store, open_to_change
-from vstore_cli.models import device_option, model_options, note, offline_option
+from vstore_cli.models import device_option, model_options, note, offline_option, printing
 from vstore_cli.output import count, echo_json, json_option, number, say, shown, size, table, tell, width_of
+from vstore_cli.progress import progress, progress_option
 from vstore_cli.styles import styled
 
 _LINE = 80  # letters of a list that is one line
@@ -160,8 +161,10 @@ def model_recommend(as_json: bool) -> None:
 @model_options
 @device_option
 @offline_option
+@progress_option
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
-def model_add(name: str | None, as_json: bool, **words: Any) -> None:
+def model_add(name: str | None, quiet: bool, as_json: bool, **words: Any) -> None:
     """Add the space NAME: load its model, test its adapter, embed the probe pictures. The current snapshot stays.
 
     With --adapter alone, everything else is taken from the current space: an upgrade only names what is new. An adapter
@@ -177,8 +180,8 @@ def model_add(name: str | None, as_json: bool, **words: Any) -> None:
       vstore model add words --model siglip2-base
       vstore model add --same-as lora-v12 --model merged/lora-v12
     """
-    with open_to_change() as store:
-        report = store.model_add(name, note=note, **words)
+    with open_to_change() as store, progress(quiet) as bar:
+        report = store.model_add(name, note=printing(bar), progress=bar, **words)
     if as_json:
         echo_json(report)
         return
@@ -197,8 +200,10 @@ def model_add(name: str | None, as_json: bool, **words: Any) -> None:
 @click.argument("name", metavar="ID_OR_DIR")
 @click.option("--output", metavar="DIR", help="The new folder (default: one under ~/.cache/vstore/models).")
 @click.option("--revision", metavar="R", help="Branch, tag or commit of a hub model.")
+@progress_option
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
-def model_convert(name: str, output: str | None, revision: str | None, as_json: bool) -> None:
+def model_convert(name: str, quiet: bool, as_json: bool, **options: Any) -> None:
     """Convert the pickled weights of a model or an adapter to safetensors, into a new folder. The source stays.
 
     A pickle may run any program when it is read. Another process reads it, with torch's reader for weights alone:
@@ -211,7 +216,8 @@ def model_convert(name: str, output: str | None, revision: str | None, as_json: 
     """
     from vstore import Store
 
-    report = Store.model_convert(name, output=output, revision=revision, cache=cache(), note=note)
+    with progress(quiet) as bar:
+        report = Store.model_convert(name, cache=cache(), note=printing(bar), progress=bar, **options)
     if as_json:
         echo_json(report)
         return
@@ -285,8 +291,10 @@ def model_use(space: str, message: str, as_json: bool) -> None:
 @click.option("--idle", type=float, metavar="MINUTES", help="End after so many minutes without a search.")
 @device_option
 @offline_option
+@progress_option
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
-def model_serve(space: str | None, as_json: bool, **options: Any) -> None:
+def model_serve(space: str | None, quiet: bool, as_json: bool, **options: Any) -> None:
     """Keep the model of a space loaded, and answer searches with it, until Ctrl-C.
 
     Without it each `vstore search` for words, or for a picture that the store lacks, loads the model first. This user's
@@ -299,16 +307,18 @@ def model_serve(space: str | None, as_json: bool, **options: Any) -> None:
       vstore search "a red car"
     """
     stop = threading.Event()
-    with contextlib.ExitStack() as serving, open_store() as store:
+    with contextlib.ExitStack() as serving, open_store() as store, contextlib.ExitStack() as loading:
+        bar = loading.enter_context(progress(quiet))
 
         def ready(name: str) -> None:
+            loading.close()
             serving.enter_context(ending(stop))  # until then Ctrl-C ends the loading of the model
             note(
                 f"Searches in the space {name} use the model of this process now. End it with Ctrl-C, or: "
                 f"kill {os.getpid()}"
             )
 
-        report = store.model_serve(space, ready=ready, stop=stop, **options)
+        report = store.model_serve(space, ready=ready, stop=stop, progress=bar, **options)
     if as_json:
         echo_json(report)
     else:

@@ -45,6 +45,7 @@ def rollback(snap: str | None, hold: bool, release: bool, as_json: bool) -> None
         say("No picture was touched. Syncing is held until: vstore rollback --release")
     elif report.changed:
         say("No picture was touched: the next sync returns to what is on disk. Go back with: vstore undo")
+    _notes(report)
 
 
 @click.command()
@@ -81,6 +82,10 @@ def _moved(report: MoveReport, what: str, as_json: bool) -> None:
         return
     tell(f"{what}: {shown(local(report.about))}")
     tell(f"{report.current} is current." if report.current else "No snapshot is current.")
+    _notes(report)
+
+
+def _notes(report: MoveReport) -> None:
     for one in report.notes:
         say(f"Note: {shown(local(one))}", err=True)
 

@@ -12,11 +12,11 @@ from vstore.browse.entries import Entries, PathEntry, entry_of
 from vstore.browse.globs import Glob, plain
 from vstore.browse.spans import Held, Run, SnapshotSpan
 from vstore.errors import UsageError
-from vstore.format.canonical import Json, named_path
+from vstore.format.canonical import Json
 from vstore.format.pages import Alias, Child
-from vstore.format.relabelling import Labels, doubtful_labels
+from vstore.format.relabelling import doubtful_labels
 from vstore.format.tree import Tree
-from vstore.repository.files import files_of
+from vstore.repository.files import UNKNOWN, Files, files_of
 from vstore.repository.repository import Repository
 
 _NAMES = 5000  # names that are compared with one that is not there
@@ -32,15 +32,17 @@ class FindReport(NamedTuple):
     snapshot: the snapshot that was looked through; None for all.
     entries:  one line for each path, in their order; through all snapshots one for each picture at a path.
     near:     if nothing matches, stored paths with names like the pattern.
+    where:    the files of these.
     """
 
     snapshot: str | None
     entries: Entries
     near: tuple[bytes, ...] = ()
+    where: Files = UNKNOWN
 
     def head(self) -> dict[str, Json]:
         """Write all but the lines."""
-        return {"snapshot": self.snapshot, "near": [named_path(path) for path in self.near]}
+        return {"snapshot": self.snapshot, "near": [self.where.named(path) for path in self.near]}
 
     def to_json(self) -> dict[str, Json]:
         return {**self.head(), "entries": [one.to_json() for one in self.entries]}
@@ -62,9 +64,10 @@ def find(repo: Repository, glob: str, *, at: str | None, all: bool, ignore_case:
     else:
         aliases = [alias for leaf in tree.walk() for alias in wanted.among(tree, leaf)]
     labels = doubtful_labels(repo.state) if snapshot is None else repo.labels_in(snapshot)
-    entries = _entries(repo, tree, aliases, spans, labels=labels, long=long)
+    files = files_of(repo, labels)
+    entries = _entries(repo, tree, aliases, spans, files=files, long=long)
     near = () if aliases else tuple(_near(tree, wanted))
-    return FindReport(None if snapshot is None else snapshot.name, entries, near)
+    return FindReport(None if snapshot is None else snapshot.name, entries, near, files)
 
 
 def _through_all(repo: Repository, wanted: Glob) -> tuple[list[Alias], list[tuple[SnapshotSpan, ...]]]:
@@ -89,11 +92,9 @@ def _entries(
     aliases: list[Alias],
     spans: list[tuple[SnapshotSpan, ...]],
     *,
-    labels: Labels,
+    files: Files,
     long: bool,
 ) -> Entries:
-    files = files_of(repo, labels)
-
     def lines() -> Iterator[PathEntry]:
         made = (entry_of(files, path, key) for path, key in aliases)
         return (one._replace(snapshots=its) for one, its in zip(made, spans, strict=True)) if spans else made

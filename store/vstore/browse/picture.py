@@ -11,6 +11,7 @@ from vstore.browse.spans import in_order
 from vstore.errors import UsageError, VstoreError
 from vstore.format.entries import Snapshot
 from vstore.format.tree import Tree
+from vstore.near_files import find_by_name
 from vstore.repository.files import finder_to_look
 from vstore.repository.repository import Repository
 
@@ -65,7 +66,7 @@ def _at_path(repo: Repository, snapshot: Snapshot, tree: Tree, word: bytes, *, i
 
         earlier = _earlier(repo, paths_today(repo, snapshot, tree, word), word.rstrip(b"/"))
         if earlier is None:
-            raise _with_keys(err) from err
+            raise _with_keys(err, os.fsdecode(word)) from err
         return earlier
     for path in paths:
         key = tree.get(path)
@@ -83,7 +84,8 @@ def _absent(repo: Repository, word: bytes, path: bytes) -> Picture:
     earlier = _earlier(repo, [path], word)
     if earlier is None:
         raise UsageError(
-            f"{os.fsdecode(word)} is neither on disk nor in any snapshot", "name a picture: vstore find GLOB"
+            f"{os.fsdecode(word)} is neither on disk nor in any snapshot",
+            f"look for it with: {find_by_name(os.fsdecode(word))}",
         )
     return earlier
 
@@ -106,8 +108,10 @@ def _earlier(repo: Repository, paths: Sequence[bytes], word: bytes) -> Picture |
     return None
 
 
-def _with_keys(err: UsageError) -> UsageError:
-    return UsageError(err.message, f"{err.next_step}; or give the first {_DIGITS} digits of a key or more")
+def _with_keys(err: UsageError, word: str) -> UsageError:
+    near = f"{err.next_step} " if err.next_step.startswith("did you mean") else ""
+    find = f"look for it with: {find_by_name(word)}"
+    return UsageError(err.message, f"{near}{find}; or give the first {_DIGITS} digits of its key")
 
 
 def looked_at(repo: Repository, snapshot: Snapshot, asked: Picture, paths: Sequence[bytes]) -> Picture:

@@ -17,6 +17,7 @@ from vstore.format.entries import Space
 from vstore.format.recipes import space_id
 from vstore.models.report import ModelAdded
 from vstore.pictures.preparation import NEWEST
+from vstore.progress import Progress, Stages
 from vstore.quoting import quoted
 from vstore.repository.filling import filling
 from vstore.repository.identities import Naming, known_preparation, space_of, with_older
@@ -31,7 +32,13 @@ if TYPE_CHECKING:
 
 
 def model_add(
-    repo: Repository, name: str, words: Words, settings: Settings, note: Callable[[str], None] = lambda text: None
+    repo: Repository,
+    name: str,
+    words: Words,
+    settings: Settings,
+    *,
+    note: Callable[[str], None] = lambda text: None,
+    progress: Progress | None = None,
 ) -> ModelAdded:
     """Add a space: find its model, load it, prove its adapter, embed its probes. The current space stays current.
 
@@ -62,7 +69,7 @@ def model_add(
             _require_base(repo, merged, siblings)
     if inherited:
         say("taken from the current space: " + " ".join(inherited))
-    with whole_commands(lambda found: found.command(name)):
+    with whole_commands(lambda found: found.command(name)), Stages(progress).loading(name):
         same_name = [] if named is None else [named.id]
         full = with_full_name(merged, say)
         made = make(

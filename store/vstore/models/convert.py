@@ -38,6 +38,7 @@ from vstore.models.converted_folder import (
     write,
 )
 from vstore.models.report import ConvertedFile, ModelConverted
+from vstore.progress import Progress, Stages
 from vstore.quoting import quoted
 
 RECORD = "vstore-converted.json"  # in the new folder: where its weights come from
@@ -65,6 +66,7 @@ def model_convert(
     revision: str | None = None,
     cache: Path | None = None,
     note: Callable[[str], None] = lambda text: None,
+    progress: Progress | None = None,
 ) -> ModelConverted:
     """Convert the pickled weights of a model or an adapter into a new folder, beside copies of its other files.
 
@@ -87,7 +89,7 @@ def model_convert(
         try:
             with folder_at(place) as made:
                 copy_others(folder, made)
-                files = tuple(_convert(found, made, note))
+                files = tuple(_convert(found, made, note, Stages(progress)))
                 body: dict[str, Any] = {"source": name, "commit": commit, "vstore": __version__}
                 body["files"] = [one.to_json() for one in files]
                 write(made / RECORD, [json.dumps(body, indent=1).encode()])
@@ -176,11 +178,14 @@ def _of_one_set(folder: Path) -> list[Pickled]:
     return alone or pickled
 
 
-def _convert(found: list[_Found], made: Path, note: Callable[[str], None]) -> Iterator[ConvertedFile]:
+def _convert(found: list[_Found], made: Path, note: Callable[[str], None], stages: Stages) -> Iterator[ConvertedFile]:
     """Convert files into a folder, with the index of the shards. Raises: ModelError, DiskTrouble."""
     indices: dict[Path, dict[str, str]] = {}
+    size = sum(one.pickled.source.stat().st_size for one in found)
+    stages.begin("converting the weights", len(found), size=size)
     for folder, (source, name), digest in found:
         before = source.stat()
+        stages.take(os.fsencode(source))
         note(f"converting {folder / source.name} ({before.st_size / 1e6:,.1f} MB)")
         target = made / folder / name
         tensors, left_out = convert(source, target)
@@ -196,10 +201,12 @@ def _convert(found: list[_Found], made: Path, note: Callable[[str], None]) -> It
             note(f"left out, as they are no tensors: {', '.join(left_out[:10])}")
         if _SHARD in name:
             indices.setdefault(folder, {}).update(dict.fromkeys(tensors, name))
+        stages.advance(size=before.st_size)
         yield ConvertedFile(str(folder / source.name), digest, str(folder / name), len(tensors))
     for folder, names in indices.items():
         body = {"metadata": {}, "weight_map": names}
         write(made / folder / _NEW_INDEX, [json.dumps(body, indent=1).encode()])
+    stages.close()
 
 
 def _recorded(place: Path) -> tuple[ConvertedFile, ...]:

@@ -16,6 +16,7 @@ from vstore.errors import ModelError, UsageError
 from vstore.format.entries import Space
 from vstore.models.report import ModelAdded
 from vstore.models.same_proof import choose_pictures, prove_pictures, prove_probes, require_tokenizer
+from vstore.progress import Progress, Stages
 from vstore.repository.filling import filling
 from vstore.repository.permission import give
 from vstore.repository.repository import Repository
@@ -37,7 +38,13 @@ class Candidate(NamedTuple):
 
 
 def model_add_same(
-    repo: Repository, same_as: str, words: Words, settings: Settings, *, name: str | None = None
+    repo: Repository,
+    same_as: str,
+    words: Words,
+    settings: Settings,
+    *,
+    name: str | None = None,
+    progress: Progress | None = None,
 ) -> ModelAdded:
     """Prove that a model is that of a space: its tokenizer, all probes, then stored pictures, embedded again.
 
@@ -57,7 +64,7 @@ def model_add_same(
     place = _place(space, words)
     own = place.command("NEWNAME")
     sample = repo.reading(lambda: choose_pictures(repo, space, own=own))
-    with faults_of(words.model or words.adapter or "MODEL"):
+    with faults_of(words.model or words.adapter or "MODEL"), Stages(progress).loading(space.name):
         candidate = _candidate(repo, space, place)
         known = Known(recipe, candidate.identity, space.name)
         embedder = load_embedder(recipe, candidate.place, settings, candidate.digests, known=known)

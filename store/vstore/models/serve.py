@@ -10,6 +10,7 @@ from vstore.embed.embedder import Embedder
 from vstore.embed.model_words import BUILTIN, Settings
 from vstore.errors import ModelError, UsageError
 from vstore.models.report import ModelServed
+from vstore.progress import Progress, Stages
 from vstore.repository.embedders import Embedders
 from vstore.repository.proof import prove_text
 from vstore.repository.repository import Repository
@@ -27,6 +28,7 @@ def model_serve(
     idle: float | None = None,
     ready: Callable[[str], None] = lambda space_name: None,
     stop: threading.Event | None = None,
+    progress: Progress | None = None,
 ) -> ModelServed:
     """Load the model of a space, and answer the searches of other processes with it. The store is not changed.
 
@@ -53,8 +55,9 @@ def model_serve(
     end = stop or threading.Event()
 
     def load() -> Embedder:
-        embedder = embedders.load(recipe, settings)
-        prove_text(repo, space, embedder)  # it loads the tokenizer too
+        with Stages(progress).loading(space.name):
+            embedder = embedders.load(recipe, settings)
+            prove_text(repo, space, embedder)  # it loads the tokenizer too
         return embedder
 
     with serve(repo, space.id, load) as server:

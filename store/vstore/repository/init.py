@@ -10,6 +10,7 @@ from vstore.brief import briefly
 from vstore.disk.owner import User
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import UsageError
+from vstore.progress import Progress, Stages
 from vstore.repository.add_space import add_space
 from vstore.repository.create import create_store, refuse_existing
 
@@ -50,6 +51,7 @@ def init(
     settings: Settings | None = None,
     user: User | None = None,
     note: Callable[[str], None] = lambda text: None,
+    progress: Progress | None = None,
 ) -> InitReport:
     """Make an empty store for one embedding space: that of the model, else of the recipe, else the built-in one.
 
@@ -74,7 +76,8 @@ def init(
         refuse_existing(folder, words, user)
         wanted = name
         name = name_for(words, wanted)
-        with whole_commands(lambda found: _command(name_for(found, wanted), found)):
+        command = whole_commands(lambda found: _command(name_for(found, wanted), found))
+        with command, Stages(progress).loading(name):
             made = make(with_full_name(words, say), settings or Settings(), say)
     refuse_without_model(words)
     repo = create_store(folder, hash, store_dtype, user=user)

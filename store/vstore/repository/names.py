@@ -115,7 +115,7 @@ def _back(listing: Listing, values: Sequence[str | None], back: int, wanted: str
     if back >= len(values) and any(listing.kept()):
         raise SnapshotNotFound(
             f"there is no {wanted}: of the values of `current`, {len(values)} are kept (gc deletes older ones)",
-            "name it by its number or a date; see: vstore log",
+            _LIST,
         )
     return _listed(listing, values[back] if back < len(values) else None, wanted)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from vstore.errors import ModelError, UsageError, VstoreError
-from vstore.near_files import did_you_mean, near_files
+from vstore.near_files import did_you_mean, find_by_name, near_files
 from vstore.pictures.elsewhere import FETCH, program_of_link, program_of_pointer
 from vstore.pictures.picture_file import read_regular, read_up_to
 from vstore.quoting import quoted
@@ -187,11 +187,12 @@ class _Reader:
             refuse_pattern(name)
         except UsageError as err:
             return err
+        find = f"look for it with: {find_by_name(name)}"
         near = near_files(word)
         meant = next((one for one in map(os.fsdecode, near) if names_picture(one)), None)
         if meant is not None:
-            return UsageError(f"there is no picture {name}", "name a picture file", instead=(name, meant))
-        return UsageError(f"there is no picture {name}", did_you_mean(near, "name a picture file"))
+            return UsageError(f"there is no picture {name}", find, instead=(name, meant))
+        return UsageError(f"there is no picture {name}", did_you_mean(near, find))
 
 
 def _read(path: bytes) -> bytes:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 from vstore.brief import briefly
 from vstore.errors import Damage, NothingToUndo, UsageError
 from vstore.format.canonical import Json
+from vstore.format.entries import Snapshot
 from vstore.format.listing import Listing
 from vstore.format.records import Record
 from vstore.format.state import State
 from vstore.format.undo import next_redo, next_undo, restoring
+from vstore.quoting import quoted
 from vstore.repository.repository import Repository
 from vstore.versions.undo_notes import folders_kept, passed_over
 
@@ -25,7 +28,8 @@ class MoveReport(NamedTuple):
     hold:    the snapshot that holds syncing, or None.
     changed: the log was written.
     about:   a line for people.
-    notes:   what an undo left as it is, and what to do about it.
+    notes:   what an undo left as it is, or which pictures a rollback brought back without their folders, and what to do
+             about it.
     """
 
     op: str
@@ -73,7 +77,27 @@ def rollback(repo: Repository, snap: str | None = None, *, hold: bool = False, r
             hold=repo.state.hold,
             changed=bool(changes),
             about=about,
+            notes=_without_folders(repo, snapshot) if "current" in changes else (),
         )
+
+
+def _without_folders(repo: Repository, snapshot: Snapshot) -> tuple[str, ...]:
+    """Say which pictures of a snapshot are of folders that were taken out. No picture is read, nor the list of all."""
+    state = repo.state
+    if not state.retired:
+        return ()
+    labels = repo.labels_in(snapshot)
+    try:
+        tops = [top for top, _ in repo.tree(snapshot).children(b"") if os.fsdecode(top) in state.retired]
+    except (Damage, FileNotFoundError):  # the rollback is done; whoever reads the snapshot is told
+        return ()
+    names = [os.fsdecode(labels.today(top).partition(b"/")[0]) for top in tops]
+    return tuple(
+        f"no folder has the label {name} any more: syncs leave its pictures as they are; to take them out: "
+        f"vstore root remove {quoted(name)}"
+        for name in names
+        if name not in state.roots
+    )
 
 
 def _release(repo: Repository) -> MoveReport:
