@@ -97,6 +97,7 @@ STAGES = {
     "sync -n lists": ("sync -n", LISTS, True),
     "sync -n hashes": ("sync -n", "vstore.intake.ingest:Ingest.hash", True),
     "sync loads the model": ("sync", "vstore.repository.embedders:Embedders.load_on_all", True),
+    "sync loads faiss": ("sync", "vstore.packages:faiss_module", True),
     "status": ("status", LISTS, False),
     "search loads the model": ("search ./new/00.png", "vstore.repository.embedders:Embedders.load_for_query", False),
     "search": ("search ./pictures/00.png", "vstore.search.index:Index.top_k", False),

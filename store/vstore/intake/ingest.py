@@ -257,7 +257,10 @@ class Ingest:
         self.settle()
 
     def _loaded(self, load: Callable[[Recipe], Embedder]) -> Embedder:
+        from vstore.packages import faiss_module
+
         with finishing(self._stop, ""):  # no batch waits for it: whoever ends the run then loses nothing
+            faiss_module()  # a broken one must fail before the first vector is computed, not after the last
             return load(self._recipe)
 
     def _start(self, batch: ModelBatch) -> None:

@@ -65,12 +65,10 @@ class LazyModel:
 
     def _load_now(self) -> Pipeline:
         from vstore.embed.rows import require_width
-        from vstore.packages import faiss_module
         from vstore.repository.health import prover
         from vstore.repository.proof import environment_of
 
         began = time.perf_counter()
-        faiss_module()  # a broken one must fail before the first vector is computed, not after the last
         embedder = self._load()
         space = self._repo.state.spaces[self._space]
         self.loaded = embedder if isinstance(embedder, Pipeline) else _Plain(embedder)
