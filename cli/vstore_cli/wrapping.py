@@ -10,10 +10,14 @@ from vstore_cli.cells import cells
 _STEP = 2  # cells that a line goes on further in
 _ROOM = 18  # cells of a column of text: less is a ladder of words
 
-# A command goes on to the end of its clause. The words after which it is told what it does belong to no command.
+# A command goes on to the end of its clause. Prose about it, and about vstore itself, is told by its first word.
+_PROSE = (
+    "again|and|as|asks|brings|can|cannot|costs|deletes|did|does|first|for|gives|has|is|itself|keeps|lists|made|makes|may|"
+    "needs|or|ranks|reads|rebuilds|says|shows|takes|tells|to|tries|will|would|writes"
+)
 _COMMAND = (
-    r"(?:(?<=^)|(?<=[ (`]))(?:vstore|pip|python3?|hf|git|ulimit|chmod|sudo) "
-    r"(?:(?!\. | \(| (?:and|brings|deletes|first|for|lists|or|reads|shows|to|would) )[^;,)`])*"
+    r"(?:(?<=^)|(?<=[ (`]))(?:vstore|pip|python3?|hf|git|ulimit|chmod|sudo)"
+    rf"(?:(?!\. | \(| (?:{_PROSE})(?![-\w]))[^;,)`])*"
 )
 _SCORED = r"-?\d\.\d{3}  [^ ]+"
 _QUOTED = r"(?:(?<=^)|(?<=[ (=:]))(?:'[^']+'|\"[^\"]+\")"

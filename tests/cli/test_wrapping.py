@@ -54,6 +54,14 @@ def test_words_that_tell_what_a_command_does_are_no_part_of_it() -> None:
     )
 
 
+def test_prose_about_vstore_is_no_command() -> None:
+    text = "pictures of a kind that vstore does not read and of which nothing is known"
+    assert max(map(cells, wrapped(text, 30).split("\n"))) <= 30
+    assert wrapped("vstore ls --failed lists them, vstore sync --retry-failed tries them again.", 38) == (
+        "vstore ls --failed lists them,\n  vstore sync --retry-failed tries\n  them again."
+    )
+
+
 def test_a_path_with_blanks_is_whole_if_it_is_named() -> None:
     path = "pictures/a long day/at the sea.jpg"
     text = f"the file {path} is cut"
