@@ -121,7 +121,9 @@ def devices_option(command: F) -> F:
 
 
 def _device_option(help: str) -> Callable[[F], F]:
-    return click.option("--device", default="auto", show_default=True, metavar="DEVICE[,DEVICE]", help=help)
+    return click.option(
+        "--device", type=Devices(), default="auto", show_default=True, metavar="DEVICE[,DEVICE]", help=help
+    )
 
 
 def offline_option(command: F) -> F:
@@ -129,6 +131,18 @@ def offline_option(command: F) -> F:
     return click.option("--offline", is_flag=True, help="Download no model: use folders and earlier downloads alone.")(
         command
     )
+
+
+class Devices(click.types.StringParamType):
+    """Devices that need not exist. They are looked at before anything is done, even where no model is loaded."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(super().convert(value, param, ctx))
+        if text != "auto":
+            from vstore.embed.model_words import device_words  # most commands name none
+
+            device_words(text)
+        return text
 
 
 class BatchSize(click.ParamType[int | None]):

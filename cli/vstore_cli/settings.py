@@ -278,6 +278,8 @@ def _checked(option: click.Option, value: Any, origin: str, where: str) -> Setti
         converted(option, text)
     except click.BadParameter as err:
         raise UsageError(f"{where}: {err.message}", _help(option)) from err
+    except UsageError as err:
+        raise UsageError(f"{where}: {err.message}", f"{err.next_step}; {_help(option)}") from err
     return Setting(text, origin, where)
 
 
@@ -333,5 +335,5 @@ def _unknown(place: str, says: str, key: str, among: Iterator[str] | Sequence[st
     import difflib
 
     near = difflib.get_close_matches(key, sorted(among), 1, 0.65)
-    meant = f"; did you mean {near[0]}?" if near else ""
-    return UsageError(f"{place}: {says}{meant}", "all options that it may have: vstore config list")
+    step = "all options that it may have: vstore config list"
+    return UsageError(f"{place}: {says}", f"did you mean {near[0]}? {step}" if near else step)

@@ -70,7 +70,7 @@ def find_by_name(path: str) -> str:
 def make_it_first(folder: bytes, make: str = "make it first") -> str:
     """Say what to do where a folder to write into does not exist: it may be new, or mistyped."""
     meant = did_you_mean(near_files(folder), "")
-    return f"{make}; or {meant}" if meant else make
+    return f"{meant} if not, {make}" if meant else make
 
 
 def _near(names_in: Callable[[bytes], Iterable[bytes]], done: bytes, names: Sequence[bytes]) -> list[bytes]:

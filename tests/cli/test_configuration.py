@@ -260,13 +260,13 @@ def test_a_relative_folder_for_configurations_is_none(pictures: Configured, monk
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[sync]\n\nexlude = []", ", line 3, [sync] exlude: vstore sync has no option --exlude; did you mean exclude"),
-        ("devcie = 'cpu'", ", line 1, devcie: no command has an option --devcie; did you mean device?"),
+        ("[sync]\n\nexlude = []", ", line 3, [sync] exlude: vstore sync has no option --exlude\ndid you mean exclude"),
+        ("devcie = 'cpu'", ", line 1, devcie: no command has an option --devcie\ndid you mean device?"),
         ("[snapshot]\nkk = 1", ", line 2, [snapshot] kk: vstore snapshot has no option --kk"),
-        ("[snyc]\nk = 1", ", line 1, snyc: there is no command vstore snyc; did you mean sync"),
+        ("[snyc]\nk = 1", ", line 1, snyc: there is no command vstore snyc\ndid you mean sync"),
         (
             "[snapshot.dif]\nk = 1",
-            ", line 1, [snapshot] dif: there is no command vstore snapshot dif; did you mean diff",
+            ", line 1, [snapshot] dif: there is no command vstore snapshot dif\ndid you mean diff",
         ),
         ("['snapshot diff']\nk = 1", ", line 1, snapshot diff: there is no command vstore snapshot diff"),
         ("[log.list]\nk = 1", ", line 1, [log] list: there is no command vstore log list"),
@@ -288,7 +288,7 @@ def test_a_relative_folder_for_configurations_is_none(pictures: Configured, monk
         ("[import]\nreport = 'x.json'", ", line 2, [import] report: 'x.json' is not an absolute path"),
         (
             "[sync]\ncross-file-systems = true",
-            ", line 2, [sync] cross-file-systems: vstore sync has no option --cross-file-systems; did you",
+            ", line 2, [sync] cross-file-systems: vstore sync has no option --cross-file-systems\ndid you",
         ),
         ("[sync]\nhelp = true", ", line 2, [sync] help: vstore sync has no option --help"),
         ("[config]\norigin = true", ", line 1, config: the options of vstore config are all typed"),
@@ -458,3 +458,20 @@ def test_a_document_of_defaults_is_the_same_without_a_home(line: Configured, mon
     monkeypatch.setenv("HOME", "nowhere")
     document = json.loads(line("config", "list", "--json").out)
     assert document["file"] is None and document["there"] is False
+
+
+@pytest.mark.parametrize("words", [["check"], ["search", "./pictures/a.png"], ["export", "out"], ["repair"], ["sync"]])
+def test_a_wrong_device_is_refused_wherever_it_is_said(
+    pictures: Configured, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    step = "write auto, cpu, cuda, cuda:1 or mps, or several as cuda:0,cuda:1"
+    error = pictures(*words, "--device", "cuda:x", "--json", code=2).error
+    assert (error["code"], error["message"]) == ("usage", "'cuda:x' does not name devices")
+    assert error["next"] == f"did you mean: vstore {' '.join(words)} --device cuda --json; {step}"
+    pictures.write('device = "cuda:x"\n')
+    error = pictures(*words, "--json", code=2).error
+    assert error["message"] == f"{pictures.file}, line 1, device: 'cuda:x' does not name devices"
+    assert error["next"].startswith(f"did you mean cuda? {step}; correct it there")
+    pictures.write("")
+    monkeypatch.setenv("VSTORE_DEVICE", "cuda:x")
+    assert pictures(*words, code=2).err.startswith("Error: VSTORE_DEVICE: 'cuda:x' does not name devices\n  did you")

@@ -134,11 +134,11 @@ def test_a_query_picture_that_is_not_there_is_refused_with_its_neighbour(known: 
 
 
 def test_a_folder_to_write_into_is_made_or_was_mistyped(known: Line) -> None:
-    assert known("export", "cmera/out", "--json", code=2).error["next"] == "make it first; or did you mean camera?"
+    assert known("export", "cmera/out", "--json", code=2).error["next"] == "did you mean camera? if not, make it first"
     assert known("export", "zebra/out", "--json", code=2).error["next"] == "make it first"
     for words in (["init"], ["sync", "camera"], ["status", "camera"]):
         step = known(*words, "--store", "cmera/store", "--json", code=2).error["next"]
-        assert step == f"make it first: mkdir -p {known.home}/cmera; or did you mean {known.home}/camera?"
+        assert step == f"did you mean {known.home}/camera? if not, make it first: mkdir -p {known.home}/cmera"
 
 
 def test_a_first_sync_names_what_is_near(line: Line) -> None:

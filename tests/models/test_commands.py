@@ -357,7 +357,7 @@ def test_a_vector_size_that_differs_from_the_stores(vstore: Shell, zoo: Zoo, mon
     [
         (["--pooling", "mean"], "has no pooling 'mean'"),
         (["--prompt", "x"], "does not take a prompt"),
-        (["--device", "tpu"], "no device 'tpu'"),
+        (["--device", "cuda:99"], "no device 'cuda:99'"),
         (["--device", "cuda"], "no device 'cuda'"),
     ],
 )

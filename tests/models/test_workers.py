@@ -81,7 +81,9 @@ def nothing_is_left() -> Iterator[None]:
 # What a user may name
 
 
-@pytest.mark.parametrize("text", ["", "cpu,", ",", "cuda:", "cuda:-1", "cuda:01", "cpu cpu", "auto,cpu", "cpu;cuda"])
+@pytest.mark.parametrize(
+    "text", ["", "cpu,", ",", "cuda:", "cuda:-1", "cuda:01", "cpu cpu", "auto,cpu", "cpu;cuda", "tpu", "auto:1"]
+)
 def test_words_that_name_no_devices_are_a_usage_error(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UsageError, match="does not name devices"):
         device_words(text)
@@ -89,7 +91,25 @@ def test_words_that_name_no_devices_are_a_usage_error(text: str, capsys: pytest.
     assert ("does not name devices" if text else "an argument is empty") in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["tpu", "cuda:9", "cpu,cuda:9", "cpu:1", "mps:3"])
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("gpu", "cuda"), ("GPU", "cuda"), ("gpu:1", "cuda:1"), ("cuda:x", "cuda"), ("cuda1", "cuda:1"),
+        ("cuda:01", "cuda:1"), ("CPU", "cpu"), ("mp", "mps"), ("cuda:0,gpu1", "cuda:0,cuda:1"), ("Auto", "auto"),
+    ],
+)  # fmt: skip
+def test_the_devices_that_are_meant_are_asked_about(text: str, near: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vstore.embed.model_words._GPU", "cuda")
+    with pytest.raises(UsageError) as caught:
+        device_words(text)
+    assert caught.value.instead == (text, near)
+    for nothing in ("", "cuda:0,", "x", "auto,cpu", "auto,gpu"):
+        with pytest.raises(UsageError) as caught:
+            device_words(nothing)
+        assert caught.value.instead is None
+
+
+@pytest.mark.parametrize("text", ["cuda:9", "cpu,cuda:9", "cpu:1", "mps:3"])
 def test_a_device_that_is_not_there_is_said_before_anything_is_loaded(
     text: str, tmp_path: Path, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.errors import UsageError
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 BUILTIN = "builtin"  # the word of --model for the embedder that needs no model
 OF_FILES = ("model", "adapter", "revision", "adapter_revision", "compute", "trust_remote_code")
 _UNKNOWN = "MODEL"  # stands in a command for the model of a space that was made without one
-_DEVICE = r"[a-z]+(:(0|[1-9][0-9]*))?"  # compiled where it is asked: few commands name a device
+_KINDS = ("auto", "cpu", "cuda", "mps")  # of devices
+_DEVICE = r"auto|(cpu|cuda|mps)(:(0|[1-9][0-9]*))?"  # compiled where it is asked: few commands name a device
+_GPU = "mps" if sys.platform == "darwin" else "cuda"
 
 
 class Words(NamedTuple):
@@ -140,8 +143,26 @@ def settings_of(
 def device_words(text: str) -> tuple[str, ...]:
     """Split words such as `cuda:0,cuda:1`; the devices need not exist. Raises: UsageError."""
     words = tuple(word.strip() for word in text.split(","))
-    if all(re.fullmatch(_DEVICE, word) for word in words) and ("auto" not in words or len(words) == 1):
+    if _are_devices(words):
         return words
+    near = [_near_device(word) or "" for word in words]
     raise UsageError(
-        f"{text!r} does not name devices", "write auto, cpu, cuda, cuda:1 or mps, or several as cuda:0,cuda:1"
+        f"{text!r} does not name devices",
+        "write auto, cpu, cuda, cuda:1 or mps, or several as cuda:0,cuda:1",
+        instead=(text, ",".join(near)) if _are_devices(near) else None,
     )
+
+
+def _are_devices(words: Sequence[str]) -> bool:
+    return all(re.fullmatch(_DEVICE, word) for word in words) and ("auto" not in words or len(words) == 1)
+
+
+def _near_device(word: str) -> str | None:
+    """Find the device that a mistyped one most likely means: `cuda:1` for `gpu1`."""
+    from vstore.closeness import nearest  # few devices are mistyped
+
+    if re.fullmatch(_DEVICE, word):
+        return word
+    found = re.match(r"([a-z]+)\W?([0-9]{0,3})", word.lower())
+    kind = None if found is None else _GPU if found[1] in ("gpu", "nvidia") else nearest(found[1], _KINDS)
+    return f"cuda:{int(found[2])}" if found is not None and kind == "cuda" and found[2] else kind
