@@ -36,8 +36,5 @@ def has_colour(*, err: bool) -> bool:
         return False
     if err:
         return sys.stderr.isatty()
-    if not sys.stdout.isatty():
-        return False
-    from vstore_cli.pager import is_paged, takes_colour
-
-    return not is_paged() or takes_colour()
+    # A pager that stands before the terminal says so itself.
+    return sys.stdout.isatty() and bool(getattr(sys.stdout, "takes_colour", True))
