@@ -20,6 +20,8 @@ _STEPS = {
     errno.EMFILE: "let a process open more files (ulimit -n 1024), and run it again",
 }
 
+_LEAST_ALIKE = 0.6  # of difflib, as click has it
+
 
 def fail(err: BaseException, *, as_json: bool) -> int:
     """Report an error: to people in words, to programs as the last line of stderr. Returns: the exit code.
@@ -65,7 +67,7 @@ def _words(err: BaseException) -> tuple[str, int, str, str]:
     if isinstance(err, VstoreError):
         return err.code, err.exit_code, err.message, err.next_step
     if isinstance(err, click.UsageError):
-        help_of = f"see: {err.ctx.command_path} --help" if err.ctx is not None else ""
+        help_of = f"{_as_option(err)}see: {err.ctx.command_path} --help" if err.ctx is not None else ""
         near = _mistyped(err)
         if near is None or err.ctx is None:
             return "usage", 2, err.format_message(), help_of
@@ -96,7 +98,8 @@ def _words(err: BaseException) -> tuple[str, int, str, str]:
 def _mistyped(err: click.UsageError) -> tuple[str, str] | None:
     """Find the mistyped option of an error, or value where a few are allowed, and the nearest one there is."""
     if isinstance(err, click.NoSuchOption):
-        return (err.option_name, err.possibilities[0]) if err.possibilities else None
+        meant = next((one for one in err.possibilities or () if _alike(err.option_name, one)), None)
+        return (err.option_name, meant) if meant is not None else None
     kind = err.param.type if isinstance(err, click.BadParameter) and err.param is not None else None
     found = re.match(r"'(.+)' is not one of ", err.message)
     if not isinstance(kind, click.Choice) or found is None:
@@ -105,6 +108,23 @@ def _mistyped(err: click.UsageError) -> tuple[str, str] | None:
 
     near = get_close_matches(found[1].lower(), map(str, kind.choices), n=1)
     return (found[1], near[0]) if near else None
+
+
+def _alike(typed: str, option: str) -> bool:
+    """Tell whether two options are alike without their dashes, which would make any two short ones so."""
+    from difflib import SequenceMatcher
+
+    return SequenceMatcher(a=typed.lstrip("-").lower(), b=option.lstrip("-")).ratio() >= _LEAST_ALIKE
+
+
+def _as_option(err: click.UsageError) -> str:
+    """Say how a path is given that stands where a command takes none, as git would take it."""
+    extra = re.fullmatch(r"Got unexpected extra argument \((.+)\)", err.message)
+    if extra is None or err.ctx is None or not any("--under" in one.opts for one in err.ctx.command.params):
+        return ""
+    import shlex
+
+    return f"to look below a folder: --under {shlex.quote(extra[1])}; "
 
 
 def _trace(err: BaseException) -> None:

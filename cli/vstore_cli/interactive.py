@@ -15,6 +15,7 @@ from vstore import UsageError, VstoreError
 from vstore_cli.failures import document_of, fail
 from vstore_cli.interrupts import cancelling, is_ending
 from vstore_cli.suggestions import typed
+from vstore_cli.typed_line import escaped, split
 
 T = TypeVar("T")
 
@@ -85,14 +86,37 @@ def _edit() -> None:
     readline.parse_and_bind("tab: complete")
 
 
-def _completed(word: str, number: int) -> str | None:
+def _completed(text: str, number: int) -> str | None:
     """Complete the name of a file; called with 0, 1, … until there is none."""
+    import readline
+
+    found = completions(readline.get_line_buffer()[: readline.get_endidx()], text)
+    return found[number] if number < len(found) else None
+
+
+def completions(line: str, text: str) -> list[str]:
+    """List the names of files with which the last word of a line goes on, quoted as `words_of` reads them.
+
+    line:    up to the cursor.
+    text:    its end after the last space, quoted or not, which a completion takes the place of.
+    """
     import glob
 
-    found = sorted(glob.iglob(glob.escape(os.path.expanduser(word)) + "*"))
-    if number >= len(found):
-        return None
-    return found[number] + "/" if os.path.isdir(found[number]) else found[number]
+    word = split(line)
+    home = os.path.expanduser(word.last)
+    raw, before = word.raw, len(word.raw) - len(text)
+    if word.quote != "'" and (len(raw) - len(raw.rstrip("\\"))) % 2:
+        raw = raw[:-1]  # it is written again before what it quotes
+    if home != word.last and not before and not word.quote:
+        raw = escaped(home) or ""
+    found = []
+    for path in sorted(glob.iglob(glob.escape(home) + "*")):
+        rest = escaped(path[len(home) :], word.quote)
+        if rest is None or any(char < " " for char in path):
+            continue
+        end = "/" if os.path.isdir(path) else word.quote
+        found.append((raw + rest.removeprefix(word.quote) + end)[before:])
+    return found
 
 
 def words_of(line: str | TooLong) -> list[str]:

@@ -17,7 +17,7 @@ import pytest
 from support.lines import COMMAND, Line, Ran, environment
 from support.signalled import HEEDING, wait_for, waiting_in
 
-from vstore_cli.interactive import LONGEST
+from vstore_cli.interactive import LONGEST, completions, words_of
 
 
 @pytest.fixture
@@ -52,6 +52,36 @@ def in_a_shell(home: Line, streams: str) -> Ran:
         timeout=60,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("typed", "text", "found"),
+    [
+        ("./pictures/t", "./pictures/t", ["./pictures/two\\ words.png"]),
+        ("-k 5 pictures/two\\ w", "w", ["words.png"]),
+        ("pictures/two\\", "pictures/two\\", ["pictures/two\\ words.png"]),
+        ('"pictures/two w', "w", ['words.png"']),
+        ("'pictures/t", "'pictures/t", ["'pictures/two words.png'"]),
+        ('pictures/"two w', "w", ['words.png"']),
+        ("pic", "pic", ["pictures/"]),
+        ("'pic", "'pic", ["'pictures/"]),
+        ("pictures/it", "pictures/it", ["pictures/it\\'s\\ \\#1.png"]),
+        ("'pictures/it", "'pictures/it", []),
+        ("~/two", "~/two", ["{home}/two\\ words.png"]),
+        ("pictures/none", "pictures/none", []),
+    ],
+)
+def test_a_name_is_completed_as_the_line_is_read(
+    home: Line, typed: str, text: str, found: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.put({"pictures/it's #1.png": 9, "pictures/two\nlines": 10})
+    monkeypatch.setenv("HOME", str(home.home / "pictures"))
+    monkeypatch.chdir(home.home)
+    assert completions(typed, text) == [one.format(home=home.home / "pictures") for one in found]
+    for one in found:
+        if one.endswith("png"):
+            (*_, word) = words_of(typed[: len(typed) - len(text)] + one.format(home=home.home / "pictures"))
+            assert os.path.exists(word)
 
 
 def test_a_full_disk_ends_it_with_one_error(home: Line) -> None:

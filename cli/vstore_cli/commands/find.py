@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Find pictures by their names.")
-@click.argument("glob", nargs=-1, required=True)
+@click.argument("glob", nargs=-1, required=True, metavar="GLOB")
 @click.option("--at", metavar="SNAP", help="Look in this snapshot; by default the current one.")
 @click.option("--all", is_flag=True, help="Look in all snapshots, and say which hold each picture.")
 @click.option("-i", "--ignore-case", is_flag=True, help="Match in any letter case.")
