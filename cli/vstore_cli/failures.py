@@ -11,8 +11,7 @@ from typing import Any
 import click
 
 from vstore import VstoreError
-from vstore_cli.output import local, shown
-from vstore_cli.styles import styled
+from vstore_cli.output import local, shown, tell
 
 _STEPS = {
     errno.ENOSPC: "free some space and run it again",
@@ -46,9 +45,9 @@ def _print(err: BaseException, message: str, step: str) -> None:
         click.echo(err.ctx.get_usage(), err=True)
     lines = [shown(line.expandtabs()) for line in message.splitlines()] if isinstance(err, click.UsageError) else []
     first, *more = lines or [shown(local(message))]
-    click.echo("\n".join([f"{styled('Error:', 'error', err=True)} {first}", *more]), err=True)
+    tell("\n".join([f"Error: {first}", *more]), err=True, hang=len("Error: "))
     if step:
-        click.echo(f"  {shown(step)}", err=True)
+        tell(f"  {shown(step)}", err=True, hang=2)
 
 
 def document_of(err: BaseException) -> str:
