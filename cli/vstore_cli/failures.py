@@ -11,8 +11,7 @@ from typing import Any
 import click
 
 from vstore import VstoreError
-from vstore_cli.output import local, shown
-from vstore_cli.styles import styled
+from vstore_cli.output import local, shown, tell
 
 _STEPS = {
     errno.ENOSPC: "free some space and run it again",
@@ -20,6 +19,8 @@ _STEPS = {
     errno.EACCES: "look at its permissions, and those of the folders above it; its owner can change them",
     errno.EMFILE: "let a process open more files (ulimit -n 1024), and run it again",
 }
+
+_LEAST_ALIKE = 0.6  # of difflib, as click has it
 
 
 def fail(err: BaseException, *, as_json: bool) -> int:
@@ -44,9 +45,9 @@ def _print(err: BaseException, message: str, step: str) -> None:
         click.echo(err.ctx.get_usage(), err=True)
     lines = [shown(line.expandtabs()) for line in message.splitlines()] if isinstance(err, click.UsageError) else []
     first, *more = lines or [shown(local(message))]
-    click.echo("\n".join([f"{styled('Error:', 'error', err=True)} {first}", *more]), err=True)
+    tell("\n".join([f"Error: {first}", *more]), err=True, hang=len("Error: "))
     if step:
-        click.echo(f"  {shown(step)}", err=True)
+        tell(f"  {shown(step)}", err=True, hang=2)
 
 
 def document_of(err: BaseException) -> str:
@@ -66,7 +67,7 @@ def _words(err: BaseException) -> tuple[str, int, str, str]:
     if isinstance(err, VstoreError):
         return err.code, err.exit_code, err.message, err.next_step
     if isinstance(err, click.UsageError):
-        help_of = f"see: {err.ctx.command_path} --help" if err.ctx is not None else ""
+        help_of = f"{_as_option(err)}see: {err.ctx.command_path} --help" if err.ctx is not None else ""
         near = _mistyped(err)
         if near is None or err.ctx is None:
             return "usage", 2, err.format_message(), help_of
@@ -97,7 +98,10 @@ def _words(err: BaseException) -> tuple[str, int, str, str]:
 def _mistyped(err: click.UsageError) -> tuple[str, str] | None:
     """Find the mistyped option of an error, or value where a few are allowed, and the nearest one there is."""
     if isinstance(err, click.NoSuchOption):
-        return (err.option_name, err.possibilities[0]) if err.possibilities else None
+        near = [one for one in err.possibilities or () if _alike(err.option_name, one)]
+        # `--keep` begins several options: whatever one took from a suggestion would decide what is deleted.
+        is_one = sum(name.startswith(err.option_name) for name in near) < 2
+        return (err.option_name, near[0]) if near and is_one else None
     kind = err.param.type if isinstance(err, click.BadParameter) and err.param is not None else None
     found = re.match(r"'(.+)' is not one of ", err.message)
     if not isinstance(kind, click.Choice) or found is None:
@@ -106,6 +110,23 @@ def _mistyped(err: click.UsageError) -> tuple[str, str] | None:
 
     near = get_close_matches(found[1].lower(), map(str, kind.choices), n=1)
     return (found[1], near[0]) if near else None
+
+
+def _alike(typed: str, option: str) -> bool:
+    """Tell whether two options are alike without their dashes, which would make any two short ones so."""
+    from difflib import SequenceMatcher
+
+    return SequenceMatcher(a=typed.lstrip("-").lower(), b=option.lstrip("-")).ratio() >= _LEAST_ALIKE
+
+
+def _as_option(err: click.UsageError) -> str:
+    """Say how a path is given that stands where a command takes none, as git would take it."""
+    extra = re.fullmatch(r"Got unexpected extra argument \((.+)\)", err.message)
+    if extra is None or err.ctx is None or not any("--under" in one.opts for one in err.ctx.command.params):
+        return ""
+    import shlex
+
+    return f"to look below a folder: --under {shlex.quote(extra[1])}; "
 
 
 def _trace(err: BaseException) -> None:

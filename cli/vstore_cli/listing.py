@@ -48,7 +48,8 @@ def listing_options(command: F) -> F:
         "-l",
         "--long",
         is_flag=True,
-        help="With key, size, pixels and date (when it was taken, else when its file was last changed), as far as they are known.",
+        help="With key, size, pixels and date (when it was taken, else when its file was last changed), as far as they "
+        "are known.",
     )(command)
 
 

@@ -81,11 +81,13 @@ class Later:
             self._bar.put_down(file)
 
     def note(self, text: str) -> None:
+        from vstore_cli.output import local, say
+
+        if self._how != "json":
+            text = local(text)
         if self._bar is not None:
             self._bar.note(text)
         else:
-            from vstore_cli.output import say
-
             say(text, err=True)
 
     def close(self) -> None:

@@ -99,6 +99,11 @@ def test_a_mistyped_option_gets_the_whole_command(line: Line) -> None:
     assert "did you mean: vstore --version;" in line("--verison", code=2).err
     assert "did you mean: --dry-run;" in line("gc", "--dryrun", "--dryrun", code=2).err
     assert "did you mean" not in line("sync", "-z", code=2).err
+    assert "did you mean" not in line("snapshot", "forget", "--keep", "1", code=2).err, "several begin so"
+    assert (
+        "did you mean: vstore snapshot forget --keep-last 1;"
+        in line("snapshot", "forget", "--keep-lst", "1", code=2).err
+    )
     assert (
         line("gc", "--dryrun", "--json", code=2).error["next"].startswith("did you mean: vstore gc --dry-run --json;")
     )
@@ -150,3 +155,23 @@ def test_completion_asks_for_no_command_that_there_is_not() -> None:
     ctx = vstore.make_context("vstore", ["sycn"], resilient_parsing=True)
     assert vstore.resolve_command(ctx, ["sycn"])[1] is None
     assert run(["sycn"]) == 2
+
+
+def test_a_word_that_a_command_does_not_take_is_no_other_option(line: Line) -> None:
+    line.put({"p/a.png": 1})
+    line("sync", "p")
+    kind = line("snapshot", "diff", "v1", "v1", "--kind", "removed", code=2).err
+    assert "did you mean" not in kind and "see: vstore snapshot diff --help" in kind
+    assert (
+        "did you mean: vstore snapshot diff v1 --undr".replace("undr", "under")
+        in line("snapshot", "diff", "v1", "--undr", "p", code=2).err
+    )
+    path = line("snapshot", "diff", "v1", "v1", "p/a b", code=2).err
+    assert "to look below a folder: --under 'p/a b'; see: vstore snapshot diff --help" in path
+
+
+def test_a_mistyped_path_is_not_called_a_snapshot(line: Line) -> None:
+    line.put({"p/a.png": 1, "p/sub/b.png": 2})
+    line("sync", "p")
+    assert line("ls", "p/sbu", code=2).err.startswith("Error: p/sbu is neither on disk nor in this snapshot\n")
+    assert line("ls", "v9", code=2).err.startswith("Error: no snapshot 'v9'")

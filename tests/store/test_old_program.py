@@ -24,6 +24,7 @@ from vstore.store import Store
 DATA = Path(__file__).parent / "data"
 MANY = 210
 WITHOUT = ("locks", "cache", "catalogue")
+NEED_FORMAT_2 = ("root remove", "root rename")
 
 # What a program says of a store: one answer for both.
 ROWS = """
@@ -147,7 +148,7 @@ def on_format_1(top: Path, operation: Operation) -> None:
 
 
 def test_the_old_program_reads_and_writes_what_every_operation_leaves(old: OldProgram, top: Path) -> None:
-    operations = [one for one in OPERATIONS if one.name not in ("init", "found", "migrate")]
+    operations = [one for one in OPERATIONS if one.name not in ("init", "found", "migrate", *NEED_FORMAT_2)]
     assert len(operations) > 15
     for operation in operations:
         on_format_1(top / operation.name, operation)

@@ -91,7 +91,6 @@ def test_a_snapshot_has_many_names(versions: Repository, name: str, found: str) 
         "v4~9",
         "~1",
         "v4~x",
-        "@{5}",
         "@{x}",
         "@{}",
         "abc",
@@ -121,6 +120,12 @@ def test_what_names_no_snapshot_is_an_error_that_says_how_many_there_are(version
         versions.snapshot(name)
     assert repr(name) in raised.value.message
     assert raised.value.next_step.endswith("list them with: vstore snapshot list")
+
+
+def test_a_value_of_current_that_is_not_kept_is_an_error_that_says_how_many_are(versions: Repository) -> None:
+    with pytest.raises(SnapshotNotFound, match=r"there is no @\{5\}: .* 5 are kept") as raised:
+        versions.snapshot("@{5}")
+    assert raised.value.next_step == "list them with: vstore snapshot list"
 
 
 @pytest.mark.parametrize(

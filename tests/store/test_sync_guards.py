@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from support.folders import Reads, World, classes, put
 from support.guarded import many, refused, unlink
 
 from vstore.errors import Refused, UsageError
+from vstore.intake.ingest import Ingest
 from vstore.sync.guards import LOSS_COUNT, LOSS_PERCENT
 
 # Losing much
@@ -324,3 +327,68 @@ def test_status_says_that_a_sync_would_be_refused(settled: World) -> None:
     unlink(settled, 25)
     with pytest.raises(Refused, match="25 of the 40"):
         settled.status()
+
+
+# What goes while a sync reads
+
+
+def going(world: World, monkeypatch: pytest.MonkeyPatch, go: Callable[[], object]) -> None:
+    """Let files go once the folders are listed, in the next sync alone, which has to read every file again."""
+    for file in world.pictures.iterdir():
+        os.utime(file, (1, 1))
+    plain = Ingest.read_and_embed
+
+    def read(*args: Any) -> None:
+        monkeypatch.setattr(Ingest, "read_and_embed", plain)
+        go()
+        plain(*args)
+
+    monkeypatch.setattr(Ingest, "read_and_embed", read)
+
+
+@pytest.mark.parametrize("count", [3, 40])
+@pytest.mark.parametrize("leaves_folder", [False, True])
+def test_a_folder_that_goes_while_it_is_read_keeps_its_pictures(
+    settled: World, monkeypatch: pytest.MonkeyPatch, count: int, leaves_folder: bool
+) -> None:
+    settled.put(many(count))
+    settled.sync()
+    away = settled.top / "away"
+
+    def go() -> None:
+        settled.pictures.rename(away)
+        if leaves_folder:  # an empty mount point
+            settled.pictures.mkdir()
+
+    going(settled, monkeypatch, go)
+    with pytest.raises(Refused, match="went while it was read") as caught:
+        settled.sync()
+    assert "vstore sync NEW_PLACE --as pictures" in caught.value.next_step
+    shutil.rmtree(settled.pictures, ignore_errors=True)
+    away.rename(settled.pictures)
+    report = settled.sync()
+    assert (classes(report), report.current) == ({"unchanged": count}, "v1")
+
+
+def test_many_pictures_that_go_while_they_are_read_are_an_accident(
+    settled: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled.put(many(60))
+    settled.sync()
+    going(settled, monkeypatch, lambda: unlink(settled, 21))
+    with pytest.raises(Refused, match="21 of the 60 pictures"):
+        settled.sync()
+
+
+def test_a_picture_that_goes_while_it_is_read_is_removed(settled: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    settled.put(many(3))
+    settled.sync()
+    going(settled, monkeypatch, lambda: unlink(settled, 1))
+    assert classes(settled.sync()) == {"unchanged": 2, "removed": 1}
+
+
+def test_a_folder_that_goes_while_it_is_read_may_be_meant(settled: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    settled.put(many(3))
+    settled.sync()
+    going(settled, monkeypatch, lambda: shutil.rmtree(settled.pictures))
+    assert classes(settled.sync(allow_mass_delete=True)) == {"removed": 3}

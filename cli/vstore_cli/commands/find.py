@@ -9,15 +9,16 @@ import click
 from vstore import UsageError
 from vstore_cli.listing import Form, echo_document, echo_lines, listing_options
 from vstore_cli.locate import open_store
-from vstore_cli.output import json_option, placed, say, shown
+from vstore_cli.output import json_option, placed, shown, tell
 from vstore_cli.pager import paged
+from vstore_cli.suggestions import typed
 
 if TYPE_CHECKING:
     from vstore import FindReport
 
 
 @click.command(short_help="Find pictures by their names.")
-@click.argument("glob", nargs=-1, required=True)
+@click.argument("glob", nargs=-1, required=True, metavar="GLOB")
 @click.option("--at", metavar="SNAP", help="Look in this snapshot; by default the current one.")
 @click.option("--all", is_flag=True, help="Look in all snapshots, and say which hold each picture.")
 @click.option("-i", "--ignore-case", is_flag=True, help="Match in any letter case.")
@@ -67,5 +68,4 @@ def _say_none(report: FindReport, glob: str, *, all: bool, ignore_case: bool) ->
     elif not all:
         words = ["--all", *(["-i"] if ignore_case else []), *(["--"] if glob.startswith("-") else []), shown(glob)]
         meant = f" To look in all snapshots: vstore find {shlex.join(words)}"
-    click.echo(f"No picture {held} has a name that matches {shown(glob)}.", err=True, nl=False)
-    say(meant, err=True)
+    tell(f"No picture {held} has a name that matches {shown(glob)}.{typed(meant)}", err=True)

@@ -6,7 +6,7 @@ import click
 
 from vstore_cli.listing import Form, echo_document, echo_lines, listing_options
 from vstore_cli.locate import open_store
-from vstore_cli.output import json_option
+from vstore_cli.output import json_option, shown, tell
 from vstore_cli.pager import paged
 
 
@@ -65,10 +65,15 @@ def ls(
         with paged(as_json=form.null):
             count = echo_lines(report.entries, form)
     if count == 0:
-        click.echo(_none(report.snapshot, is_part=bool(new_since or space_missing)), err=True)
+        tell(_none(report.snapshot, new_since, space_missing), err=True)
 
 
-def _none(snapshot: str | None, *, is_part: bool) -> str:
+def _none(snapshot: str | None, since: str | None, space: str | None) -> str:
     if snapshot is None:
         return "The newest sync read every picture that it met there."
-    return f"No such picture in {snapshot}." if is_part else f"{snapshot} holds no pictures there."
+    if since is None and space is None:
+        return f"{snapshot} holds no pictures there."
+    without = f" without a vector in {shown(space)}" if space is not None else ""
+    return f"{snapshot} holds no picture there{without}" + (
+        f" that {shown(since)} lacks." if since is not None else "."
+    )

@@ -114,7 +114,7 @@ class _Said:
         time = local(step.time)
         for line, is_wrong in lines_of(step, is_again=self._is_failing):
             if is_wrong or not quiet:
-                say(f"{time}  {shown(line)}", err=is_wrong)
+                say(f"{time}  {shown(local(line))}", err=is_wrong)
         if step.report is not None:
             for note in step.report.notes:
                 if note not in self._notes:

@@ -72,7 +72,7 @@ def _either(repo: Repository, word: bytes) -> Asked:
     except UsageError as err:
         if snapshot is not None:
             return _asked(repo, snapshot, None)
-        if missing is None:
+        if missing is None or (b"/" in word and missing.instead is None):
             raise
         instead = missing.instead if err.instead is None else err.instead
         raise UsageError(f"{missing.message}; and as a path, {err.message}", err.next_step, instead=instead) from err

@@ -12,10 +12,10 @@ from vstore.counts import counted
 from vstore.errors import Refused
 from vstore.format.pages import Alias
 from vstore.format.tree import Tree
-from vstore.intake.survey import Survey
+from vstore.intake.survey import GONE, Survey
 from vstore.intake.targets import Target
 from vstore.repository.files import Files
-from vstore.repository.places import is_gone
+from vstore.repository.places import is_below, is_gone
 from vstore.sync.disks import changed_disk
 from vstore.sync.edits import Edits
 from vstore.sync.occurrences import after, occurrences, touched
@@ -171,6 +171,24 @@ def spoils_little(edits: Edits, survey: Survey, base: Tree, key_size: int) -> No
                 f"{len(lost):,} of the {counted(total, 'picture')} in {_name(label)!r} cannot be read as pictures any "
                 f"more, and this sync would remove them: {_opened(_by_path(lost), survey.file_of)}",
                 f"look at the files; {_ANYWAY}",
+            )
+
+
+def went_while_read(survey: Survey, base: Tree, after: Tree) -> None:
+    """Before the last commit: refuse if a folder would lose all pictures, and some of its files went since the scan.
+
+    Its disk was taken away, or it was moved, while the sync ran. base, after: the aliases before and after.
+    """
+    for target in survey.targets:
+        if target.under or target.gone or not (named := _first(base.under(target.prefix))):
+            continue
+        if next(after.under(target.prefix), None) is None and any(
+            chunk.count(GONE) for chunk in survey.chunks if is_below(chunk.folder, target.prefix)
+        ):
+            raise Refused(
+                f"the files of {os.fsdecode(target.place)} went while it was read, and {target.root.label!r} has "
+                f"pictures: {_opened(named, survey.file_of)}",
+                f"mount its disk, or name its new place: vstore sync NEW_PLACE --as {target.root.label}; {_ANYWAY}",
             )
 
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vstore.disk.catalogue import Catalogue
+from vstore.format.tree import Tree
 from vstore.intake.ingest import Ingest
-from vstore.intake.survey import Survey
+from vstore.intake.survey import GONE, Survey
 from vstore.intake.surveyor import Surveyor
 from vstore.progress import Stages
 from vstore.repository.repository import Repository
@@ -100,10 +101,21 @@ class Planner:
         if not self._allowed:
             self._refuse_losses(base, survey)
 
-    def refuse_spoilt(self, base: Base, survey: Survey, edits: Edits) -> None:
-        """Once every picture was tried: make sure that few are spoilt. edits: of the survey. Raises: Refused."""
-        if not self._allowed:
-            guards.spoils_little(edits, survey, base.tree, self._repo.hash.size)
+    def refuse_spoilt(self, base: Base, survey: Survey, edits: Edits, after: Tree) -> None:
+        """Once every picture was tried: make sure that few are spoilt, and few went meanwhile.
+
+        edits: of the survey.
+        after: the aliases with them.
+        Raises: Refused.
+        """
+        if self._allowed or not base.tree.leaves:
+            return
+        guards.spoils_little(edits, survey, base.tree, self._repo.hash.size)
+        went = sum(chunk.count(GONE) for chunk in survey.chunks)
+        if went:
+            guards.went_while_read(survey, base.tree, after)
+        if went > guards.LOSS_COUNT:
+            self._refuse_losses(base, survey)
 
     def _refuse_losses(self, base: Base, survey: Survey) -> None:
         guards.loses_little(_sighted(base, survey), survey, self._before(base, survey), self._repo.hash.size)

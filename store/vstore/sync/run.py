@@ -301,7 +301,7 @@ class Run:
         else:
             decision = decide(base, survey, ingest, space=self._space, key_size=size, complete=complete)
         if complete:
-            self._planner.refuse_spoilt(base, survey, decision.edits)
+            self._planner.refuse_spoilt(base, survey, decision.edits, decision.tree)
         self._unfit = decision.unfit
         self._before = decision.before
         self._stages.begin("writing the snapshot")
