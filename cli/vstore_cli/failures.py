@@ -11,8 +11,7 @@ from typing import Any
 import click
 
 from vstore import VstoreError
-from vstore_cli.output import local, shown
-from vstore_cli.styles import styled
+from vstore_cli.output import local, shown, tell
 
 _STEPS = {
     errno.ENOSPC: "free some space and run it again",
@@ -46,9 +45,9 @@ def _print(err: BaseException, message: str, step: str) -> None:
         click.echo(err.ctx.get_usage(), err=True)
     lines = [shown(line.expandtabs()) for line in message.splitlines()] if isinstance(err, click.UsageError) else []
     first, *more = lines or [shown(local(message))]
-    click.echo("\n".join([f"{styled('Error:', 'error', err=True)} {first}", *more]), err=True)
+    tell("\n".join([f"Error: {first}", *more]), err=True, hang=len("Error: "))
     if step:
-        click.echo(f"  {shown(step)}", err=True)
+        tell(f"  {shown(step)}", err=True, hang=2)
 
 
 def document_of(err: BaseException) -> str:
@@ -99,8 +98,10 @@ def _words(err: BaseException) -> tuple[str, int, str, str]:
 def _mistyped(err: click.UsageError) -> tuple[str, str] | None:
     """Find the mistyped option of an error, or value where a few are allowed, and the nearest one there is."""
     if isinstance(err, click.NoSuchOption):
-        meant = next((one for one in err.possibilities or () if _alike(err.option_name, one)), None)
-        return (err.option_name, meant) if meant is not None else None
+        near = [one for one in err.possibilities or () if _alike(err.option_name, one)]
+        # `--keep` begins several options: whatever one took from a suggestion would decide what is deleted.
+        is_one = sum(name.startswith(err.option_name) for name in near) < 2
+        return (err.option_name, near[0]) if near and is_one else None
     kind = err.param.type if isinstance(err, click.BadParameter) and err.param is not None else None
     found = re.match(r"'(.+)' is not one of ", err.message)
     if not isinstance(kind, click.Choice) or found is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from vstore_cli.cells import cells, shortened
 
@@ -17,6 +17,7 @@ def columns(
     width: int | None = None,
     drop: Sequence[int] = (),
     whole: Sequence[int] = (),
+    paint: Callable[[int, int, str], str] | None = None,
 ) -> Iterator[str]:
     """Format rows in columns, a line each.
 
@@ -24,6 +25,7 @@ def columns(
     width: the cells of a line; None for any number.
     drop:  columns that may be left out, the least important first.
     whole: more columns that are never cut.
+    paint: gives the text of a cell a colour, by its row and column.
     """
     widths = [max(cells(row[at]) for row in rows) for at in range(len(rows[0]))] if rows else []
     shown = [at for at, w in enumerate(widths) if w or at < len(widths) - 1]
@@ -34,8 +36,12 @@ def columns(
         widths = _narrowed(
             widths, [at for at in shown if at not in uncut], _total(w for _, w in _of(widths, shown)) - width
         )
-    for row in rows:
-        padded = [_padded(shortened(row[at], w), w, right=at in right) for at, w in _of(widths, shown)]
+    for number, row in enumerate(rows):
+        padded = []
+        for at, cell in _of(widths, shown):
+            text = shortened(row[at], cell)
+            colour = paint(number, at, text) if paint is not None and text else text
+            padded.append(_padded(colour, cell - cells(text), right=at in right))
         yield (" " * _GAP).join(padded).rstrip()
 
 
@@ -61,6 +67,6 @@ def _narrowed(widths: Sequence[int], texts: Sequence[int], excess: int) -> list[
     return narrow
 
 
-def _padded(text: str, width: int, *, right: bool) -> str:
-    blanks = " " * (width - cells(text))
+def _padded(text: str, missing: int, *, right: bool) -> str:
+    blanks = " " * missing
     return blanks + text if right else text + blanks

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vstore import NoStore, UsageError
-from vstore_cli.output import say, shown
+from vstore_cli.output import say, shown, tell
 
 if TYPE_CHECKING:
     from vstore import Store, UserWords
@@ -135,7 +135,7 @@ def say_store(folder: Path) -> None:
     if ctx is None or ctx.params.get("quiet") or ctx.params.get("as_json") or not Store.exists(folder):
         return
     if os.path.realpath(folder) != os.path.realpath(Store.FOLDER):
-        click.echo(f"Store: {shown(os.path.abspath(folder))}", err=True)
+        tell(f"Store: {shown(os.path.abspath(folder))}", err=True)
 
 
 def no_store() -> NoStore:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -12,13 +13,32 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 import click
 
 from vstore_cli.fitting import columns
+from vstore_cli.styles import has_colour, styled
 from vstore_cli.suggestions import typed, typed_fields
+from vstore_cli.wrapping import beside, wrapped
 
 if TYPE_CHECKING:
     from vstore import Files
 
 # Characters that JSON may hold as they are, and that steer a terminal or turn the direction of a line.
 _UNSEEN = "[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+
+_USUAL = 80  # cells of a line of a terminal that does not know
+
+# Words at the beginning of a line, after the time in a log, and what they mean.
+_LABELS = {
+    "Error:": "error",
+    "TROUBLE": "error",
+    "DAMAGE": "error",
+    "LOST": "error",
+    "WOULD LOSE": "warning",
+    "Warning:": "warning",
+    "Note:": "note",
+    "note:": "note",
+    "note   ": "note",
+    "ok     ": "ok",
+}
+_LABEL = rf"((?:[\d-]{{10}} [\d:]{{8}}  )?)({'|'.join(_LABELS)})"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,9 +79,52 @@ def with_store(document: Mapping[str, Any]) -> dict[str, Any]:
     return dict(document) if used is None or "store" in document else {**document, "store": used}
 
 
-def say(text: str, *, err: bool = False) -> None:
-    """Print a line that suggests commands."""
-    click.echo(typed(text), err=err)
+def say(text: str, *, err: bool = False, hang: int | None = None, unbroken: Sequence[str] = ()) -> None:
+    """Print a line that suggests commands, as `tell` does."""
+    tell(typed(text), err=err, hang=hang, unbroken=unbroken)
+
+
+def tell(text: str, *, err: bool = False, hang: int | None = None, unbroken: Sequence[str] = ()) -> None:
+    """Print a line of words. A terminal gets it broken between words, and a label as `Warning:` in colour.
+
+    hang:     cells that its further lines are indented there.
+    unbroken: paths in it, which stay whole even if they have blanks; those of the command line do so anyway.
+    """
+    width = width_of(err=err)
+    if width is not None:
+        kept = [*unbroken, *_given_paths()]
+        text = "\n".join(wrapped(line, width, hang=hang, unbroken=kept) for line in text.split("\n"))
+    label = re.match(_LABEL, text)
+    if label is not None:
+        text = label[1] + styled(label[2], _LABELS[label[2]], err=err) + text[label.end() :]
+    click.echo(text, err=err)
+
+
+def tell_path(path: str, after: str = "", *, before: str = "  ", err: bool = False) -> None:
+    """Print a line about a path, which stays whole. after, before: the rest of the line."""
+    tell(f"{before}{path}{after}", err=err, unbroken=[path])
+
+
+def _given_paths() -> list[str]:
+    """List what the command line names, and the folder that it was typed in."""
+    words = [word.rpartition("=")[2] if word.startswith("--") else word for word in sys.argv[1:]]
+    with contextlib.suppress(OSError):
+        words.append(os.getcwd())
+    return [shown(word) for word in words]
+
+
+def width_of(*, err: bool) -> int | None:
+    """Tell how many cells a line of the terminal has, behind stdout or stderr. Returns: None for a pipe or a file."""
+    if not (sys.stderr if err else sys.stdout).isatty():
+        return None
+    try:
+        named = int(os.environ.get("COLUMNS", ""))
+    except ValueError:
+        named = 0
+    try:
+        return named if named > 0 else os.get_terminal_size(2 if err else 1).columns or _USUAL
+    except OSError:
+        return _USUAL
 
 
 def shown(path: bytes | str) -> str:
@@ -109,21 +172,45 @@ def table(
     *,
     drop: Sequence[int] | None = None,
     whole: Sequence[int] = (),
+    heading: bool = False,
+    colours: Mapping[int, str] | None = None,
+    unbroken: Sequence[str] = (),
 ) -> None:
     """Print rows in columns.
 
-    right: columns that are aligned right.
-    drop:  columns that may be left out on a narrow terminal, the least important first; other texts are cut there. None
-           leaves all as it is: what is printed is to be opened, or copied.
-    whole: more columns that are never cut, as times.
+    right:    columns that are aligned right.
+    drop:     columns that may be left out on a narrow terminal, the least important first; other texts are cut there.
+              None cuts nothing, as what is printed is to be opened, or copied: the last column is broken between words.
+    whole:    more columns that are never cut, as times.
+    heading:  the first row is one.
+    colours:  what columns mean, where a terminal shows it.
+    unbroken: paths, which stay whole even if they have blanks.
     """
-    width = None
-    if drop is not None and sys.stdout.isatty():
-        import shutil
+    width = width_of(err=False)
+    paint = _paint(heading, colours or {}) if has_colour(err=False) else None
+    if drop is not None or width is None or not rows:
+        for line in columns(rows, right, width=width, drop=drop or (), whole=whole, paint=paint):
+            click.echo(line)
+        return
+    last = len(rows[0]) - 1
+    marked = [[*row[:last], "|"] for row in rows]  # a mark keeps the blanks before it
+    labels = zip(columns(marked, right), columns(marked, right, paint=_all_but(last, paint)), strict=True)
+    for at, (label, coloured) in enumerate(labels):
+        between, text = beside(label[:-1], rows[at][last], width, unbroken)
+        text = paint(at, last, text) if paint is not None else text
+        click.echo((coloured[:-1].rstrip() + between + text).rstrip())
 
-        width = shutil.get_terminal_size().columns
-    for line in columns(rows, right, width=width, drop=drop or (), whole=whole):
-        click.echo(line)
+
+def _all_but(last: int, paint: Callable[[int, int, str], str] | None) -> Callable[[int, int, str], str] | None:
+    return None if paint is None else lambda row, at, text: text if at == last else paint(row, at, text)
+
+
+def _paint(heading: bool, colours: Mapping[int, str]) -> Callable[[int, int, str], str]:
+    def paint(row: int, at: int, text: str) -> str:
+        meaning = "heading" if heading and row == 0 else colours.get(at)
+        return text if meaning is None else styled(text, meaning)
+
+    return paint
 
 
 def number(value: int) -> str:

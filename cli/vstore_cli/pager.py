@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vstore_cli.interrupts import cancelling, is_ending
+from vstore_cli.output import tell
 
 if TYPE_CHECKING:
     import subprocess
@@ -25,7 +26,12 @@ _OF_A_SHELL = "|&;<>()$`"
 
 
 class _ToPager(io.TextIOWrapper):
-    """The standard output while a pager shows it: what is written still reaches a terminal."""
+    """The standard output while a pager shows it: what is written still reaches a terminal.
+
+    takes_colour: the pager lets colours through.
+    """
+
+    takes_colour = True
 
     def isatty(self) -> bool:
         return True
@@ -47,6 +53,7 @@ def paged(*, as_json: bool = False) -> Iterator[None]:
     assert process.stdin is not None
     terminal = sys.stdout
     stream = sys.stdout = _ToPager(process.stdin, terminal.encoding, terminal.errors, write_through=False)
+    stream.takes_colour = _takes_colour(command or "")
     with cancelling():
         try:
             with contextlib.suppress(BrokenPipeError):
@@ -72,14 +79,9 @@ def pager() -> str | None:
     return named if named.strip() not in ("", "cat") else None
 
 
-def is_paged() -> bool:
-    """Tell whether a pager shows what is printed to stdout now."""
-    return isinstance(sys.stdout, _ToPager)
-
-
-def takes_colour() -> bool:
-    """Tell whether the pager lets colours through: `less` does so if its options say so."""
-    return not {"R", "r"}.isdisjoint(os.environ.get("LESS", _LESS)) or "less" not in (pager() or "")
+def _takes_colour(command: str) -> bool:
+    """Tell whether a pager lets colours through: `less` does so if its options say so."""
+    return not {"R", "r"}.isdisjoint(os.environ.get("LESS", _LESS)) or "less" not in command
 
 
 def _start(command: str) -> subprocess.Popen[bytes] | None:
@@ -92,7 +94,7 @@ def _start(command: str) -> subprocess.Popen[bytes] | None:
         return subprocess.Popen(words, stdin=subprocess.PIPE, env={"LESS": _LESS, "LV": "-c", **os.environ})
     except (OSError, ValueError) as err:
         why = err.strerror if isinstance(err, OSError) else str(err)
-        click.echo(f"Warning: the pager {command!r} did not start: {why}. Name another one in VSTORE_PAGER.", err=True)
+        tell(f"Warning: the pager {command!r} did not start: {why}. Name another one in VSTORE_PAGER.", err=True)
         return None
 
 

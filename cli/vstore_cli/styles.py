@@ -10,6 +10,13 @@ import click
 
 _STYLES: dict[str, dict[str, Any]] = {
     "error": {"fg": "red", "bold": True},
+    "warning": {"fg": "yellow", "bold": True},
+    "note": {"bold": True},
+    "ok": {"fg": "green"},
+    "heading": {"bold": True},
+    "current": {"fg": "green", "bold": True},
+    "snapshot": {"fg": "yellow"},
+    "score": {"fg": "cyan"},
     "added": {"fg": "green"},
     "removed": {"fg": "red"},
     "changed": {"fg": "yellow"},
@@ -20,16 +27,14 @@ _STYLES: dict[str, dict[str, Any]] = {
 
 def styled(text: str, meaning: str, *, err: bool = False) -> str:
     """Colour a text that goes to stdout, or to stderr, if a terminal shows it."""
-    return click.style(text, **_STYLES[meaning]) if _has_colour(err=err) else text
+    return click.style(text, **_STYLES[meaning]) if has_colour(err=err) else text
 
 
-def _has_colour(*, err: bool) -> bool:
+def has_colour(*, err: bool) -> bool:
+    """Tell whether colours are shown on stdout, or on stderr."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb":
         return False
     if err:
         return sys.stderr.isatty()
-    if not sys.stdout.isatty():
-        return False
-    from vstore_cli.pager import is_paged, takes_colour
-
-    return not is_paged() or takes_colour()
+    # A pager that stands before the terminal says so itself.
+    return sys.stdout.isatty() and bool(getattr(sys.stdout, "takes_colour", True))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
 from vstore_cli import passed_report
-from vstore_cli.output import count, duration, echo_json, number, placed, say, shown, size
+from vstore_cli.output import count, duration, echo_json, number, placed, say, shown, size, tell, tell_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,9 +69,9 @@ _WORDS = (
 
 def _print(report: SyncReport, retry: str) -> None:
     for label, place in report.moved.items():
-        click.echo(f"{shown(label)} is now at {shown(place)}.")
+        tell(f"{shown(label)} is now at {shown(place)}.")
     for label, prefix in report.absorbed.items():
-        click.echo(f"{shown(label)} is now part of another folder: {shown(prefix)}")
+        tell(f"{shown(label)} is now part of another folder: {shown(prefix)}")
     _print_classes(report, retry)
     if report.held is not None:
         say(f"Syncing is held at {report.held} until: vstore rollback --release")
@@ -85,7 +83,7 @@ def _print_classes(report: SyncReport, retry: str) -> None:
     if not moved and report.snapshot is None:
         if not report.interrupted and report.store_exists:
             where = f"{report.current}: " if report.current else ""
-            click.echo(f"Nothing changed. {where}{_paths(report)}, checked in {duration(report.seconds)}")
+            tell(f"Nothing changed. {where}{_paths(report)}, checked in {duration(report.seconds)}")
         _print_retried(report)
         if known:
             say(f"{count(known, 'picture')} could not be read, as before; {_of_known(report, retry)}.")
@@ -99,20 +97,20 @@ def _print_classes(report: SyncReport, retry: str) -> None:
     _print_rows(rows)
     passed_report.print_hints(report)
     if report.recovered:
-        click.echo(f"Recovered {count(report.recovered, 'vector')} of an interrupted run.")
+        tell(f"Recovered {count(report.recovered, 'vector')} of an interrupted run.")
     _print_retried(report)
     print_truncated(report.truncated, "Took", report.where)
     _print_candidates(report)
     if report.dry_run:
         if report.store_exists:
-            click.echo(_forecast(report))
+            tell(_forecast(report))
         return
     kind = "partial snapshot" if report.partial else "snapshot"
     wrote = (
         f"Wrote {kind} {report.snapshot}" if report.snapshot else f"No snapshot written; {report.current} is current"
     )
-    click.echo(f"{wrote}: {_paths(report)}")
-    click.echo(f"Embedded {count(report.embedded, 'picture')} in {duration(report.seconds)}" + _saving(report))
+    tell(f"{wrote}: {_paths(report)}")
+    tell(f"Embedded {count(report.embedded, 'picture')} in {duration(report.seconds)}" + _saving(report))
     if report.without_pixels:
         have = "has" if report.without_pixels == 1 else "have"
         say(
@@ -125,7 +123,7 @@ def _print_rows(rows: list[tuple[int, str]]) -> None:
     width = max((len(number(amount)) for amount, _ in rows), default=0)
     for amount, words in rows:
         if amount:
-            say(f"  {number(amount).rjust(width)}  {words}")
+            say(f"  {number(amount).rjust(width)}  {words}", hang=width + 4)
 
 
 def _of_known(report: SyncReport, retry: str) -> str:
@@ -139,10 +137,10 @@ def _of_known(report: SyncReport, retry: str) -> str:
 
 def _print_retried(report: SyncReport) -> None:
     if report.retried and report.dry_run:
-        click.echo(f"{count(report.retried, 'picture')} that failed before would be tried again.")
+        tell(f"{count(report.retried, 'picture')} that failed before would be tried again.")
     elif report.retried:
         have = f"{number(report.retried_embedded)} {'has' if report.retried_embedded == 1 else 'have'} a vector now"
-        click.echo(f"Tried {count(report.retried, 'picture')} again that failed before: {have}.")
+        tell(f"Tried {count(report.retried, 'picture')} again that failed before: {have}.")
 
 
 def print_truncated(cut: Sequence[Truncated], verb: str, where: Files) -> None:
@@ -211,9 +209,9 @@ def _same(report: SyncReport) -> str:
 
 def _print_failures(failures: list[Failure], where: Files) -> None:
     if failures:
-        click.echo(f"{count(len(failures), 'path')} could not be read:", err=True)
+        tell(f"{count(len(failures), 'path')} could not be read:", err=True)
     for failure in failures[:FAILURES]:
-        click.echo(f"  {placed(failure.path, where)}: {shown(failure.reason)}", err=True)
+        tell_path(placed(failure.path, where), f": {shown(failure.reason)}", err=True)
     if len(failures) > FAILURES:
         say(f"  and {number(len(failures) - FAILURES)} more; all with: vstore ls --failed", err=True)
     # One whose reason names the option was tried with it, and has too few lines.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.lines import Line
-from support.terminal import in_terminal
+from support.terminal import in_terminal, plain
 
 from vstore_cli.cells import cells
 from vstore_cli.fitting import columns
@@ -56,8 +56,13 @@ def test_lists_fit_the_terminal(words: list[str], width: int, pictures: Line) ->
     pictures("sync", "-m", "a long message, of which a narrow terminal shows the beginning and the end", "-q")
     code, got = in_terminal(words, pictures.home, columns=width, PAGER="cat")
     assert code == 0
-    assert max(map(len, got.split("\r\n"))) <= width
+    assert max(map(cells, plain(got))) <= width
     assert "Traceback" not in got
+
+
+def test_colours_take_no_room() -> None:
+    painted = list(columns(ROWS, (2,), width=60, drop=(3, 2), paint=lambda row, at, text: f"\x1b[1m{text}\x1b[0m"))
+    assert plain("\r\n".join(painted)) == list(columns(ROWS, (2,), width=60, drop=(3, 2)))
 
 
 def test_a_pipe_gets_whole_lines(pictures: Line) -> None:

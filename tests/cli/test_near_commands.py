@@ -99,6 +99,11 @@ def test_a_mistyped_option_gets_the_whole_command(line: Line) -> None:
     assert "did you mean: vstore --version;" in line("--verison", code=2).err
     assert "did you mean: --dry-run;" in line("gc", "--dryrun", "--dryrun", code=2).err
     assert "did you mean" not in line("sync", "-z", code=2).err
+    assert "did you mean" not in line("snapshot", "forget", "--keep", "1", code=2).err, "several begin so"
+    assert (
+        "did you mean: vstore snapshot forget --keep-last 1;"
+        in line("snapshot", "forget", "--keep-lst", "1", code=2).err
+    )
     assert (
         line("gc", "--dryrun", "--json", code=2).error["next"].startswith("did you mean: vstore gc --dry-run --json;")
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.lines import Line
-from support.terminal import in_terminal
+from support.terminal import in_terminal, plain
 
 MARK = "sed -e 's/^/paged: /'"
 LISTS = [["log"], ["snapshot", "list"], ["snapshot", "diff", "v1", "v1"], ["ls", "-R"], ["find", "*"]]
@@ -134,7 +134,7 @@ def test_sigterm_ends_the_pager_too(pictures: Line) -> None:
 def test_a_pager_that_does_not_start_loses_nothing(pictures: Line) -> None:
     code, got = in_terminal(["log"], pictures.home, VSTORE_PAGER="no-such-pager -x")
     assert code == 0
-    assert "Warning: the pager 'no-such-pager -x' did not start: No such file or directory." in got
+    assert "Warning: the pager 'no-such-pager -x' did not start: No such file or directory." in plain(got)
     assert "sync" in got
 
 

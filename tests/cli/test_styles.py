@@ -46,3 +46,30 @@ def test_an_error_is_coloured_on_a_terminal(tmp_path: Path) -> None:
     assert code == 10
     assert got.startswith(f"{ESCAPE}31m{ESCAPE}1mError:{ESCAPE}0m there is no store")
     assert ESCAPE not in in_terminal(["log"], tmp_path, NO_COLOR="1")[1]
+
+
+def test_lists_have_headings_and_marks(history: Line) -> None:
+    _, got = in_terminal(["snapshot", "list"], history.home, PAGER="cat")
+    assert f"{ESCAPE}1msnapshot{ESCAPE}0m" in got
+    assert f"{ESCAPE}32m{ESCAPE}1m*{ESCAPE}0m  {ESCAPE}33mv2{ESCAPE}0m" in got
+    assert ESCAPE not in history("snapshot", "list").out
+    assert ESCAPE not in in_terminal(["snapshot", "list"], history.home, PAGER="cat", NO_COLOR="1")[1]
+
+
+def test_the_columns_of_a_stat_have_the_colours_of_their_kinds(history: Line) -> None:
+    _, got = in_terminal([*DIFF, "--stat"], history.home, PAGER="cat")
+    assert f"{ESCAPE}32m+ 1{ESCAPE}0m  pictures/" in got
+
+
+def test_scores_and_notes_are_coloured(history: Line) -> None:
+    _, got = in_terminal(["search", "pictures/a.png", "-k", "1", "-q"], history.home)
+    assert f"{ESCAPE}1mNote:{ESCAPE}0m pictures/a.png" in got
+    assert f"{ESCAPE}36m1.000{ESCAPE}0m  pictures/a.png" in got
+    ran = history("search", "pictures/a.png", "-k", "1", "-q")
+    assert ESCAPE not in ran.out + ran.err
+
+
+def test_a_warning_is_coloured(history: Line) -> None:
+    env = {"PAGER": "/nowhere/pager"}
+    _, got = in_terminal(["log"], history.home, **env)
+    assert f"{ESCAPE}33m{ESCAPE}1mWarning:{ESCAPE}0m the pager" in got

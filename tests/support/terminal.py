@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import struct
 import subprocess
 import termios
@@ -64,3 +65,8 @@ def in_terminal(
             typist(master, got, running)
     os.close(master)
     return running.wait(10), got.decode(errors="replace")
+
+
+def plain(got: str) -> list[str]:
+    """Give the lines that a terminal got, without their colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", got).split("\r\n")

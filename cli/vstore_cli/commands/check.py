@@ -8,7 +8,7 @@ import click
 
 from vstore_cli.locate import open_store, say_store
 from vstore_cli.models import device_option, model_options
-from vstore_cli.output import count, echo_json, json_option, placed, say, shown, size, table
+from vstore_cli.output import count, echo_json, json_option, placed, say, shown, size, table, tell, tell_path
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.units import Duration
 
@@ -72,48 +72,46 @@ def check(quiet: bool, as_json: bool, **what: Any) -> int:
         say(f"note: {shown(note)}")
     for problem in report.problems:
         rows = f" (rows {problem.rows[0]} to {problem.rows[1]})" if problem.rows and "row" not in problem.what else ""
-        click.echo(f"DAMAGE {shown(problem.file)}: {shown(problem.what)}{rows}", err=True)
+        tell(f"DAMAGE {shown(problem.file)}: {shown(problem.what)}{rows}", err=True)
         for path in problem.paths:
-            click.echo(f"    affects {placed(path, report.where)}", err=True)
+            tell_path(placed(path, report.where), before="    affects ", err=True)
         say(f"    {problem.next}", err=True)
     looked = (
         f"{count(report.records, 'record')}, {count(report.snapshots, 'snapshot')}, {count(report.segments, 'segment')}"
     )
     if report.ok:
-        click.echo(
+        tell(
             f"No problem found: {looked}, {count(report.packs, 'pack')}; {size(report.bytes_read)} read"
             + (f", {report.verified} of {report.files} files verified" if 0 < report.verified < report.files else "")
         )
         return wrong
-    click.echo(f"{count(len(report.problems), 'problem')} found in {looked}", err=True)
+    tell(f"{count(len(report.problems), 'problem')} found in {looked}", err=True)
     return 4
 
 
 def _print_sample(sample: ReembedReport, where: Files) -> None:
     declared = sample.trials[0]
-    click.echo(f"Re-embedded {count(sample.asked, 'picture')}: {declared.fitting} match ({sample.needed} required)")
+    tell(f"Re-embedded {count(sample.asked, 'picture')}: {declared.fitting} match ({sample.needed} required)")
     if sample.by_name:
-        click.echo(f"{count(sample.by_name, 'picture')} of these an import knew by name alone")
+        tell(f"{count(sample.by_name, 'picture')} of these an import knew by name alone")
     for path, cosine in sample.off[:10]:
         how = f"cosine {cosine:.4f}" if cosine == cosine else "it cannot be embedded"
-        click.echo(f"  {placed(path, where)}: {how}")
+        tell_path(placed(path, where), f": {how}")
     if len(sample.off) > 10:
-        click.echo(f"  and {len(sample.off) - 10} more; --json lists all")
+        tell(f"  and {len(sample.off) - 10} more; --json lists all")
     if len(sample.trials) > 1 or sample.adopted is not None:
         rows = [["", "recipe", "match", "median", "lowest", "meaning"]]
         for trial in sorted(sample.trials, key=lambda t: (-t.fitting, -t.median if t.median == t.median else 2.0)):
             mark = "*" if trial.name == sample.best else ""
             numbers = ["-", "-"] if trial.error else [f"{trial.median:.4f}", f"{trial.least:.4f}"]
             rows.append([mark, trial.name, str(trial.fitting), *numbers, trial.error or trial.about])
-        table(rows, right=(2, 3, 4), drop=(4, 3))
+        table(rows, right=(2, 3, 4), drop=(4, 3), heading=True, colours={0: "current"})
     if sample.adopted is not None:
-        click.echo(
-            f"Made the space {shown(sample.adopted)} from the same vectors; {sample.adopted_snapshot} is current."
-        )
+        tell(f"Made the space {shown(sample.adopted)} from the same vectors; {sample.adopted_snapshot} is current.")
     elif sample.next:
         say(f"Adopt it with: {sample.next}")
     elif sample.fits:
-        click.echo(f"The space {shown(sample.space_name)} is {sample.status}.")
+        tell(f"The space {shown(sample.space_name)} is {sample.status}.")
     elif sample.strangers:
         say(
             f"{count(sample.strangers, 'picture')} that an import knew by name alone {_has(sample.strangers)} the "
@@ -129,7 +127,7 @@ def _print_sample(sample: ReembedReport, where: Files) -> None:
             err=True,
         )
     else:
-        click.echo(
+        tell(
             f"No likely cause explains the difference. The space {shown(sample.space_name)} stays {sample.status}.",
             err=True,
         )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from vstore_cli.completion_scripts import INSTALL, SCRIPTS
-from vstore_cli.output import echo_json, json_option
+from vstore_cli.output import echo_json, json_option, tell
 
 
 class Completion(NamedTuple):
@@ -54,4 +54,4 @@ def completion(shell: str, as_json: bool) -> None:
         return
     click.echo(report.script, nl=False)
     if sys.stdout.isatty():
-        click.echo(f"To install it, {report.install}", err=True)
+        tell(f"To install it, {report.install}", err=True)

@@ -12,7 +12,7 @@ from vstore import UsageError, VstoreError
 from vstore_cli.commands.snapshot import InOrder
 from vstore_cli.locate import config_file, find_store, open_store
 from vstore_cli.only_typed import ONLY_TYPED
-from vstore_cli.output import echo_json, json_option, shown, table
+from vstore_cli.output import echo_json, json_option, shown, table, tell
 from vstore_cli.pager import paged
 from vstore_cli.settings import KEEPERS, KEPT, converted, every_command, options_of, settings, unknown_variables
 
@@ -120,10 +120,11 @@ def list_(words: tuple[str, ...], origin: bool, as_json: bool) -> None:
         if origin and report.there:
             click.echo(f"file: {shown(file or '')}")
         table(
-            [["option", "value", *(["origin"] if origin else [])], *(_cells(row, origin, file or "") for row in some)]
+            [["option", "value", *(["origin"] if origin else [])], *(_cells(row, origin, file or "") for row in some)],
+            heading=True,
         )
     for name in report.unknown:
-        click.echo(f"Note: the environment variable {shown(name)} sets nothing", err=True)
+        tell(f"Note: the environment variable {shown(name)} sets nothing", err=True)
 
 
 def _cells(row: Row, origin: bool, file: str) -> list[str]:
@@ -176,7 +177,7 @@ def _kept() -> dict[str, Any]:
         with open_store() as store:
             return dict(store.folder_options())
     except VstoreError as err:
-        click.echo(f"Note: what folders keep is not listed: {shown(err.message)}", err=True)
+        tell(f"Note: what folders keep is not listed: {shown(err.message)}", err=True)
         return {}
 
 
@@ -211,4 +212,4 @@ def path(as_json: bool) -> None:
         return
     click.echo(shown(report.file))
     if not report.there:
-        click.echo("There is no such file yet; all options have their defaults.", err=True)
+        tell("There is no such file yet; all options have their defaults.", err=True)

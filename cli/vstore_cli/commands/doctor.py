@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from vstore_cli.locate import find_store, user_words
-from vstore_cli.output import echo_json, json_option, say, shown
+from vstore_cli.output import echo_json, json_option, say, shown, tell
 
 _MARKS = {"ok": "ok     ", "note": "note   ", "trouble": "TROUBLE"}
+_INDENT = 9  # cells before what is said
 
 
 @click.command()
@@ -29,7 +30,7 @@ def doctor(as_json: bool) -> int:
         echo_json(report)
         return 0 if report.ok else 1
     for finding in report.findings:
-        click.echo(f"{_MARKS[finding.state]}  {shown(finding.name)}: {shown(finding.what)}")
+        tell(f"{_MARKS[finding.state]}  {shown(finding.name)}: {shown(finding.what)}", hang=_INDENT)
         if finding.fix:
-            say(f"         {shown(finding.fix)}")
+            say(f"{' ' * _INDENT}{shown(finding.fix)}", hang=_INDENT)
     return 0 if report.ok else 1

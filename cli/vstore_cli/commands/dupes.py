@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from vstore_cli.locate import open_store
-from vstore_cli.output import count, echo_json, json_option, placed, size
+from vstore_cli.output import count, echo_json, json_option, placed, size, tell, tell_path
 from vstore_cli.progress import progress, progress_option
 
 if TYPE_CHECKING:
@@ -70,21 +70,21 @@ def dupes(
         _show(group, report.where)
     if report.groups:
         extra = count(sum(len(group.paths) - 1 for group in report.groups), "copy", "copies")
-        click.echo(f"{count(len(report.groups), 'group')}, {extra}, {size(report.wasted)} wasted")
+        tell(f"{count(len(report.groups), 'group')}, {extra}, {size(report.wasted)} wasted")
     elif near is None:
-        click.echo(f"{report.snapshot} holds no identical pictures.")
+        tell(f"{report.snapshot} holds no identical pictures.")
     else:
-        click.echo(f"{report.snapshot} holds no pictures that look alike (score {report.near:g} or more).")
+        tell(f"{report.snapshot} holds no pictures that look alike (score {report.near:g} or more).")
     if report.flat:
-        click.echo(f"{count(report.flat, 'flat picture')} (one colour) left out of pictures that look alike")
+        tell(f"{count(report.flat, 'flat picture')} (one colour) left out of pictures that look alike")
 
 
 def _show(group: Group, where: Files) -> None:
     if group.pictures:
-        click.echo(f"{count(len(group.paths), 'file')} that look alike")
+        tell(f"{count(len(group.paths), 'file')} that look alike")
     else:
-        click.echo(f"{len(group.paths)} × {size(group.size) if group.size is not None else 'unknown size'}")
+        tell(f"{len(group.paths)} × {size(group.size) if group.size is not None else 'unknown size'}")
     scores = {path: f"{picture.score:.3f}  " for picture in group.pictures for path in picture.paths}
     for path in group.paths:
         trouble = f"  ({group.troubles[path]})" if path in group.troubles else ""
-        click.echo(f"  {scores.get(path, '')}{placed(path, where)}{trouble}")
+        tell_path(placed(path, where), trouble, before=f"  {scores.get(path, '')}")

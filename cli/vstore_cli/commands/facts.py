@@ -10,7 +10,7 @@ import click
 from vstore_cli.again import going_on, typed_again
 from vstore_cli.interrupts import stopping
 from vstore_cli.locate import open_store, open_to_change
-from vstore_cli.output import count, duration, echo_json, json_option, number, placed, say, shown
+from vstore_cli.output import count, duration, echo_json, json_option, number, placed, say, shown, tell, tell_path
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.sync_report import print_truncated
 
@@ -81,11 +81,11 @@ def _show(report: FactsReport, *, fill: bool, quiet: bool, as_json: bool) -> int
         if not quiet:
             _print(report, fill=fill)
         for one in report.failed[:FAILURES]:
-            click.echo(f"  {placed(one.path, report.where)}: {shown(one.reason)}", err=True)
+            tell_path(placed(one.path, report.where), f": {shown(one.reason)}", err=True)
         if len(report.failed) > FAILURES:
-            click.echo(f"  and {number(len(report.failed) - FAILURES)} more; --json lists all", err=True)
+            tell(f"  and {number(len(report.failed) - FAILURES)} more; --json lists all", err=True)
     if report.interrupted:
-        click.echo(f"Interrupted: finished work is saved; continue with: {typed_again()}", err=True)
+        tell(f"Interrupted: finished work is saved; continue with: {typed_again()}", err=True)
         return 130
     return 3 if report.failed else 0
 
@@ -95,15 +95,15 @@ def _print(report: FactsReport, *, fill: bool) -> None:
         say("There is no snapshot yet; make the first one with: vstore sync PATH")
         return
     if report.filled:
-        click.echo(f"Filled in {count(report.filled, 'pixel digest')} in {duration(report.seconds)}.")
+        tell(f"Filled in {count(report.filled, 'pixel digest')} in {duration(report.seconds)}.")
     if report.unread:
-        click.echo(f"Passed over {count(report.unread, 'picture')}: their files are missing, or have changed.")
+        tell(f"Passed over {count(report.unread, 'picture')}: their files are missing, or have changed.")
     print_truncated(report.truncated, f"{report.snapshot} holds", report.where)
     where = f"{report.snapshot} in the space {shown(report.space_name or '')}"
     if report.prepare is not None:
         where += f" (preparation {report.prepare})"
     if not report.without_pixels:
-        click.echo(f"All {count(report.images, 'picture')} of {where} have a pixel digest.")
+        tell(f"All {count(report.images, 'picture')} of {where} have a pixel digest.")
         return
     have = "has" if report.without_pixels == 1 else "have"
     say(

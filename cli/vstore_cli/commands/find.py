@@ -9,8 +9,9 @@ import click
 from vstore import UsageError
 from vstore_cli.listing import Form, echo_document, echo_lines, listing_options
 from vstore_cli.locate import open_store
-from vstore_cli.output import json_option, placed, say, shown
+from vstore_cli.output import json_option, placed, shown, tell
 from vstore_cli.pager import paged
+from vstore_cli.suggestions import typed
 
 if TYPE_CHECKING:
     from vstore import FindReport
@@ -67,5 +68,4 @@ def _say_none(report: FindReport, glob: str, *, all: bool, ignore_case: bool) ->
     elif not all:
         words = ["--all", *(["-i"] if ignore_case else []), *(["--"] if glob.startswith("-") else []), shown(glob)]
         meant = f" To look in all snapshots: vstore find {shlex.join(words)}"
-    click.echo(f"No picture {held} has a name that matches {shown(glob)}.", err=True, nl=False)
-    say(meant, err=True)
+    tell(f"No picture {held} has a name that matches {shown(glob)}.{typed(meant)}", err=True)

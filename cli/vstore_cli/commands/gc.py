@@ -6,7 +6,7 @@ import click
 
 from vstore_cli.again import going_on
 from vstore_cli.locate import open_to_change
-from vstore_cli.output import count, echo_json, json_option, size
+from vstore_cli.output import count, echo_json, json_option, size, tell
 from vstore_cli.progress import progress, progress_option
 
 _STOPPED = "interrupted; everything that is in use is there"
@@ -35,18 +35,18 @@ def gc(dry_run: bool, drop_unnamed: bool, wait: bool, quiet: bool, as_json: bool
     if as_json:
         echo_json(report)
         return
-    click.echo(
+    tell(
         f"{'Would free' if dry_run else 'Freed'} {size(report.bytes)}: {count(report.vectors, 'vector')}, "
         f"{count(report.snapshots, 'forgotten snapshot')}, {count(report.records, 'record')}, "
         f"{count(report.unlisted, 'file')} that no record lists"
     )
     if report.rewritten:
-        click.echo(
+        tell(
             f"{'Would rewrite' if dry_run else 'Rewrote'} {count(report.segments + report.packs, 'file')} as "
             f"{report.rewritten}, without unused data"
         )
     if report.unnamed:
-        click.echo(
+        tell(
             f"{'Would keep' if dry_run else 'Kept'} {count(report.unnamed, 'unused vector')} "
             "(younger than 14 days, or in a file that is still in use)"
         )

@@ -11,7 +11,7 @@ from vstore_cli.again import typed_again
 from vstore_cli.interrupts import saying, stopping
 from vstore_cli.locate import find_store, new_folder, say_store, user_words
 from vstore_cli.models import model_options
-from vstore_cli.output import count, duration, echo_json, json_option, number, openable, say, shown, table
+from vstore_cli.output import count, duration, echo_json, json_option, number, openable, say, shown, table, tell
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.units import Size
 
@@ -136,7 +136,7 @@ def _print_waiting(report: ImportReport) -> None:
     waiting = report.waiting()
     if not waiting:
         return
-    click.echo("waiting for their pictures:")
+    tell("waiting for their pictures:")
     rows = [["", "rows", "why", "first"]]
     for some in waiting:
         may_be = some.why in _MAY_BE  # else the file is the row's own: nothing is suggested
@@ -146,7 +146,7 @@ def _print_waiting(report: ImportReport) -> None:
         ]
         more = ", …" if some.rows > len(names) else ""
         rows.append(["", number(some.rows), _WHY[some.why], ", ".join(names) + more])
-    table(rows, right=(1,), drop=())
+    table(rows, right=(1,), heading=True)
 
 
 def _print_fields(report: ImportReport) -> None:
@@ -156,12 +156,12 @@ def _print_fields(report: ImportReport) -> None:
         more = f" and {number(len(names) - NAMED)} more" if len(names) > NAMED else ""
         would = "would be kept" if report.dry_run else "kept"
         as_what = "as a field" if len(names) == 1 else "as fields"
-        click.echo(f"{count(len(names), 'column')} {would} {as_what}: {', '.join(names[:NAMED])}{more}")
+        tell(f"{count(len(names), 'column')} {would} {as_what}: {', '.join(names[:NAMED])}{more}")
     for left in report.fields_left[:NAMED]:
         where = f"{count(left.values, 'value')}, the first of entry {left.first}"
-        click.echo(f"not kept as a field: {_short(left.name)}, {left.why} ({where})")
+        tell(f"not kept as a field: {_short(left.name)}, {left.why} ({where})")
     if len(report.fields_left) > NAMED:
-        click.echo(f"and {number(len(report.fields_left) - NAMED)} more that are not kept; --json lists all")
+        tell(f"and {number(len(report.fields_left) - NAMED)} more that are not kept; --json lists all")
 
 
 def _print(report: ImportReport, folder: Path) -> None:
@@ -169,37 +169,35 @@ def _print(report: ImportReport, folder: Path) -> None:
 
     counts = report.counts()
     width = max(len(number(amount)) for amount in counts.values())
-    click.echo(f"{count(report.rows, 'row')} of {report.dim} numbers from {shown(report.vectors_from)}")
+    tell(f"{count(report.rows, 'row')} of {report.dim} numbers from {shown(report.vectors_from)}")
     for state, words in _WORDS:
         if counts[state]:
-            click.echo(f"  {number(counts[state]).rjust(width)}  {words}")
+            tell(f"  {number(counts[state]).rjust(width)}  {words}")
     _print_fields(report)
     for note in report.notes:
         say(f"note: {shown(note)}")
     for state, words in _WORDS[1:]:
         rows = report.of(state)
         if rows:
-            click.echo(f"{words}:")
+            tell(f"{words}:")
         for row in rows[:NAMED]:
             named = len(row.files) > 1 or row.why in ("name_only", "near_name")
             files = f": {', '.join(_file(report, file) for file in row.files[:3])}" if named else ""
-            click.echo(f"  row {row.row} {_short(row.path)}: {shown(row.reason)}{files}")
+            tell(f"  row {row.row} {_short(row.path)}: {shown(row.reason)}{files}")
         if len(rows) > NAMED:
-            click.echo(f"  and {number(len(rows) - NAMED)} more; --report FILE lists all")
+            tell(f"  and {number(len(rows) - NAMED)} more; --report FILE lists all")
     _print_waiting(report)
     how = f"{number(report.kept_bits)} unchanged, {number(report.normalised)} normalised"
     added = f"{count(report.added, 'vector')} ({how})"
     if report.dry_run:
         first = "" if Store.exists(folder) else f"make the store {shown(str(folder))}, and "
-        click.echo(f"An import would {first}add {added} to the space {shown(report.space_name)}.")
+        tell(f"An import would {first}add {added} to the space {shown(report.space_name)}.")
         return
     if report.created_store:
-        click.echo(f"Made the store {shown(str(folder))}")
+        tell(f"Made the store {shown(str(folder))}")
     if report.snapshot is not None:
-        click.echo(f"Wrote snapshot {report.snapshot}; it is current.")
-    click.echo(
-        f"Added {added} to the space {shown(report.space_name)} ({report.status}) in {duration(report.seconds)}."
-    )
+        tell(f"Wrote snapshot {report.snapshot}; it is current.")
+    tell(f"Added {added} to the space {shown(report.space_name)} ({report.status}) in {duration(report.seconds)}.")
     if report.import_id is not None:
         say(
             f"Set aside {count(report.left, 'row')} without a picture. When the pictures are there, run: "

@@ -8,7 +8,7 @@ import click
 
 from vstore_cli.locate import new_folder, saying_that_no_store_was_made, user_words
 from vstore_cli.models import device_option, model_options, offline_option, printing
-from vstore_cli.output import echo_json, json_option, shown
+from vstore_cli.output import echo_json, json_option, shown, tell
 from vstore_cli.progress import progress, progress_option
 
 
@@ -55,4 +55,4 @@ def init(hash: str, store_dtype: str, quiet: bool, as_json: bool, **words: Any) 
     if as_json:
         echo_json(report)
     else:
-        click.echo(f"Made the store {shown(report.store)} ({report.hash}, {report.dtype}, space {report.space_name})")
+        tell(f"Made the store {shown(report.store)} ({report.hash}, {report.dtype}, space {report.space_name})")

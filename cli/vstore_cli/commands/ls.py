@@ -6,7 +6,7 @@ import click
 
 from vstore_cli.listing import Form, echo_document, echo_lines, listing_options
 from vstore_cli.locate import open_store
-from vstore_cli.output import json_option, shown
+from vstore_cli.output import json_option, shown, tell
 from vstore_cli.pager import paged
 
 
@@ -65,7 +65,7 @@ def ls(
         with paged(as_json=form.null):
             count = echo_lines(report.entries, form)
     if count == 0:
-        click.echo(_none(report.snapshot, new_since, space_missing), err=True)
+        tell(_none(report.snapshot, new_since, space_missing), err=True)
 
 
 def _none(snapshot: str | None, since: str | None, space: str | None) -> str:

@@ -6,7 +6,7 @@ import click
 
 from vstore_cli.again import going_on
 from vstore_cli.locate import open_to_change
-from vstore_cli.output import echo_json, json_option
+from vstore_cli.output import echo_json, json_option, tell
 from vstore_cli.progress import progress, progress_option
 
 
@@ -34,17 +34,17 @@ def migrate(dry_run: bool, wait: bool, quiet: bool, as_json: bool) -> None:
         echo_json(report)
         return
     if not report.steps:
-        click.echo(f"Nothing to do: the store has format {report.format}, the newest.")
+        tell(f"Nothing to do: the store has format {report.format}, the newest.")
         return
-    click.echo(
+    tell(
         f"Would upgrade the store to format {report.newest}, and write:"
         if dry_run
         else f"The store now has format {report.format}. Written:"
     )
     for step in report.steps:
-        click.echo(f"  {step}")
+        tell(f"  {step}")
     begun = report.format == report.newest  # FORMAT is written: by this run, or by one that was interrupted
-    click.echo(
+    tell(
         f"Older versions of vstore {'now' if begun else 'would then'} refuse the store, and earlier operations "
         f"{'could' if dry_run else 'can'} no longer be undone."
     )

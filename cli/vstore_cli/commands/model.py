@@ -17,8 +17,9 @@ from vstore_cli.groups import Commands
 from vstore_cli.interrupts import ending
 from vstore_cli.locate import cache, open_store, open_to_change
 from vstore_cli.models import device_option, model_options, note, offline_option, printing
-from vstore_cli.output import count, echo_json, json_option, number, say, shown, size, table
+from vstore_cli.output import count, echo_json, json_option, number, say, shown, size, table, tell, width_of
 from vstore_cli.progress import progress, progress_option
+from vstore_cli.styles import styled
 
 _LINE = 80  # letters of a list that is one line
 
@@ -67,7 +68,7 @@ def model_list(as_json: bool) -> None:
                 where,
             ]
         )
-    table(lines, right=(2, 3), drop=(5, 2, 4, 6))
+    table(lines, right=(2, 3), drop=(5, 2, 4, 6), heading=True, colours={0: "current"})
 
 
 @model.command("show", short_help="Show all that decides the vectors of a space.")
@@ -86,12 +87,12 @@ def model_show(space: str, as_json: bool) -> None:
         echo_json(detail)
         return
     row = detail.row
-    click.echo(f"{row.space_name}  {row.space}")
-    click.echo(f"  {row.status}, {count(row.rows, 'vector')} of {number(row.dim)} numbers")
+    tell(f"{row.space_name}  {row.space}")
+    tell(f"  {row.status}, {count(row.rows, 'vector')} of {number(row.dim)} numbers")
     if detail.short_side is not None:
-        click.echo(f"  pictures are shrunk to {number(detail.short_side)} pixels on the shorter side")
+        tell(f"  pictures are shrunk to {number(detail.short_side)} pixels on the shorter side")
     elif detail.max_side is not None and detail.model_side is not None:
-        click.echo(
+        tell(
             f"  pictures are shrunk to {number(detail.max_side)} pixels on the longer side; the model sees up to "
             f"{number(detail.model_side)} x {number(detail.model_side)}"
         )
@@ -103,7 +104,7 @@ def model_show(space: str, as_json: bool) -> None:
     for heading, values in (("where", detail.place), ("made with", detail.made_with), ("recipe", detail.recipe)):
         if values:
             for line in _outline(heading, values):
-                click.echo(f"  {line}")
+                tell(f"  {line}")
 
 
 def _outline(name: str, value: Any) -> Iterator[str]:
@@ -145,8 +146,9 @@ def model_recommend(as_json: bool) -> None:
     lines = [
         [row.name, row.purpose, size(row.bytes) if row.bytes else "none", number(row.dim), row.licence] for row in rows
     ]
-    for row, line in zip((None, *rows), columns([heading, *lines], right=(2, 3)), strict=True):
-        click.echo(line)
+    fitting = columns([heading, *lines], right=(2, 3), width=width_of(err=False), drop=(4, 3, 2), whole=(0, 1))
+    for row, line in zip((None, *rows), fitting, strict=True):
+        click.echo(line if row is not None else styled(line, "heading"))
         if row is not None and row.revision is not None:
             click.echo(f"  {row.model}@{row.revision}")
     say("Use one with: vstore init --model MODEL")
@@ -184,13 +186,13 @@ def model_add(name: str | None, quiet: bool, as_json: bool, **words: Any) -> Non
         echo_json(report)
         return
     if words["same_as"] is not None:
-        click.echo(f"The model of the space {report.space_name} is the same; its place is updated.")
+        tell(f"The model of the space {report.space_name} is the same; its place is updated.")
         for line in report.notes:
-            click.echo(f"  {line}")
+            tell(f"  {line}")
     elif report.known:
-        click.echo(f"The space {report.space_name} already exists; the place of its model is updated.")
+        tell(f"The space {report.space_name} already exists; the place of its model is updated.")
     else:
-        click.echo(f"Added the space {report.space_name} ({number(report.dim)} numbers per picture).")
+        tell(f"Added the space {report.space_name} ({number(report.dim)} numbers per picture).")
         say(f"Fill it with: {report.next}")
 
 
@@ -220,13 +222,13 @@ def model_convert(name: str, quiet: bool, as_json: bool, **options: Any) -> None
         echo_json(report)
         return
     if report.known:
-        click.echo(f"Converted before: {shown(report.output)}")
+        tell(f"Converted before: {shown(report.output)}")
     else:
-        click.echo(f"Converted {count(len(report.files), 'file')} into {shown(report.output)}")
+        tell(f"Converted {count(len(report.files), 'file')} into {shown(report.output)}")
     for file in report.files:
-        click.echo(f"  {shown(file.source)} ({count(file.tensors, 'tensor')}) -> {shown(file.target)}")
-        click.echo(f"    sha256 of the source: {file.sha256}")
-    click.echo("Trusted: torch's reader for weights alone, which runs nothing of a file, and the numbers in the file.")
+        tell(f"  {shown(file.source)} ({count(file.tensors, 'tensor')}) -> {shown(file.target)}")
+        tell(f"    sha256 of the source: {file.sha256}")
+    tell("Trusted: torch's reader for weights alone, which runs nothing of a file, and the numbers in the file.")
     words = f"--{'adapter' if report.adapter else 'model'} {shlex.quote(report.output)}"
     say(f"Use it with: vstore init {words}")
     say(f"or, in a store that exists: vstore model add NAME {words}")
@@ -255,11 +257,11 @@ def model_allow(space: str | None, trust_remote_code: bool, as_json: bool) -> No
         return
     name = shown(report.space_name)
     if not report.allowed:
-        click.echo(f"The space {name} needs nothing to be allowed.")
+        tell(f"The space {name} needs nothing to be allowed.")
         return
-    click.echo(f"{'Allowed before' if report.known else 'Allowed'} for the space {name}:")
+    tell(f"{'Allowed before' if report.known else 'Allowed'} for the space {name}:")
     for line in report.allowed:
-        click.echo(f"  {shown(line)}")
+        tell(f"  {shown(line)}")
     say(f"Take it back by removing its files in {shown(report.kept_in or '')}")
 
 
@@ -279,7 +281,7 @@ def model_use(space: str, message: str, as_json: bool) -> None:
     if as_json:
         echo_json(report)
     elif report.snapshot is None:
-        click.echo(f"{report.current} is already in the space {report.space_name}.")
+        tell(f"{report.current} is already in the space {report.space_name}.")
     else:
         say(f"Wrote snapshot {report.snapshot} in the space {report.space_name}; go back with: vstore undo")
 
@@ -321,7 +323,7 @@ def model_serve(space: str | None, quiet: bool, as_json: bool, **options: Any) -
         echo_json(report)
     else:
         searches = count(report.searches, "search", "searches")
-        click.echo(f"Ended. {searches} used the model of the space {report.space_name}.")
+        tell(f"Ended. {searches} used the model of the space {report.space_name}.")
 
 
 @model.command("drop", short_help="Drop a space that no snapshot uses.")
@@ -342,4 +344,4 @@ def model_drop(space: str, dry_run: bool, wait: bool, as_json: bool) -> None:
         echo_json(report)
     else:
         what = "Would drop" if report.dry_run else "Dropped"
-        click.echo(f"{what} the space {report.space_name} with {count(report.rows, 'vector')}.")
+        tell(f"{what} the space {report.space_name} with {count(report.rows, 'vector')}.")

@@ -9,7 +9,7 @@ import click
 from vstore_cli.again import going_on
 from vstore_cli.locate import find_store, no_store, refuse_network, say_store, user_words
 from vstore_cli.models import device_option, offline_option
-from vstore_cli.output import count, echo_json, json_option, placed, say, shown
+from vstore_cli.output import count, echo_json, json_option, placed, say, shown, tell, tell_path
 from vstore_cli.progress import progress, progress_option
 
 
@@ -52,19 +52,19 @@ def repair(dry_run: bool, quiet: bool, as_json: bool, **options: Any) -> int:
         echo_json(report)
         return code
     if dry_run and report.done:
-        click.echo("A repair would report:")
+        tell("A repair would report:")
     for line in report.done:
         say(("  " if dry_run else "") + shown(line))
     for loss in report.degraded:
-        click.echo(f"{'WOULD LOSE' if dry_run else 'LOST'} {count(loss.lost, 'path')} of {loss.snapshot}", err=True)
+        tell(f"{'WOULD LOSE' if dry_run else 'LOST'} {count(loss.lost, 'path')} of {loss.snapshot}", err=True)
         for path in loss.paths:
-            click.echo(f"    {placed(path, report.where)}", err=True)
+            tell_path(placed(path, report.where), before="    ", err=True)
     for line in report.left:
         say(f"NOT REPAIRED {shown(line)}", err=True)
     if report.quarantined:
-        click.echo(f"{count(len(report.quarantined), 'damaged file')} in quarantine/: {', '.join(report.quarantined)}")
+        tell(f"{count(len(report.quarantined), 'damaged file')} in quarantine/: {', '.join(report.quarantined)}")
     if not report.done:
-        click.echo("Nothing to repair. Nothing was changed.")
+        tell("Nothing to repair. Nothing was changed.")
     elif not dry_run:
         say(f"Re-embedded {count(report.embedded, 'picture')}. Verify the store with: vstore check --read-data")
     return code

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vstore_cli.locate import open_store, open_to_change
-from vstore_cli.output import echo_json, json_option, local, say, shown, table
+from vstore_cli.output import echo_json, json_option, local, say, shown, table, tell
 from vstore_cli.pager import paged
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ def rollback(snap: str | None, hold: bool, release: bool, as_json: bool) -> None
         echo_json(report)
         return
     if report.op == "release":
-        click.echo("Syncing is allowed again." if report.changed else "Syncing was not held.")
+        tell("Syncing is allowed again." if report.changed else "Syncing was not held.")
         return
     if report.before == report.current:
-        click.echo(f"{report.current} is already current.")
+        tell(f"{report.current} is already current.")
     else:
-        click.echo(f"{report.current} is now current" + (f" (before: {report.before})." if report.before else "."))
+        tell(f"{report.current} is now current" + (f" (before: {report.before})." if report.before else "."))
     if report.hold:
         say("No picture was touched. Syncing is held until: vstore rollback --release")
     elif report.changed:
@@ -80,8 +80,8 @@ def _moved(report: MoveReport, what: str, as_json: bool) -> None:
     if as_json:
         echo_json(report)
         return
-    click.echo(f"{what}: {shown(local(report.about))}")
-    click.echo(f"{report.current} is current." if report.current else "No snapshot is current.")
+    tell(f"{what}: {shown(local(report.about))}")
+    tell(f"{report.current} is current." if report.current else "No snapshot is current.")
     _notes(report)
 
 
@@ -115,4 +115,4 @@ def log(limit: int | None, as_json: bool) -> None:
         about += " (undo ends here)" if row.number == end and row.op != "init" else ""
         lines.append([str(row.number), local(row.time), row.op, row.current or "", about.strip()])
     with paged():
-        table(lines, right=(0,), drop=(3, 0, 1), whole=(1, 2, 3))
+        table(lines, right=(0,), drop=(3, 0, 1), whole=(1, 2, 3), heading=True, colours={3: "snapshot"})

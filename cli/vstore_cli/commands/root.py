@@ -8,7 +8,7 @@ import click
 
 from vstore_cli.commands.snapshot import InOrder
 from vstore_cli.locate import open_store, open_to_change
-from vstore_cli.output import count, echo_json, json_option, number, say, shown, table
+from vstore_cli.output import count, echo_json, json_option, number, say, shown, table, tell
 from vstore_cli.pager import paged
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def list_(as_json: bool) -> None:
     lines = [["label", "place", "paths", "pictures", ""]]
     lines += [[shown(row.label), _place(row), number(row.paths), number(row.images), _about(row)] for row in rows]
     with paged():
-        table(lines, right=(2, 3), drop=(3, 2))
+        table(lines, right=(2, 3), drop=(3, 2), heading=True)
 
 
 def _place(row: RootRow) -> str:
@@ -102,9 +102,9 @@ def remove(root: str, message: str, dry_run: bool, wait: bool, as_json: bool) ->
     where = "" if report.place is None else f" ({shown(report.place)})"
     gone = f"{count(report.paths, 'path')}, {count(report.images, 'picture')}"
     if dry_run:
-        click.echo(f"Would take out {label}{where}: {gone}; {count(report.left, 'path')} would stay.")
+        tell(f"Would take out {label}{where}: {gone}; {count(report.left, 'path')} would stay.")
         return
-    click.echo(f"Took out {label}{where}: {gone}.")
+    tell(f"Took out {label}{where}: {gone}.")
     now = f"{report.snapshot} is current, with {count(report.left, 'path')}. " if report.snapshot else ""
     say(f"{now}No file was touched. Go back with: vstore undo")
 
@@ -132,8 +132,8 @@ def rename(old: str, new: str, message: str, dry_run: bool, wait: bool, as_json:
         return
     names = f"{shown(report.old)} ({shown(report.place)})", shown(report.label)
     if dry_run:
-        click.echo(f"Would call {names[0]} {names[1]}: {count(report.paths, 'path')}.")
+        tell(f"Would call {names[0]} {names[1]}: {count(report.paths, 'path')}.")
         return
-    click.echo(f"{names[0]} is called {names[1]} now: {count(report.paths, 'path')}.")
+    tell(f"{names[0]} is called {names[1]} now: {count(report.paths, 'path')}.")
     now = f"{report.snapshot} is current. " if report.snapshot else ""
     say(f"{now}Go back with: vstore undo")

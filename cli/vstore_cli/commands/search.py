@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from vstore import UsageError
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, offline_option
-from vstore_cli.output import echo_json, json_option, openable, shown, table, write_raw
+from vstore_cli.output import echo_json, json_option, openable, shown, table, tell, write_raw
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.query import Part, parse
 
@@ -100,7 +100,7 @@ def search(
 
     def show(report: SearchReport) -> None:
         for one in report.notes:
-            click.echo(f"Note: {shown(one)}", err=True)
+            tell(f"Note: {shown(one)}", err=True)
         if as_json:
             echo_json(report)
         elif null or paths_only:
@@ -108,7 +108,7 @@ def search(
         else:
             _print(report)
         if report.flat_query:
-            click.echo(_FLAT, err=True)
+            tell(_FLAT, err=True)
 
     near = [] if options["under"] is None else [options["under"]]
     files = [os.fsdecode(part.image) if part.image is not None else part.text or "" for part in parts]
@@ -166,14 +166,15 @@ def _print_paths(report: SearchReport, null: bool) -> None:
 
 
 def _print(report: SearchReport) -> None:
-    rows = []
+    rows, firsts = [], []
     for hit in report.hits:
         # Nobody looks into folders that a stranger's store may have chosen: their files are believed to be there.
         there = [f for f in hit.files if f is not None and (f in hit.unnamed or os.path.exists(f))]
         first = shown(openable(there[0])) if there else f"{shown(hit.paths[0])}  (no longer there)"
+        firsts.append(first)
         more = len(hit.paths) - 1
         words = [f"and {more} more"] * (more > 0) + ["one colour"] * hit.flat
         rows.append([f"{hit.score:.3f}", first + (f"  ({', '.join(words)})" if words else "")])
-    table(rows, right=(0,))
+    table(rows, right=(0,), colours={0: "score"}, unbroken=firsts)
     if not rows:
-        click.echo(f"No picture of {report.snapshot} matches.", err=True)
+        tell(f"No picture of {report.snapshot} matches.", err=True)

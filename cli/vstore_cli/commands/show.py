@@ -48,13 +48,19 @@ def show(picture: str, at: str | None, no_neighbours: bool, as_json: bool) -> No
     if as_json:
         echo_json(report)
         return
-    table(_rows(report))
+    rows, paths = _rows(report)
+    table(rows, unbroken=paths)
     if report.next:
         say(f"{report.next[0].upper()}{report.next[1:]}", err=True)
 
 
-def _rows(report: ShowReport) -> list[list[str]]:
+def _rows(report: ShowReport) -> tuple[list[list[str]], list[str]]:
+    """Give the rows of a report, and the paths in them."""
     rows = [["picture", shown(report.path)]] if report.path is not None else []
+    path_of = nearer()
+    found = [(one.file, one.path) for one in report.names[:_NAMES]]
+    found += [(one.file, one.path) for one in report.neighbours or ()]
+    paths = [shown(path_of(*one)) for one in found]
     rows.append(["key", report.key.hex()])
     status = _STATUS[report.status]
     if status:
@@ -71,9 +77,8 @@ def _rows(report: ShowReport) -> list[list[str]]:
     if report.cut is not None:
         rows.append(["cut", f"{number(report.cut[0])} of {count(report.cut[1], 'line')}: the file is cut"])
     rows += [[f"field {shown(name)}", shown(str(value))] for name, value in report.fields.items()]
-    path_of = nearer()
     like = [f"{one.score:.3f}  {shown(path_of(one.file, one.path))}" for one in report.neighbours or ()]
-    return rows + _labelled("similar", like)
+    return rows + _labelled("similar", like), [*paths, *(row[1] for row in rows if row[0] == "picture")]
 
 
 def _names(report: ShowReport) -> list[str]:

@@ -10,7 +10,19 @@ import click
 from vstore_cli.commands.export import FORMATS
 from vstore_cli.groups import Commands
 from vstore_cli.locate import open_store, open_to_change
-from vstore_cli.output import count, echo_json, json_option, local, number, placed_if_there, say, shown, size, table
+from vstore_cli.output import (
+    count,
+    echo_json,
+    json_option,
+    local,
+    number,
+    placed_if_there,
+    say,
+    shown,
+    size,
+    table,
+    tell,
+)
 from vstore_cli.pager import paged
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.styles import styled
@@ -78,7 +90,8 @@ def list_(as_json: bool) -> None:
             ]
         )
     with paged():
-        table(lines, right=(4, 5), drop=(2, 5, 6, 4, 3), whole=(1, 2, 3))
+        colours = {0: "current", 1: "snapshot"}
+        table(lines, right=(4, 5), drop=(2, 5, 6, 4, 3), whole=(1, 2, 3), heading=True, colours=colours)
 
 
 def _flags(row: SnapshotRow) -> list[str]:
@@ -145,7 +158,7 @@ def diff(a: str, b: str, stat: bool, only: tuple[str, ...], under: str | None, a
         echo_json(report)
         return
     if not report.same_space:
-        click.echo(f"{report.before} and {report.after} are in different embedding spaces.", err=True)
+        tell(f"{report.before} and {report.after} are in different embedding spaces.", err=True)
     with paged():
         _print_diff(report)
 
@@ -162,7 +175,7 @@ def _print_diff(report: DiffReport) -> None:
         pairs = [[placed_if_there(path, report.where) for path in pair] for pair in report.renamed]
         _lines("renamed", [" -> ".join(pair) for pair in pairs])
     found = [f"{number(len(getattr(report, kind)))} {kind}" for kind in _SIGNS if getattr(report, kind)]
-    click.echo(f"{report.before} -> {report.after}: " + (", ".join(found) or "the same pictures under the same paths"))
+    tell(f"{report.before} -> {report.after}: " + (", ".join(found) or "the same pictures under the same paths"))
 
 
 def _print_stat(folders: Sequence[FolderDiff]) -> None:
@@ -174,7 +187,7 @@ def _print_stat(folders: Sequence[FolderDiff]) -> None:
         cells = [f"{_SIGNS[kind]} {number(count)}" if count else "" for kind, count in zip(kinds, counts, strict=True)]
         is_gone = folder.removed == sum(counts)
         rows.append([*cells, f"{shown(folder.folder)}/", ("(gone)" if is_gone else "(new)") if folder.whole else ""])
-    table(rows, right=range(len(kinds)), drop=(len(kinds) + 1,))
+    table(rows, right=range(len(kinds)), drop=(len(kinds) + 1,), colours=dict(enumerate(kinds)))
 
 
 def _lines(kind: str, texts: Sequence[str]) -> None:
@@ -198,7 +211,7 @@ def tag(snap: str, name: str, as_json: bool) -> None:
     if as_json:
         echo_json(report)
     else:
-        click.echo(f"{report.snapshot} is tagged {report.tag}")
+        tell(f"{report.snapshot} is tagged {report.tag}")
 
 
 @snapshot.command()
@@ -216,7 +229,7 @@ def untag(name: str, as_json: bool) -> None:
     if as_json:
         echo_json(report)
     else:
-        click.echo(f"Removed the tag {report.tag}")
+        tell(f"Removed the tag {report.tag}")
 
 
 COUNT = click.IntRange(1)
@@ -264,12 +277,13 @@ def forget(snaps: tuple[str, ...], dry_run: bool, as_json: bool, **policy: Any) 
         ],
         drop=(2,),
         whole=(1, 2),
+        colours={1: "snapshot"},
     )
     would = "Would forget" if dry_run else "Forgot"
     if not report.forgotten:
-        click.echo("Nothing to forget.")
+        tell("Nothing to forget.")
         return
-    click.echo(f"{would} {count(len(report.forgotten), 'snapshot')}: {', '.join(report.forgotten)}")
+    tell(f"{would} {count(len(report.forgotten), 'snapshot')}: {', '.join(report.forgotten)}")
     say(f"vstore gc would free {size(report.gc_frees)}" + ("" if dry_run else "; vstore undo brings them back"))
 
 
@@ -298,6 +312,4 @@ def export(snap: str, out: str, format: str, quiet: bool, as_json: bool) -> None
     if as_json:
         echo_json(report)
     else:
-        click.echo(
-            f"Wrote {count(report.images, 'picture')} of {report.snapshot} to {shown(out)} ({size(report.bytes)})"
-        )
+        tell(f"Wrote {count(report.images, 'picture')} of {report.snapshot} to {shown(out)} ({size(report.bytes)})")

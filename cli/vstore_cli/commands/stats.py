@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vstore_cli.locate import open_store
-from vstore_cli.output import count, echo_json, json_option, number, say, shown, size, table
+from vstore_cli.output import count, echo_json, json_option, number, say, shown, size, table, tell
 
 if TYPE_CHECKING:
     from vstore import StatsReport
@@ -34,7 +34,7 @@ def stats(as_json: bool) -> None:
 
 
 def _print(report: StatsReport) -> None:
-    click.echo(
+    tell(
         f"{shown(report.store)}: {size(report.total)} (format {report.format}, hash {report.hash}, vectors "
         f"{report.dtype})"
     )
@@ -42,21 +42,21 @@ def _print(report: StatsReport) -> None:
     table([["", size(p.bytes), number(p.files), p.name] for p in parts], right=(1, 2))
     loose = sum(part.unlisted for part in parts)
     if loose:
-        click.echo(f"Of these, {size(loose)} are in files that no record lists: an interrupted run left them.")
+        tell(f"Of these, {size(loose)} are in files that no record lists: an interrupted run left them.")
     click.echo()
     spaces = [["space", "vectors", "in snapshots", "segments", "bytes"]]
     spaces += [[s.name, number(s.rows), number(s.named), number(s.segments), size(s.bytes)] for s in report.spaces]
-    table(spaces, right=(1, 2, 3, 4), drop=(3, 2))
+    table(spaces, right=(1, 2, 3, 4), drop=(3, 2), heading=True)
     if report.roots:
         click.echo()
         roots = [["folder", "place"]]
         for root in report.roots:
             about = "" if root.there else "  (not found)" if root.named else "  (not named at this machine)"
             roots.append([shown(root.label), shown(root.place) + about])
-        table(roots, drop=())
+        table(roots, heading=True)
     click.echo()
     plain = f"; a separate index for each would take {size(report.copies)}" if report.snapshots > 1 else ""
-    click.echo(f"{count(report.snapshots, 'snapshot')}, {count(report.images, 'vector')}, each stored once{plain}.")
+    tell(f"{count(report.snapshots, 'snapshot')}, {count(report.images, 'vector')}, each stored once{plain}.")
     if report.in_turn:
         say(_last_read(report))
     if not report.newest:

@@ -19,7 +19,7 @@ from vstore_cli.locate import (
     user_words,
 )
 from vstore_cli.models import MODEL_WORDS, batch_option, devices_option, model_options, note, offline_option
-from vstore_cli.output import json_option, say, shown
+from vstore_cli.output import json_option, say, shown, tell
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.sync_report import show
 from vstore_cli.units import Duration, Share, Size
@@ -147,7 +147,7 @@ def _run(
 
     def made(report: object) -> None:
         if not as_json and not quiet:
-            click.echo(f"Made the store {shown(str(folder))}")
+            tell(f"Made the store {shown(str(folder))}")
             if is_built_in:
                 say(_BUILT_IN)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vstore_cli.locate import config, find_store, no_store, store_at
-from vstore_cli.output import count, echo_json, json_option, say, shown
+from vstore_cli.output import count, echo_json, json_option, say, shown, tell
 
 if TYPE_CHECKING:
     from vstore import TrustReport
@@ -47,8 +47,8 @@ def trust(folder: str | None, remove: bool, list_only: bool, as_json: bool) -> N
         echo_json(report)
     elif list_only:
         for one in report.stores:
-            click.echo(f"{shown(one.store)}  of {shown(one.owner)}")
-        click.echo(f"You trust {count(len(report.stores), 'store')} of other users.", err=True)
+            tell(f"{shown(one.store)}  of {shown(one.owner)}")
+        tell(f"You trust {count(len(report.stores), 'store')} of other users.", err=True)
     else:
         _tell(report, remove=remove)
 
@@ -56,11 +56,9 @@ def trust(folder: str | None, remove: bool, list_only: bool, as_json: bool) -> N
 def _tell(report: TrustReport, *, remove: bool) -> None:
     store = shown(report.store or "")
     if report.own:
-        click.echo(f"The store {store} is your own: you may write into it as it is. Nothing was changed.")
+        tell(f"The store {store} is your own: you may write into it as it is. Nothing was changed.")
     elif remove:
-        click.echo(
-            f"You trust the store {store} no longer." if report.changed else f"You did not trust the store {store}."
-        )
+        tell(f"You trust the store {store} no longer." if report.changed else f"You did not trust the store {store}.")
     else:
-        click.echo(f"You trust the store {store} of {shown(report.owner)}{'' if report.changed else ', as before'}.")
+        tell(f"You trust the store {store} of {shown(report.owner)}{'' if report.changed else ', as before'}.")
         say(f"Take it back with: vstore trust --remove {quote(store)}")
