@@ -139,9 +139,9 @@ class Devices(click.types.StringParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         text = str(super().convert(value, param, ctx))
         if text != "auto":
-            from vstore.embed.model_words import device_words  # most commands name none
+            from vstore import Store  # most commands name none
 
-            device_words(text)
+            Store.devices(text)
         return text
 
 

@@ -891,6 +891,13 @@ class Store:
         return model_convert(name, place, revision=revision, cache=caches, note=notes, progress=progress)
 
     @staticmethod
+    def devices(words: str) -> tuple[str, ...]:
+        """List the devices that words such as `cuda:0,cuda:1` name; they need not exist. Raises: UsageError."""
+        from vstore.embed.model_words import device_words
+
+        return device_words(words)
+
+    @staticmethod
     def doctor(folder: AnyPath | None = None, **user: Unpack[UserWords]) -> DoctorReport:
         """Check the installation and suggest fixes.
 
