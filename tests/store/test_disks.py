@@ -92,7 +92,7 @@ def test_one_disk_of_four_that_is_not_mounted_stops_the_sync(four: World) -> Non
     swap(four, "disk0")
     text = refused(four)
     assert "pictures/disk0 is not the folder that it was" in text
-    assert f"its 25 pictures: {settled.pictures}/disk0/00000.bmp" in text
+    assert f"its 25 pictures: {four.pictures}/disk0/00000.bmp" in text
     assert "mount its disk" in text and "--allow-mass-delete" in text
     assert "pictures/disk0" in refused(four, four.pictures / "disk0")
     with pytest.raises(Refused, match="pictures/disk0 is not the folder"):
