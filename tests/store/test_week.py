@@ -57,7 +57,7 @@ def test_seven_syncs_of_less_than_a_third_are_stopped_at_the_half(settled: World
     unlink(settled, 1, first=150)
     text = refused(settled)
     assert "would remove 1 picture of 'pictures'; with those that went before, 151 of the 300 pictures" in text
-    assert "that it had in v1 would be gone: pictures/00000.bmp, " in text
+    assert f"that it had in v1 would be gone: {settled.pictures}/00000.bmp, " in text
     assert "vstore snapshot diff v1" in text and "--allow-mass-delete" in text
     with pytest.raises(Refused, match="151 of the 300"):
         settled.status()
