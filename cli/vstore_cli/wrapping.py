@@ -16,7 +16,7 @@ _PROSE = (
     "needs|or|ranks|reads|rebuilds|says|shows|takes|tells|to|tries|will|would|writes"
 )
 _COMMAND = (
-    r"(?:(?<=^)|(?<=[ (`]))(?:vstore|pip|python3?|hf|git|ulimit|chmod|sudo)"
+    r"(?:(?<=^)|(?<=[ (`]))(?:vstore|pip|python3? -m|hf|git|ulimit|chmod|sudo)"
     rf"(?:(?!\. | \(| (?:{_PROSE})(?![-\w]))[^;,)`])*"
 )
 _SCORED = r"-?\d\.\d{3}  [^ ]+"
