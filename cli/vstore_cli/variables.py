@@ -18,6 +18,7 @@ OF_OTHERS = {
     "LESS": "the options of less, where that is the pager",
     "TERM": "`dumb`, or not set: no pager, no colours",
     "NO_COLOR": "not empty: no colours",
+    "COLUMNS": "the width of the terminal, where that is to be another",
     "HF_HOME": "where models of the hub are kept; `~/.cache/huggingface` by default",
     "HF_HUB_CACHE": "the same, more exactly: `$HF_HOME/hub` by default",
     "TRANSFORMERS_CACHE": "an old name of it, which `vstore doctor` warns of",

@@ -188,9 +188,12 @@ class Stages:
 
     def put_down(self) -> None:
         """Put down what this thread has in hand."""
-        file = self._hands.pop(get_ident(), None)
-        if file is not None and self._watching is not None:
-            self._watching.put_down(file)
+        thread = get_ident()
+        file = self._hands.get(thread)
+        if file is not None:
+            if self._watching is not None:
+                self._watching.put_down(file)  # still at hand: what it wrote may be read by another thread just now
+            self._hands.pop(thread, None)
 
     def close(self) -> None:
         """End the current stage."""

@@ -26,6 +26,7 @@ from vstore.check.objects import Objects
 from vstore.disk import durable
 from vstore.disk.durable import Disk
 from vstore.errors import NothingToUndo, VstoreError
+from vstore.progress import Stages
 from vstore.repository.form import read_form
 from vstore.repository.newest import is_newest
 from vstore.repository.repository import Repository
@@ -94,7 +95,7 @@ def checked(folder: Path, *, deep: bool) -> None:
             return
         repo = store._repo
         findings = Findings()
-        objects = Objects(repo, repo.state, findings, read_whole=True)
+        objects = Objects(repo, repo.state, findings, read_whole=True, stages=Stages())
         objects.check_packs()
         objects.check_spaces()
         objects.check_segments()
