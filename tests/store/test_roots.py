@@ -549,3 +549,15 @@ def test_ranges_are_what_no_other_folder_had(two: World) -> None:
 
 def test_a_label_of_255_bytes_has_room(two: World) -> None:
     assert len(os.fsencode(Retired(b"", False, 1, 12).label("é" * 127 + "x"))) <= 255
+
+
+def test_a_plan_says_that_a_sync_writes_a_snapshot_for_the_labels_alone(settled: World) -> None:
+    settled.put({"1.png": 1})
+    settled.sync()
+    settled.store.root_rename("pictures", "photos")
+    assert settled.status().notes == ()
+    settled.store.rollback("v1")
+    (note,) = settled.status().notes
+    assert note == "v1 has older labels of folders: a sync writes a snapshot with those of today."
+    assert settled.all().snapshot == "v3"
+    assert settled.status().notes == () and settled.all().snapshot is None

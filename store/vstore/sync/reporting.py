@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.format.delta import CLASSES, EXAMPLES, classify
@@ -153,7 +153,14 @@ class Reporter:
         survey, tree, changes = outcome.survey, outcome.first, outcome.edits.changes
         moved = moved_roots.notes(self._repo, survey.targets, tree, changes, dry_run=dry_run)
         empty = emptied_notes.notes(survey, tree, changes, before, dry_run=dry_run)
-        return (*absent_parts.notes(survey, tree), *moved, *empty, *notes(survey, dry_run=dry_run))
+        labels = self._older_labels(outcome) if dry_run else ()
+        return (*absent_parts.notes(survey, tree), *moved, *empty, *labels, *notes(survey, dry_run=dry_run))
+
+    def _older_labels(self, outcome: Outcome) -> Iterator[str]:
+        """Say that a sync would write a snapshot for the labels alone: that in force has them from before a change."""
+        current = self._repo.state.current_snapshot
+        if current is not None and not outcome.absorbed and self._repo.manifest(current).tree != outcome.first.root:
+            yield f"{current.name} has older labels of folders: a sync writes a snapshot with those of today."
 
     def _size(self) -> tuple[int, int]:
         """Return the numbers of paths and pictures of the current snapshot."""
