@@ -13,6 +13,7 @@ from vstore import VstoreError
 # A command at the beginning, or after a space or a bracket: other characters belong to a path or a quoted prompt.
 _COMMAND = r"(?:(?<=^)|(?<=[ (`]))vstore (?P<words>[a-z]+(?: [a-z]+)?)(?P<rest>[^;,)`]*)"
 _WITHOUT_STORE = ("model recommend", "model convert", "trust")
+_TAKE_AWAY = {("snapshot", "forget"), ("snapshot", "untag"), ("root", "remove"), ("model", "drop")}
 _MESSAGES = ("next", "fix", "notes", "left")  # fields of reports
 
 
@@ -46,10 +47,18 @@ def typed(text: str) -> str:
 def corrected(err: VstoreError) -> str:
     """Put the whole command that was meant into the next step of an error about a mistyped name."""
     ctx = click.get_current_context(silent=True)
-    meant = None if err.instead is None or ctx is None else meant_command(ctx, *err.instead)
-    if err.instead is None or meant is None:
+    if err.instead is None or ctx is None or _takes_away(ctx):
+        return err.next_step
+    meant = meant_command(ctx, *err.instead)
+    if meant is None:
         return err.next_step
     return err.next_step.replace(f"did you mean {err.instead[1]}?", f"did you mean: {meant};", 1)
+
+
+def _takes_away(ctx: click.Context) -> bool:
+    """Tell whether the command takes away what it names: a guess at the name is no command to be typed unread."""
+    words = (ctx.find_object(dict) or {}).get("words", [])
+    return any(tuple(words[at : at + 2]) in _TAKE_AWAY for at in range(len(words)))
 
 
 def meant_command(ctx: click.Context, wanted: str, near: str) -> str | None:

@@ -696,7 +696,7 @@ class Store:
         return self._use(redo)
 
     def log(self, limit: int | None = None) -> list[LogRow]:
-        """List the operations, newest first."""
+        """List the operations, newest first. limit: of the newest alone. Raises: UsageError."""
         from vstore.versions.log import log
 
         return self._read(lambda repo: log(repo, limit))

@@ -128,22 +128,35 @@ def test_a_mistyped_value_gets_the_whole_command_where_a_few_are_allowed(picture
         ("snapshot show lates", 1, "vstore snapshot show latest"),
         ("snapshot show goood", 1, "vstore snapshot show good"),
         ("snapshot tag 1 new", 1, "vstore snapshot tag v1 new"),
-        ("snapshot forget 1", 1, "vstore snapshot forget v1"),
         ("snapshot export curent out.npz", 1, "vstore snapshot export current out.npz"),
         ("export out.npz --at=1", 1, "vstore export out.npz --at=v1"),
         ("dupes --at 1", 1, "vstore dupes --at v1"),
         ("search ./pictures/a.png --at 1 -k 3", 1, "vstore search ./pictures/a.png --at v1 -k 3"),
         ("search ./pictures/a.png --new-since curent", 1, "vstore search ./pictures/a.png --new-since current"),
-        ("snapshot untag goood", 2, "vstore snapshot untag good"),
         ("sync --space builtn-2", 2, "vstore sync --space builtin-2"),
         ("model show builtn-2", 2, "vstore model show builtin-2"),
-        ("model drop BUILTIN-2", 2, "vstore model drop builtin-2"),
     ],
 )
 def test_a_mistyped_name_gets_the_whole_command(pictures: Line, words: str, code: int, meant: str) -> None:
     pictures("snapshot", "tag", "v1", "good")
     assert f"did you mean: {meant}; " in pictures(*words.split(), code=code).err
     assert pictures(*words.split(), "--json", code=code).error["next"].startswith(f"did you mean: {meant} --json; ")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "name"),
+    [
+        ("snapshot forget 1", 1, "v1"),
+        ("--store .vstore snapshot forget 1", 1, "v1"),
+        ("snapshot untag goood", 2, "good"),
+        ("root remove picturs", 2, "pictures"),
+        ("model drop BUILTIN-2", 2, "builtin-2"),
+    ],
+)
+def test_a_command_that_takes_something_away_is_not_guessed(pictures: Line, words: str, code: int, name: str) -> None:
+    pictures("snapshot", "tag", "v1", "good")
+    err = pictures(*words.split(), code=code).err
+    assert f"did you mean {name}? " in err and "did you mean: " not in err
 
 
 def test_where_the_word_stands_twice_the_name_alone_is_said(pictures: Line) -> None:

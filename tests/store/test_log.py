@@ -11,6 +11,7 @@ import pytest
 from support.numbered import NumberedStore
 
 from vstore.disk.oplog import Oplog
+from vstore.errors import UsageError
 from vstore.versions.log import log
 from vstore.versions.moves import redo, rollback, undo
 from vstore.versions.show import snapshot_list
@@ -44,6 +45,8 @@ def test_the_log_tells_every_operation_and_which_are_undone(world: NumberedStore
     assert [row.number for row in rows] == list(range(8, 0, -1))
     assert log(world.repo, 3) == rows[:3]
     assert log(world.repo, 0) == []
+    with pytest.raises(UsageError, match="a log of -1 operations is none"):
+        log(world.repo, -1)
     assert rows[0].to_json()["op"] == "redo"
 
 

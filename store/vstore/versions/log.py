@@ -6,6 +6,7 @@ import sys
 from itertools import islice
 from typing import NamedTuple
 
+from vstore.errors import UsageError
 from vstore.format.canonical import Json
 from vstore.format.undo import BARRIERS
 from vstore.repository.history import history_of, lines_after
@@ -40,7 +41,13 @@ class LogRow(NamedTuple):
 
 
 def log(repo: Repository, limit: int | None = None) -> list[LogRow]:
-    """List the operations, newest first. limit: of the newest alone; no more is read than they need."""
+    """List the operations, newest first.
+
+    limit:  of the newest alone; no more is read than they need.
+    Raises: UsageError.
+    """
+    if limit is not None and limit < 0:
+        raise UsageError(f"a log of {limit} operations is none", "give 0 or more, or None for all")
     history = history_of(repo)
     rows = [LogRow(*line) for line in reversed(lines_after(repo, history, limit))][:limit]
     left = None if limit is None else min(limit - len(rows), sys.maxsize)
