@@ -25,10 +25,11 @@ from vstore_cli.typed_line import escaped, split
 if TYPE_CHECKING:
     from vstore import Names
 
+    Found = Iterator[CompletionItem[str]]  # click 8.4 knows no such type while it runs
+
 VARIABLE = "_VSTORE_COMPLETE"
 _LONGEST = 60  # characters of a message
 _MOST = 1_000  # names of a kind
-Found = Iterator[CompletionItem[str]]
 
 
 def answer(group: click.Group) -> None:
