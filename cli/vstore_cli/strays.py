@@ -64,7 +64,7 @@ class Strays:
 
 
 class Stderr:
-    """What stands in the place of `sys.stderr`: whole lines of libraries are strays, those of click are our own.
+    """A stand-in for `sys.stderr`: whole lines of libraries are strays, those of click are our own.
 
     half: a line that has not ended, such as a bar that a library draws.
     """
@@ -93,7 +93,7 @@ class Stderr:
 
 
 class Descriptor:
-    """What stands in the place of file descriptor 2: a file without a name, for what compiled code writes.
+    """A stand-in for file descriptor 2: a file without a name, for what compiled code writes.
 
     A file, not a pipe: nobody has to read it for the writer to go on.
     """

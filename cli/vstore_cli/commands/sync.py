@@ -139,11 +139,11 @@ def _run(
         refuse_network(folder)
 
     stop = Stop()
-    anew = typed_again()
+    first = typed_again()
 
     def interrupted() -> Interrupted:
         what = "stopped at once; every finished batch is saved" if stop.is_set() else "interrupted"
-        return Interrupted(what, f"continue with: {again if Store.exists(folder) else anew}")
+        return Interrupted(what, f"continue with: {again if Store.exists(folder) else first}")
 
     def made(report: object) -> None:
         if not as_json and not quiet:

@@ -103,7 +103,7 @@ def watch(paths: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) ->
 
 
 class _Said:
-    """What a watch has printed: a note of a sync that stays true is printed once."""
+    """The lines that a watch has printed: a note of a sync that stays true is printed once."""
 
     def __init__(self) -> None:
         self._notes: frozenset[str] = frozenset()

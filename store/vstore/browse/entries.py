@@ -80,7 +80,7 @@ class PathEntry(NamedTuple):
 
 class Entries(Iterable[PathEntry]):
     """The lines of a listing, in the order of their paths. They are read from the store as they are asked for, and
-    anew each time; nothing of them is kept."""
+    again each time; nothing is kept."""
 
     def __init__(self, begin: Callable[[], Iterator[PathEntry]]) -> None:
         self._begin = begin

@@ -1,4 +1,4 @@
-"""What the store knows of a picture by its key: facts, fields, vectors, and why it has none."""
+"""The record of a picture by its key: facts, fields, vectors, and why it has none."""
 
 from __future__ import annotations
 

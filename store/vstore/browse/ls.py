@@ -22,7 +22,7 @@ _MOST = 1024  # and later
 
 
 class LsReport(NamedTuple):
-    """What a snapshot holds.
+    """The entries of a snapshot.
 
     snapshot: its name; None for files that no sync could read: they are in none.
     entries:  the lines, read as they are asked for.

@@ -72,7 +72,7 @@ class SpaceOf(NamedTuple):
 
 @briefly
 class ShowReport(NamedTuple):
-    """What the store knows of a picture.
+    """The record of a picture.
 
     snapshot:   the snapshot that was looked in.
     status:     `here`; `changed` if the file that was named has other bytes now; `gone` if it is no longer there;

@@ -31,7 +31,7 @@ class SnapshotSpan(NamedTuple):
 
 
 class Held(Generic[T]):
-    """What the leaves of many trees hold of what is looked for, and the snapshots that have these leaves.
+    """The pictures looked for in the leaves of many trees, and the snapshots that have these leaves.
 
     snapshots: all that are kept: those of this store by number, then fetched ones.
     """

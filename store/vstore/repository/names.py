@@ -111,7 +111,7 @@ def _base(listing: Listing, name: str, past: Past, wanted: str) -> Snapshot:
 
 
 def _back(listing: Listing, values: Sequence[str | None], back: int, wanted: str) -> Snapshot:
-    """Find an earlier value of `current`. values: as many as there are, and no more than are needed."""
+    """Find an earlier value of `current`. values: newest first, as far back as it needs."""
     if back >= len(values) and any(listing.kept()):
         raise SnapshotNotFound(
             f"there is no {wanted}: of the values of `current`, {len(values)} are kept (gc deletes older ones)",

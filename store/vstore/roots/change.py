@@ -1,4 +1,4 @@
-"""What taking a folder out and renaming one have in common: both make a snapshot, undone as a sync is."""
+"""The common part of taking a folder out and renaming one: both make a snapshot, undone as a sync is."""
 
 from __future__ import annotations
 
