@@ -123,7 +123,7 @@ def test_what_names_no_snapshot_is_an_error_that_says_how_many_there_are(version
 
 
 def test_a_value_of_current_that_is_not_kept_is_an_error_that_says_how_many_are(versions: Repository) -> None:
-    with pytest.raises(SnapshotNotFound, match=r"there is no @\{5\}: .* 5 are kept") as raised:
+    with pytest.raises(SnapshotNotFound, match=r"there is no @\{5\}: `current` has had 5 values") as raised:
         versions.snapshot("@{5}")
     assert raised.value.next_step == "list them with: vstore snapshot list"
 
@@ -217,9 +217,9 @@ def test_a_forgotten_snapshot_has_no_name_any_more(versions: Repository) -> None
     for name in ("v3", "v4~1", "@{2}"):
         with pytest.raises(SnapshotNotFound):
             versions.snapshot(name)
-    with pytest.raises(SnapshotNotFound, match=r"v3 was forgotten \(this store has 3\); list them"):
+    with pytest.raises(SnapshotNotFound, match=r"v3 was forgotten \(this store has 3\); the nearest is v2; list them"):
         versions.snapshot("v3")
-    with pytest.raises(SnapshotNotFound, match=r"'@\{2\}' is v3, which was forgotten"):
+    with pytest.raises(SnapshotNotFound, match=r"'@\{2\}' leads to v3, which was forgotten"):
         versions.snapshot("@{2}")
     assert versions.snapshot("latest").name == "v4"
 
@@ -321,9 +321,57 @@ def test_dates_hold_after_a_gc_and_after_what_it_unlinked(dated: World, at: Call
         ("2026-11-21", "v1"),
     ):
         assert dated.repo.snapshot(name).name == found
-    assert dated.repo.snapshot("@{0}").name == "v2"
-    with pytest.raises(SnapshotNotFound):
-        dated.repo.snapshot("@{1}")  # gc ends what counts, not what was
+    values = {name: dated.repo.snapshot(name).name for name in ("@{0}", "@{1}", "@{2}", "@{3}")}
+    assert values == {"@{0}": "v2", "@{1}": "v1", "@{2}": "v2", "@{3}": "v1"}
+
+
+def test_earlier_values_of_current_are_the_same_after_a_gc(world: World) -> None:
+    for number in (1, 2, 3):
+        world.put({f"{number}.png": number})
+        world.sync()
+    world.store.rollback("v1")
+    world.store.snapshot_tag("v2", "good")
+    world.store.undo()  # of the tag: current stays
+    before = [world.repo.snapshot(f"@{{{back}}}").name for back in range(4)]
+    assert before == ["v1", "v3", "v2", "v1"]
+    world.store.gc()
+    assert [world.repo.snapshot(f"@{{{back}}}").name for back in range(4)] == before
+    with pytest.raises(SnapshotNotFound, match=r"no @\{4\}: `current` has had 4 values as far as the log tells"):
+        world.repo.snapshot("@{4}")
+    world.store.rollback("v2")
+    world.store.gc()
+    assert [world.repo.snapshot(f"@{{{back}}}").name for back in range(5)] == ["v2", *before]
+
+
+def test_a_removed_snapshot_says_what_removed_it_and_which_is_nearest(world: World, at: Callable[[str], None]) -> None:
+    at("2026-11-20 08:00")
+    for number in (1, 2, 3):
+        world.put({f"{number}.png": number})
+        world.sync()
+    at("2026-11-21 08:00")
+    world.store.snapshot_forget(["v2"])
+    at("2026-11-22 08:00")
+    world.store.gc()
+    world.store.gc()
+    how = "was forgotten at 2026-11-21T08:00:00Z, and removed by gc at 2026-11-22T08:00:00Z"
+    for name, leads in (("v2", "v2 "), ("@{1}", "'@{1}' leads to v2, which "), ("v3~1", "'v3~1' leads to v2, which ")):
+        with pytest.raises(SnapshotNotFound, match=f"^{re.escape(leads + how)}") as raised:
+            world.repo.snapshot(name)
+        assert raised.value.next_step == "the nearest is v1; list them with: vstore snapshot list"
+    world.store.snapshot_forget(["v1"])
+    world.store.gc()
+    with pytest.raises(SnapshotNotFound, match="the nearest is v3"):
+        world.repo.snapshot("v1")
+
+
+def test_one_of_many_forgotten_snapshots_that_the_log_does_not_name_was_removed_by_gc(world: World) -> None:
+    for number in range(13):
+        world.put({f"{number}.png": number})
+        world.sync()
+    world.store.snapshot_forget([f"v{number}" for number in range(1, 13)])
+    world.store.gc()
+    with pytest.raises(SnapshotNotFound, match=r"^v1 was removed by gc \(this store has 1\); the nearest is v13"):
+        world.repo.snapshot("v1")
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,18 @@ Pure but for the time zone.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import NamedTuple
 
 from vstore.clock import written
 from vstore.closeness import instead
+from vstore.counts import counted
 from vstore.errors import AmbiguousSnapshot, Damage, SnapshotNotFound, UsageError
 from vstore.format.entries import Snapshot, Space
+from vstore.format.history import Line
 from vstore.format.layout import why_not_a_space
 from vstore.format.listing import Listing
-from vstore.format.records import Record
 from vstore.format.state import State
 
 # Compiled when a name is looked up: every command would pay for it.
@@ -34,13 +35,13 @@ _LIST = "list them with: vstore snapshot list"
 class Past(NamedTuple):
     """The past of a store, asked for as far as a name needs it.
 
-    values:  yields the values that `current` has had since the last gc, the newest first.
-    moments: yields the time of each operation and the snapshot that was current after it, the newest first.
-    now:     gives the seconds since 1970, UTC.
+    values: yields the values that `current` has had, the newest first.
+    lines:  yields the lines of the log, the newest first.
+    now:    gives the seconds since 1970, UTC.
     """
 
     values: Callable[[], Iterable[str | None]]
-    moments: Callable[[], Iterable[tuple[str, str | None]]]
+    lines: Callable[[], Iterable[Line]]
     now: Callable[[], int]
 
 
@@ -72,7 +73,7 @@ def find_snapshot(listing: Listing, name: str, past: Past) -> Snapshot:
 
 def _find(listing: Listing, name: str, past: Past) -> Snapshot:
     base, up = _steps(listing.state, name)
-    return _ancestor(listing, _base(listing, base, past, name), up, name)
+    return _ancestor(listing, past, _base(listing, base, past, name), up, name)
 
 
 def _steps(state: State, name: str) -> tuple[str, int]:
@@ -88,36 +89,39 @@ def _base(listing: Listing, name: str, past: Past, wanted: str) -> Snapshot:
     """Find the snapshot of a name without steps. wanted: the whole name, for messages."""
     state = listing.state
     if name in state.tags and name not in _ALWAYS:
-        return _listed(listing, state.tags[name], wanted)
+        return _listed(listing, past, state.tags[name], wanted)
     if name in _CURRENT and state.current is None and any(listing.kept()):
         raise SnapshotNotFound("no snapshot is current", "make one current with: vstore rollback SNAP")
     if name in _CURRENT:
-        return _listed(listing, state.current, wanted)
+        return _listed(listing, past, state.current, wanted)
     if name == "latest":
-        return _listed(listing, next((snapshot.name for snapshot in listing.kept() if snapshot.is_own), None), wanted)
+        return _listed(
+            listing, past, next((snapshot.name for snapshot in listing.kept() if snapshot.is_own), None), wanted
+        )
     at = re.fullmatch(_PAST, name) if "@" in name else None
     if at:
         back = re.fullmatch(_BACK, at["when"])
         if not back:
-            return _listed(listing, _current_at(listing, past, at["when"], wanted), wanted)
-        return _back(listing, list(islice(past.values(), int(back[0]) + 1)), int(back[0]), wanted)
+            return _listed(listing, past, _current_at(listing, past, at["when"], wanted), wanted)
+        return _back(listing, past, int(back[0]), wanted)
     if re.fullmatch(_OWN, name):
-        return _listed(listing, f"v{int(name[1:])}", wanted)
+        return _listed(listing, past, f"v{int(name[1:])}", wanted)
     if "/" in name:
-        return _listed(listing, name if re.fullmatch(_FETCHED, name) else None, wanted)
+        return _listed(listing, past, name if re.fullmatch(_FETCHED, name) else None, wanted)
     if name[4:5] == "-" and (until := _until(name)):
         return _made_by(listing, name, until)
     return _by_id(listing, name, wanted)
 
 
-def _back(listing: Listing, values: Sequence[str | None], back: int, wanted: str) -> Snapshot:
-    """Find an earlier value of `current`. values: newest first, as far back as it needs."""
+def _back(listing: Listing, past: Past, back: int, wanted: str) -> Snapshot:
+    """Find an earlier value of `current`."""
+    values = list(islice(past.values(), back + 1))  # as far back as it needs
     if back >= len(values) and any(listing.kept()):
-        raise SnapshotNotFound(
-            f"there is no {wanted}: of the values of `current`, {len(values)} are kept (gc deletes older ones)",
-            _LIST,
-        )
-    return _listed(listing, values[back] if back < len(values) else None, wanted)
+        had = f"`current` has had {counted(len(values), 'value')}"
+        raise SnapshotNotFound(f"there is no {wanted}: {had} as far as the log tells", _LIST)
+    if back < len(values) and values[back] is None and any(listing.kept()):
+        raise SnapshotNotFound(f"no snapshot was current at {wanted}", _LIST)
+    return _listed(listing, past, values[back] if back < len(values) else None, wanted)
 
 
 def _made_by(listing: Listing, wanted: str, until: str) -> Snapshot:
@@ -154,7 +158,7 @@ def _current_at(listing: Listing, past: Past, when: str, wanted: str) -> str | N
         until = written(moment(when, past.now()))
     except ValueError:
         raise _not_found(listing, wanted) from None
-    operations = list(past.moments())
+    operations = [(line.time, line.current) for line in past.lines()]
     # Of equal times max takes the first: the newest.
     latest = max((one for one in operations if one[0] <= until), key=lambda one: one[0], default=None)
     if latest is None and operations and any(listing.kept()):
@@ -163,16 +167,6 @@ def _current_at(listing: Listing, past: Past, when: str, wanted: str) -> str | N
     if latest is not None and latest[1] is None and any(listing.kept()):
         raise SnapshotNotFound(f"the log names no snapshot that was current at {until}", _LIST)
     return latest[1] if latest else None
-
-
-def past_currents(records: Iterable[Record]) -> Iterator[str | None]:
-    """Yield all values that `current` has had, the newest first. records: the log, newest first."""
-    oldest = None
-    for oldest in records:
-        if "current" in oldest.changes:
-            yield oldest.changes["current"]
-    if oldest is not None and oldest.whole and "current" not in oldest.changes and oldest.whole.get("current"):
-        yield oldest.whole["current"]
 
 
 def find_space(state: State, wanted: str) -> Space:
@@ -200,12 +194,11 @@ def refuse_space_name(state: State, name: str, step: str = "choose another name"
         raise UsageError(why_not, step)
 
 
-def _ancestor(listing: Listing, snapshot: Snapshot, up: int, wanted: str) -> Snapshot:
+def _ancestor(listing: Listing, past: Past, snapshot: Snapshot, up: int, wanted: str) -> Snapshot:
     for _ in range(up):
-        parent = listing.find(snapshot.parent) if snapshot.parent else None
-        if parent is None or not parent.kept:
+        if snapshot.parent is None:
             raise _not_found(listing, wanted)
-        snapshot = parent
+        snapshot = _listed(listing, past, snapshot.parent, wanted)
     return snapshot
 
 
@@ -221,20 +214,47 @@ def _by_id(listing: Listing, name: str, wanted: str) -> Snapshot:
     return fitting[0]
 
 
-def _listed(listing: Listing, name: str | None, wanted: str) -> Snapshot:
+def _listed(listing: Listing, past: Past, name: str | None, wanted: str) -> Snapshot:
     found = listing.find(name) if name else None
-    if found is None or not found.kept:
-        raise _not_found(listing, wanted, forgotten=found)
-    return found
+    if found is not None and found.kept:
+        return found
+    if name is None or not (found or _was_given(listing, name)) or not any(listing.kept()):
+        raise _not_found(listing, wanted)
+    how = "was forgotten" if found is not None else _how_removed(name, past.lines())
+    about = f"{name} {how}" if re.fullmatch(_OWN, wanted) else f"{wanted!r} leads to {name}, which {how}"
+    count = sum(1 for _ in listing.kept())
+    raise SnapshotNotFound(f"{about} (this store has {count})", f"the nearest is {_nearest(listing, name)}; {_LIST}")
 
 
-def _not_found(listing: Listing, wanted: str, *, forgotten: Snapshot | None = None) -> SnapshotNotFound:
+def _was_given(listing: Listing, name: str) -> bool:
+    """Tell whether a snapshot of this store had this name."""
+    return "/" not in name and 1 <= int(name[1:]) < listing.state.next_v
+
+
+def _how_removed(name: str, lines: Iterable[Line]) -> str:
+    """Say what removed a snapshot that is listed no more: gc, once it was forgotten; or repair. lines: newest first."""
+    ended: list[Line] = []
+    for line in lines:
+        if line.op in ("gc", "repair"):
+            ended.append(line)
+        elif line.op == "forget" and not line.undone and name in line.about.split(", ") and ended:
+            return f"was forgotten at {line.time}, and removed by {ended[-1].op} at {ended[-1].time}"
+        elif line.op == "forget" and not line.undone and line.about.endswith("…"):
+            break  # it may be one of those that the line does not name
+    found = sorted({line.op for line in ended})
+    return f"was removed by {' or '.join(found)}" if found else "was removed"
+
+
+def _nearest(listing: Listing, name: str) -> str:
+    """Find the kept snapshot nearest to one: the next older one, or else the next newer one."""
+    number = int(name.rpartition("/")[2][1:])
+    kept = [snapshot for snapshot in listing.kept() if snapshot.is_own] or list(listing.kept())
+    older = next((snapshot.name for snapshot in kept if int(snapshot.name.rpartition("/")[2][1:]) < number), None)
+    return older or kept[-1].name
+
+
+def _not_found(listing: Listing, wanted: str) -> SnapshotNotFound:
     count = sum(1 for _ in listing.kept())
     if not count:
         return SnapshotNotFound("this store has no snapshot yet", "make one with: vstore sync FOLDER")
-    if forgotten is not None:
-        about = f"{wanted!r} is {forgotten.name}, which was forgotten"
-        if wanted == forgotten.name:
-            about = f"{wanted} was forgotten"
-        return SnapshotNotFound(f"{about} (this store has {count})", _LIST)
     return SnapshotNotFound(f"no snapshot {wanted!r} (this store has {count})", _LIST)

@@ -34,7 +34,7 @@ from vstore.format.records import Record
 from vstore.format.relabelling import Labels, labels_in, today
 from vstore.format.state import State
 from vstore.repository.form import Form, read_form
-from vstore.repository.names import Past, find_snapshot, find_space, past_currents
+from vstore.repository.names import Past, find_snapshot, find_space
 from vstore.repository.ownership import caches_for, refuse_foreign
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from vstore.disk.named_places import NamedPlaces
     from vstore.disk.packs import Packs
     from vstore.disk.segments import Rows, Segment
+    from vstore.format.history import History, Line
     from vstore.format.manifest import Manifest
     from vstore.format.tree import Tree
     from vstore.format.typed_words import RecordWords
@@ -263,17 +264,24 @@ class Repository:
 
     def snapshot(self, name: str) -> Snapshot:
         """Find a snapshot by any of its names. Raises: SnapshotNotFound, AmbiguousSnapshot."""
-        past = Past(lambda: past_currents(self.records_backwards()), self._moments, clock.seconds)
-        return find_snapshot(self.listing, name, past)
+        return find_snapshot(self.listing, name, Past(self._values_of_current, self._lines, clock.seconds))
 
-    def _moments(self) -> list[tuple[str, str | None]]:
-        """List the time of each operation and the snapshot current after it, newest first; gc ends undo, not memory."""
-        from vstore.format.history import History
+    def _values_of_current(self) -> Iterator[str | None]:
+        from vstore.format.log_lines import values_of_current  # most names need no history
+
+        return values_of_current(self.records_backwards(), self._history())
+
+    def _lines(self) -> Iterator[Line]:
+        """Yield the lines of the log, newest first, as far as it can be read; gc ends undo, not memory."""
         from vstore.format.log_lines import lines_of
 
-        lines = lines_of([*self.records_backwards()][::-1])[::-1]
-        older = History(self.hash, self._blob, self.state.root("history")).newest()
-        return [(line.time, line.current) for line in (*lines, *older)]
+        yield from lines_of([*self.records_backwards()][::-1])[::-1]
+        yield from self._history().newest()
+
+    def _history(self) -> History:
+        from vstore.format.history import History
+
+        return History(self.hash, self._blob, self.state.root("history"))
 
     def manifest(self, snapshot: Snapshot) -> Manifest:
         """Read the manifest of a snapshot. Raises: Damage."""
