@@ -126,7 +126,7 @@ class Group(Commands):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None and not ctx.resilient_parsing and _may_be_set():
-            from vstore_cli.settings import apply
+            from vstore_cli.settings.finding import apply
 
             apply(ctx, [str(name)], command, rest)
         return name, command, rest
@@ -136,7 +136,7 @@ class Group(Commands):
             return super().invoke(ctx)
         except VstoreError as err:
             if isinstance(err, UsageError) and "settings" in ctx.ensure_object(dict):
-                from vstore_cli.settings import name_settings
+                from vstore_cli.settings.finding import name_settings
 
                 name_settings(ctx, err)
             from vstore_cli.suggestions import corrected, typed
@@ -264,7 +264,7 @@ def _complete() -> NoReturn:
     """Complete the command line of a shell, and end. Nothing is ever said of a mistake: it would stand in that line."""
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - it is closed with the process
     with contextlib.suppress(BaseException):
-        from vstore_cli.completing import answer
+        from vstore_cli.completion.answer import answer
 
         answer(vstore)
     os._exit(0)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import click
 
-from vstore_cli.fitting import columns
-from vstore_cli.styles import has_colour, styled
 from vstore_cli.suggestions import typed, typed_fields
-from vstore_cli.wrapping import beside, wrapped
+from vstore_cli.terminal.fitting import columns
+from vstore_cli.terminal.styles import has_colour, styled
+from vstore_cli.terminal.wrapping import beside, wrapped
 
 if TYPE_CHECKING:
     from vstore import Files

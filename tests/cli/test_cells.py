@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vstore_cli.cells import cells, shortened
+from vstore_cli.terminal.cells import cells, shortened
 
 MIXED = st.text(st.sampled_from("abc/._-äé写真📷e\u0301"), max_size=60)
 

@@ -19,8 +19,8 @@ from support.forge import Forge
 from support.lines import Line, environment, found, process
 from support.shells import Shell, is_there
 
-from vstore_cli.completing import KINDS, completions, kinds_of
-from vstore_cli.completion_scripts import SCRIPTS
+from vstore_cli.completion.answer import KINDS, completions, kinds_of
+from vstore_cli.completion.scripts import SCRIPTS
 from vstore_cli.main import COMMANDS, all_commands, vstore
 from vstore_cli.typed_line import escaped, split
 
@@ -267,7 +267,7 @@ def test_names_that_no_line_can_hold_are_left_out(named: Line) -> None:
 
 def test_completing_loads_nothing_heavy(named: Line) -> None:
     code = (
-        "import os, sys, json\nfrom vstore_cli.main import vstore\nfrom vstore_cli.completing import answer\n"
+        "import os, sys, json\nfrom vstore_cli.main import vstore\nfrom vstore_cli.completion.answer import answer\n"
         "answer(vstore)\nprint(json.dumps(sorted(sys.modules)), file=sys.stderr)"
     )
     for line, more in (("vstore rollback ", set()), ("vstore sna", {"vstore.store", "vstore_cli.commands.snapshot"})):

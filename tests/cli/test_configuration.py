@@ -15,9 +15,9 @@ from support.lines import POWERLESS, Line, environment, found, process
 from support.terminal import in_terminal
 
 from vstore_cli.main import all_commands, vstore
-from vstore_cli.only_typed import NOT_IN_ENVIRONMENT, NOT_IN_FILE, ONLY_TYPED
-from vstore_cli.settings import KEEPERS, KEPT, WITHOUT, every_command, name_of, options_of, variables
-from vstore_cli.variables import OWN
+from vstore_cli.settings.finding import KEEPERS, KEPT, WITHOUT, every_command, name_of, options_of, variables
+from vstore_cli.settings.only_typed import NOT_IN_ENVIRONMENT, NOT_IN_FILE, ONLY_TYPED
+from vstore_cli.settings.variables import OWN
 
 LEAVES = [
     words for words in all_commands() if words and words[0] not in WITHOUT and not isinstance(found(words), click.Group)

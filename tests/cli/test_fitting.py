@@ -6,8 +6,8 @@ import pytest
 from support.lines import Line
 from support.terminal import in_terminal, plain
 
-from vstore_cli.cells import cells
-from vstore_cli.fitting import columns
+from vstore_cli.terminal.cells import cells
+from vstore_cli.terminal.fitting import columns
 
 ROWS = [
     ["name", "place", "n", "about"],

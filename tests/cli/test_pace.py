@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from vstore_cli.pace import Pace
+from vstore_cli.progress.pace import Pace
 
 MB = 1_000_000
 

@@ -14,10 +14,9 @@ from support.screens import EAGER, Shown, Terminal, screens
 
 from vstore import Stage
 from vstore.progress import Stages
-from vstore_cli import bar
-from vstore_cli.bar import Bar, Documents, Lines, Nothing
 from vstore_cli.output import local
-from vstore_cli.progress import Later
+from vstore_cli.progress import Later, bar
+from vstore_cli.progress.bar import Bar, Documents, Lines, Nothing
 
 # Every picture takes a while to be prepared: one of them a long while.
 SLOW = """
@@ -93,7 +92,7 @@ class ToldDocuments(Told, Documents):
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that the clock of a listener shows; it looks at a stage when it is told to."""
     now = [100.0]
-    monkeypatch.setattr("vstore_cli.bar.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("vstore_cli.progress.bar.time.monotonic", lambda: now[0])
     monkeypatch.setattr(bar, "TICK", 3600.0)
     return now
 
@@ -327,7 +326,7 @@ def test_programs_hear_of_a_model_that_is_named(words: list[str], line: Line) ->
 def test_a_quick_command_shows_nothing(line: Line) -> None:
     pictures(line, 2)
     line(*STORE, "sync", "pictures")
-    shown = screens([*STORE, "sync"], line.home, before="import vstore_cli.bar\nvstore_cli.bar.SOON = 60\n")
+    shown = screens([*STORE, "sync"], line.home, before="from vstore_cli.progress import bar\nbar.SOON = 60\n")
     assert shown.last[-1].startswith("Nothing changed.")
     assert not shown.rows("listing")
 
@@ -392,7 +391,7 @@ def test_lines_can_be_had_on_a_terminal_and_a_dumb_one_gets_them(
     words: list[str], env: dict[str, str], line: Line
 ) -> None:
     pictures(line, 20)
-    often = EAGER + "vstore_cli.bar.EVERY = 0.3\n"
+    often = EAGER + "bar.EVERY = 0.3\n"
     shown = screens([*STORE, "sync", "pictures", *words], line.home, columns=120, before=often + SLOW, **env)
     assert shown.code == 0
     assert any(re.fullmatch(r"embedding \d+ of 20 files, \d+%, 0:0\d, .* KiB.*", row) for row in shown.last)

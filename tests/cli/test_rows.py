@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vstore_cli.cells import cells
-from vstore_cli.rows import View, clock, line, rate, rows
+from vstore_cli.progress.rows import View, clock, line, rate, rows
+from vstore_cli.terminal.cells import cells
 
 FULL = View(
     stage="embedding",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pyte
 import pytest
 
-from vstore_cli.screen import Screen, send
+from vstore_cli.progress.screen import Screen, send
 
 
 class Emulated:
@@ -24,7 +24,7 @@ class Emulated:
         self._stream = pyte.ByteStream(self._shown)
         self.screen = Screen(self._write)
         size = lambda fd: os.terminal_size((self.columns, 10))  # noqa: E731
-        monkeypatch.setattr("vstore_cli.screen.os.get_terminal_size", size)
+        monkeypatch.setattr("vstore_cli.progress.screen.os.get_terminal_size", size)
 
     def sent(self) -> bytes:
         data = os.read(self._read, 65536)

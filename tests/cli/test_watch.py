@@ -17,7 +17,7 @@ from support.lines import COMMAND, Line, environment, process
 from support.watching import until
 
 from vstore import SyncReport, Watched
-from vstore_cli.watch_lines import lines_of
+from vstore_cli.reports.watch_lines import lines_of
 
 
 class Process:

@@ -7,8 +7,8 @@ from support.folders import put
 from support.lines import Line
 from support.terminal import in_terminal, plain
 
-from vstore_cli.cells import cells
-from vstore_cli.wrapping import beside, wrapped
+from vstore_cli.terminal.cells import cells
+from vstore_cli.terminal.wrapping import beside, wrapped
 
 PROSE = "Note: the disk was slow, and 1,234 pictures could not be read; their vectors of before are carried over."
 

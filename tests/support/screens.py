@@ -19,9 +19,8 @@ import pyte
 from support.lines import CALL, environment
 
 Seen = Callable[["Terminal"], None]
-EAGER = (
-    "import vstore_cli.bar\nvstore_cli.bar.SOON = 0.0\nvstore_cli.bar.TICK = 0.02\n"  # shows all from the first moment
-)
+# Shows all from the first moment.
+EAGER = "from vstore_cli.progress import bar\nbar.SOON = 0.0\nbar.TICK = 0.02\n"
 
 
 class Shown(NamedTuple):

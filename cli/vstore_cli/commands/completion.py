@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from vstore_cli.completion_scripts import INSTALL, SCRIPTS
+from vstore_cli.completion.scripts import INSTALL, SCRIPTS
 from vstore_cli.output import echo_json, json_option, tell
 
 

@@ -11,10 +11,10 @@ import click
 from vstore import UsageError, VstoreError
 from vstore_cli.commands.snapshot import InOrder
 from vstore_cli.locate import config_file, find_store, open_store
-from vstore_cli.only_typed import ONLY_TYPED
 from vstore_cli.output import echo_json, json_option, shown, table, tell
 from vstore_cli.pager import paged
-from vstore_cli.settings import KEEPERS, KEPT, converted, every_command, options_of, settings, unknown_variables
+from vstore_cli.settings.finding import KEEPERS, KEPT, converted, every_command, options_of, settings, unknown_variables
+from vstore_cli.settings.only_typed import ONLY_TYPED
 
 
 class Row(NamedTuple):

@@ -12,7 +12,7 @@ from vstore_cli.interrupts import stopping
 from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.output import count, duration, echo_json, json_option, number, placed, say, shown, tell, tell_path
 from vstore_cli.progress import progress, progress_option
-from vstore_cli.sync_report import print_truncated
+from vstore_cli.reports.sync_report import print_truncated
 
 if TYPE_CHECKING:
     from vstore import FactsReport

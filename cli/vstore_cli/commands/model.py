@@ -12,14 +12,14 @@ from typing import Any
 
 import click
 
-from vstore_cli.fitting import columns
 from vstore_cli.groups import Commands
 from vstore_cli.interrupts import ending
 from vstore_cli.locate import cache, open_store, open_to_change
 from vstore_cli.models import device_option, model_options, note, offline_option, printing
 from vstore_cli.output import count, echo_json, json_option, number, say, shown, size, table, tell, width_of
 from vstore_cli.progress import progress, progress_option
-from vstore_cli.styles import styled
+from vstore_cli.terminal.fitting import columns
+from vstore_cli.terminal.styles import styled
 
 _LINE = 80  # letters of a list that is one line
 

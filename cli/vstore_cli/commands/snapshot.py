@@ -25,7 +25,7 @@ from vstore_cli.output import (
 )
 from vstore_cli.pager import paged
 from vstore_cli.progress import progress, progress_option
-from vstore_cli.styles import styled
+from vstore_cli.terminal.styles import styled
 
 if TYPE_CHECKING:
     from vstore import DiffReport, FolderDiff, SnapshotRow

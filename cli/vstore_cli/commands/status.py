@@ -7,7 +7,7 @@ import click
 from vstore_cli.locate import find_store, new_folder, no_store, open_store, user_words
 from vstore_cli.output import json_option
 from vstore_cli.progress import progress, progress_option
-from vstore_cli.sync_report import RETRY, show
+from vstore_cli.reports.sync_report import RETRY, show
 
 
 @click.command()

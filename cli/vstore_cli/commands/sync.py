@@ -21,7 +21,7 @@ from vstore_cli.locate import (
 from vstore_cli.models import MODEL_WORDS, batch_option, devices_option, model_options, note, offline_option
 from vstore_cli.output import json_option, say, shown, tell
 from vstore_cli.progress import progress, progress_option
-from vstore_cli.sync_report import show
+from vstore_cli.reports.sync_report import show
 from vstore_cli.units import Duration, Share, Size
 
 if TYPE_CHECKING:

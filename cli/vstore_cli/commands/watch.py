@@ -13,8 +13,8 @@ from vstore_cli.locate import open_to_change
 from vstore_cli.models import batch_option, devices_option, offline_option
 from vstore_cli.output import echo_json, json_option, local, say, shown
 from vstore_cli.progress import progress, progress_option
+from vstore_cli.reports.watch_lines import lines_of
 from vstore_cli.units import Duration, Size
-from vstore_cli.watch_lines import lines_of
 
 if TYPE_CHECKING:
     from vstore import Watched

@@ -15,10 +15,10 @@ from typing import Any, Protocol, TextIO
 
 from vstore import Stage
 from vstore_cli.output import openable, shown
-from vstore_cli.pace import Pace
-from vstore_cli.rows import View, line, rows
-from vstore_cli.screen import Screen, send
-from vstore_cli.strays import Descriptor, Stderr, Strays, crashes_to, warned
+from vstore_cli.progress.pace import Pace
+from vstore_cli.progress.rows import View, line, rows
+from vstore_cli.progress.screen import Screen, send
+from vstore_cli.progress.strays import Descriptor, Stderr, Strays, crashes_to, warned
 from vstore_cli.suggestions import typed
 
 TICK = 0.2  # seconds between two looks at the stage

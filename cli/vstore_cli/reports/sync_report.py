@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vstore_cli import passed_report
 from vstore_cli.output import count, duration, echo_json, number, placed, say, shown, size, tell, tell_path
+from vstore_cli.reports import passed_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from vstore import UsageError
-from vstore_cli import user_file
-from vstore_cli.only_typed import NOT_IN_ENVIRONMENT, NOT_IN_FILE, ONLY_TYPED
-from vstore_cli.variables import OWN
+from vstore_cli.settings import user_file
+from vstore_cli.settings.only_typed import NOT_IN_ENVIRONMENT, NOT_IN_FILE, ONLY_TYPED
+from vstore_cli.settings.variables import OWN
 
 if TYPE_CHECKING:
-    from vstore_cli.user_file import UserFile
+    from vstore_cli.settings.user_file import UserFile
 
 # What a sync keeps with a folder. From the file it holds for folders that keep none, and is not recorded.
 KEPT = (

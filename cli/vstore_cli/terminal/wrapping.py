@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
-from vstore_cli.cells import cells
+from vstore_cli.terminal.cells import cells
 
 _STEP = 2  # cells that a line goes on further in
 _ROOM = 18  # cells of a column of text: less is a ladder of words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from vstore_cli.cells import cells, shortened
+from vstore_cli.terminal.cells import cells, shortened
 
 _GAP = 2
 _LEAST = 10  # cells of a text that is cut: less says nothing

@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Sequence
 
-from vstore_cli.cells import cells
+from vstore_cli.terminal.cells import cells
 
 COLUMNS, LINES = 80, 24  # of a terminal that does not know its size, as in some containers
 _CLEAR_BELOW = "\x1b[J"

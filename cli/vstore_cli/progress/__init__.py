@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from vstore import Stage
-    from vstore_cli.bar import Bar
+    from vstore_cli.progress.bar import Bar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,7 +71,7 @@ class Later:
 
     def watch(self, stage: Stage) -> None:
         if self._bar is None:
-            from vstore_cli.bar import showing
+            from vstore_cli.progress.bar import showing
 
             self._bar = self._stack.enter_context(showing(self._how))
         self._bar.watch(stage)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from vstore_cli.cells import cells, shortened
 from vstore_cli.output import number
+from vstore_cli.terminal.cells import cells, shortened
 
 BETWEEN = "  "
 LEAST_BAR = 12  # cells

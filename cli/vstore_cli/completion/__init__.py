@@ -1,0 +1,1 @@
+"""The completion of command lines: scripts that shells source, and the answers that they ask for."""
