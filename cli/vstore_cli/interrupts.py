@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from vstore import VstoreError
 from vstore_cli.progress import abandon, interject
+from vstore_cli.terminal.outlets import hurry, take_time
 
 if TYPE_CHECKING:
     from vstore import Interrupted
@@ -64,6 +65,7 @@ class _Requests:
             self.is_late = False
         elif not self.ask():
             self.raised += 1
+            hurry()
             raise KeyboardInterrupt
 
     def ask(self) -> bool:
@@ -75,6 +77,7 @@ class _Requests:
         if not what:
             return False
         stop.set()
+        hurry()
         if self.is_told:
             interject(f"Stopping after {what}; finished work is saved. {AGAIN}")
         return True
@@ -162,6 +165,7 @@ def ending(end: threading.Event) -> Iterator[None]:
 def _asking(stop: threading.Event, *, is_told: bool) -> Iterator[None]:
     before = _requests.stop, _requests.is_told
     _requests.stop, _requests.is_told = stop, is_told
+    take_time()
     try:
         yield
     finally:

@@ -23,6 +23,7 @@ from vstore_cli.failures import fail  # noqa: E402
 from vstore_cli.groups import Commands  # noqa: E402
 from vstore_cli.interrupts import heed, was_interrupted  # noqa: E402
 from vstore_cli.store_option import store_option  # noqa: E402
+from vstore_cli.terminal.outlets import outlets  # noqa: E402
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -238,7 +239,8 @@ def run(args: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except BaseException as err:
-        return fail(was_interrupted(err), as_json=as_json)
+        with outlets():
+            return fail(was_interrupted(err), as_json=as_json)
 
 
 def _is_json(words: Sequence[str]) -> bool:

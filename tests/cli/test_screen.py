@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pyte
 import pytest
 
-from vstore_cli.progress.screen import Screen, send
+from vstore_cli.progress.screen import Screen
+from vstore_cli.terminal.outlets import send
 
 
 class Emulated:

@@ -19,6 +19,7 @@ from vstore_cli.models import device_option, model_options, note, offline_option
 from vstore_cli.output import count, echo_json, json_option, number, say, shown, size, table, tell, width_of
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.terminal.fitting import columns
+from vstore_cli.terminal.outlets import outlets
 from vstore_cli.terminal.styles import styled
 
 _LINE = 80  # letters of a list that is one line
@@ -307,7 +308,7 @@ def model_serve(space: str | None, quiet: bool, as_json: bool, **options: Any) -
       vstore search "a red car"
     """
     stop = threading.Event()
-    with contextlib.ExitStack() as serving, open_store() as store, contextlib.ExitStack() as loading:
+    with contextlib.ExitStack() as serving, open_store() as store, outlets(), contextlib.ExitStack() as loading:
         bar = loading.enter_context(progress(quiet))
 
         def ready(name: str) -> None:
@@ -319,11 +320,11 @@ def model_serve(space: str | None, quiet: bool, as_json: bool, **options: Any) -
             )
 
         report = store.model_serve(space, ready=ready, stop=stop, progress=bar, **options)
-    if as_json:
-        echo_json(report)
-    else:
-        searches = count(report.searches, "search", "searches")
-        tell(f"Ended. {searches} used the model of the space {report.space_name}.")
+        if as_json:
+            echo_json(report)
+        else:
+            searches = count(report.searches, "search", "searches")
+            tell(f"Ended. {searches} used the model of the space {report.space_name}.")
 
 
 @model.command("drop", short_help="Drop a space that no snapshot uses.")

@@ -14,6 +14,7 @@ from vstore_cli.models import batch_option, devices_option, offline_option
 from vstore_cli.output import echo_json, json_option, local, say, shown
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.reports.watch_lines import lines_of
+from vstore_cli.terminal.outlets import outlets
 from vstore_cli.units import Duration, Size
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def watch(paths: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) ->
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in `sync`
     stop = threading.Event()
-    with open_to_change(paths) as store, progress(quiet) as bar, ending(stop):
+    with open_to_change(paths) as store, outlets(), ending(stop), progress(quiet) as bar:
         said = _Said()
         for step in store.watch(paths, progress=bar, stop=stop, **options):
             bar.close()

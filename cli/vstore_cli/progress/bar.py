@@ -17,9 +17,10 @@ from vstore import Stage
 from vstore_cli.output import openable, shown
 from vstore_cli.progress.pace import Pace
 from vstore_cli.progress.rows import View, line, rows
-from vstore_cli.progress.screen import Screen, send
+from vstore_cli.progress.screen import Screen
 from vstore_cli.progress.strays import Descriptor, Stderr, Strays, crashes_to, warned
 from vstore_cli.suggestions import typed
+from vstore_cli.terminal.outlets import send
 
 TICK = 0.2  # seconds between two looks at the stage
 SOON = 0.5  # seconds of a command before a terminal shows its progress

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Sequence
 
 from vstore_cli.terminal.cells import cells
+from vstore_cli.terminal.outlets import send
 
 COLUMNS, LINES = 80, 24  # of a terminal that does not know its size, as in some containers
 _CLEAR_BELOW = "\x1b[J"
@@ -78,10 +79,3 @@ class Screen:
 
 def _joined(rows: Sequence[str]) -> str:
     return f"{_CLEAR_RIGHT}\r\n".join(rows) + _CLEAR_RIGHT
-
-
-def send(fd: int, data: bytes) -> None:
-    """Write all of some bytes; none if nobody reads them any more: that must end no run."""
-    with contextlib.suppress(OSError):
-        while data:
-            data = data[os.write(fd, data) :]

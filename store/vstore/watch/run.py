@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
 from vstore.clock import now
-from vstore.errors import Interrupted, Locked, ModelError, VstoreError
+from vstore.errors import Interrupted, Locked, MissingPackage, ModelError, VstoreError
 from vstore.packages import WATCHFILES
 from vstore.repository.repository import Repository
 from vstore.watch.events import Events, Source
@@ -60,7 +60,10 @@ def watch(
     """
     options.refuse_wrong()
     if not options.poll:
-        WATCHFILES.load()
+        try:
+            WATCHFILES.load()
+        except MissingPackage as err:
+            raise MissingPackage(err.message, f"{err.next_step}; or do without it: vstore watch --poll") from err
     with _alone(repo), contextlib.closing(Folders(repo, paths, options, stop, source)) as folders:
         run = _Watch(repo, paths, options, sync=sync, model=model, stop=stop, folders=folders)
         try:
