@@ -17,7 +17,7 @@ from support.lines import Line, process
 from support.signalled import IN_C, SLOW, Running, typed, wait_for, waiting_in
 
 FORMAT_1 = Path(__file__).resolve().parents[1] / "store/data/format-1"
-SOON = 10.0  # seconds; a second on a machine that does nothing else
+SOON = 40.0  # seconds; a second on a machine that does nothing else
 PICTURES = 40
 IMPORT = (
     "import --store imported --faiss triple/index.faiss --metadata triple/metadata.json --root pictures --model builtin"

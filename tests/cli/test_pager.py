@@ -90,7 +90,8 @@ def test_quitting_less_is_quiet(pictures: Line) -> None:
 def test_ctrl_c_in_the_pager_leaves_it_running(pictures: Line) -> None:
     """The pager says what Ctrl-C means; vstore waits until the pager ends."""
     sent: list[bool] = []
-    patient = "trap 'echo caught' INT; cat > /dev/null; echo ready; sleep 1; sleep 1; echo ended"
+    waits = "until [ $n ]; do sleep 0.1; done; sleep 1"
+    patient = f"n=; trap 'echo caught; n=x' INT; cat > /dev/null; echo ready; {waits}; echo ended"
 
     def interrupt(terminal: int, got: bytes, process: subprocess.Popen[bytes]) -> None:
         if b"ready" in got and not sent:
@@ -105,7 +106,8 @@ def test_ctrl_c_in_the_pager_leaves_it_running(pictures: Line) -> None:
 
 def test_ctrl_c_again_and_again_ends_no_pager_that_has_yet_to_read(pictures: Line) -> None:
     sent: list[float] = []
-    patient = "trap 'echo caught' INT; echo ready; sleep 1; sleep 1; sleep 1; cat > /dev/null; echo ended"
+    waits = "until [ ${#n} = 3 ]; do sleep 0.1; done"
+    patient = f"n=; trap 'echo caught; n=x$n' INT; echo ready; {waits}; cat > /dev/null; echo ended"
 
     def interrupt(terminal: int, got: bytes, process: subprocess.Popen[bytes]) -> None:
         if len(sent) < 3 and got.count(b"caught") == len(sent) and b"ready" in got:

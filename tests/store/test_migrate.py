@@ -438,8 +438,8 @@ def test_a_store_in_use_is_refused_or_waited_for(world_1: World) -> None:
     assert "--wait" in caught.value.next_step
     assert files_of(world_1.folder) == before
     free = threading.Timer(0.2, lock.release)
-    free.start()
     began = time.monotonic()
+    free.start()
     assert world_1.another().migrate(wait=True).format == 2
     assert time.monotonic() - began > 0.1
     free.join()

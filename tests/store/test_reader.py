@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -111,17 +112,24 @@ def test_a_reading_that_is_left_waits_for_no_other_file(tmp_path: Path, monkeypa
     for number in range(40):
         (tmp_path / f"{number:02}.png").write_bytes(b"%d" % number)
     reader = Reader(store_hash("xxh3_128"), Preparation(), max_size=1 << 30, stop=threading.Event())
-    plain, read, go = Reader._answer, [], threading.Event()
+    plain, read, inside, go = Reader._answer, [], threading.Event(), threading.Event()
+    shutdown = ThreadPoolExecutor.shutdown
 
     def slow(self: Reader, item: Item, decode: bool) -> Answer:
-        read.append(item.path)
-        if len(read) > 32:
-            go.wait(10)
+        read.append(item.file.name)
+        if item.file.name == b"32.png":  # the first of the second group
+            inside.set()
+            assert go.wait(60)
         return plain(self, item, decode)
 
+    def go_on(self: ThreadPoolExecutor, *words: bool, **more: bool) -> None:
+        go.set()  # the reading is left by now, and waits for its threads
+        shutdown(self, *words, **more)
+
     monkeypatch.setattr(Reader, "_answer", slow)
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", go_on)
     found = reader.answers(items(tmp_path), decode=False)
     next(found)
-    threading.Timer(0.3, go.set).start()
+    assert inside.wait(60)
     found.close()
-    assert len(read) < 40
+    assert len(read) == 33

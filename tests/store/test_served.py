@@ -281,6 +281,8 @@ def test_silent_callers_do_not_keep_others_out_for_long(place: Path, monkeypatch
         try:
             for one in silent:
                 one.connect(os.fspath(place))
+                receive(one)  # the server waits for its request now
+            monkeypatch.setattr(server, "_PATIENCE", 60.0)
             found = called(place, Loader())
             assert found is not None
             assert found.embed_texts(["one"])[0, 0] == 1
