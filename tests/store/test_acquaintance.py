@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.folders import World, digests, put, stats_of
+from support.folders import FakeOs, World, digests, put, stats_of
 from support.forge import Forge
 from support.old_indexes import OldIndex
 from support.opened import watched
@@ -463,7 +463,14 @@ def test_an_ignore_file_elsewhere_is_not_read(victim: Victim) -> None:
     assert events == []
 
 
-def test_a_link_elsewhere_that_is_no_picture_is_passed_over(victim: Victim) -> None:
+@pytest.mark.parametrize("is_last", [False, True])
+def test_a_link_elsewhere_that_is_no_picture_is_passed_over(
+    victim: Victim, monkeypatch: pytest.MonkeyPatch, is_last: bool
+) -> None:
+    """Wherever the disk lists the ignore file."""
+    fake = FakeOs()
+    fake.order = lambda name: (name == ".vstoreignore") == is_last
+    monkeypatch.setattr("vstore.pictures.listing.os", fake)
     link(victim, "notes.txt", victim.private / "0.png")
     link(victim, "more", victim.private)
     put(victim.folder.parent / "pictures", {".vstoreignore": b"hidden*\n"})

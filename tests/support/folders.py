@@ -158,6 +158,7 @@ class FakeOs:
     unstatable: name -> the error of its stat; the disk does not tell either that it is a folder.
     alter:      makes another stat of a stat; it gets the name that a folder lists, or b"" of an open file.
     between:    called each time a file was read, before its second stat.
+    order:      names are listed by this key; in the order of the disk where it is None.
     """
 
     def __init__(self) -> None:
@@ -165,6 +166,7 @@ class FakeOs:
         self.unstatable: dict[str, int] = {}
         self.alter: Callable[[str, os.stat_result], Any] = lambda name, found: found
         self.between: Callable[[], None] = lambda: None
+        self.order: Callable[[str], Any] | None = None
 
     def open(self, path: Any, flags: int, **options: Any) -> int:
         fail(self.errors, path)
@@ -200,7 +202,10 @@ class _Entries:
         self._entries = entries
 
     def __enter__(self) -> Any:
-        return (_Entry(self._fake, entry) for entry in self._entries.__enter__())
+        entries = self._entries.__enter__()
+        if (order := self._fake.order) is not None:
+            entries = sorted(entries, key=lambda entry: order(entry.name))
+        return (_Entry(self._fake, entry) for entry in entries)
 
     def __exit__(self, *error: Any) -> None:
         self._entries.__exit__(*error)

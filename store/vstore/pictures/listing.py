@@ -124,6 +124,7 @@ class _Sorting:
         self.troubles: list[Trouble] = []
         self._passed: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         self.met_rules = False
+        self._leads_out: bytes | None = None  # a link that is refused unless the folder's ignore file leaves it out
         self._fd = -1
         self._lister = lister
         self._base = os.fsdecode(path) + "/" if path else ""
@@ -154,6 +155,8 @@ class _Sorting:
                 if chain:
                     plain = [e for e in plain if not exclude(self._base + e.name, chain)]
                 self._take_plain(plain)
+        if self._leads_out is not None and self._lister.fence is not None:
+            self._lister.fence.refuse(self._leads_out)
 
     def _show(self, entries: list[os.DirEntry[str]], watch: Watch) -> None:
         folds = self._lister.rules.folds
@@ -243,8 +246,8 @@ class _Sorting:
             self._note(OTHER, "", entry.name)
 
     def _may_follow(self, name: str, fence: Fence) -> bool:
-        """Tell whether to look at what a link names. One that leads out of the fence is not looked at unless its
-        content is to be read. Raises: as `Fence.refuse`.
+        """Tell whether to look at what a link names. One that leads out of the fence is not looked at; it is refused
+        after the last entry if its content is to be read.
         """
         path = self._base + name
         at = os.path.join(self._lister.rules.place, os.fsencode(path))
@@ -254,8 +257,9 @@ class _Sorting:
         if chain and (rules.exclude(path, chain) or rules.keeps_out(path + "/", chain)):
             return False
         if self._lister.options.follow_symlinks or self._is_candidate(name):
-            fence.refuse(at)
-        self._note(LINK, "", name)
+            self._leads_out = at
+        else:
+            self._note(LINK, "", name)
         return False
 
     def _pass_over(self, name: str, kind: tuple[str, str]) -> None:
