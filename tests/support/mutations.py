@@ -382,7 +382,7 @@ MUTATIONS = [
     Mutation(
         "links: of pictures",
         "pictures/listing.py",
-        "            fence.refuse(at)\n",
+        "            self._leads_out = at\n",
         "            return True\n",
         KNOWN,
         "elsewhere",
