@@ -9,12 +9,15 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.folders import put
 from support.lines import Line, Ran, environment, process
+from support.quick_doctor import quick
 
 ANNA, BERT = 54_001, 54_002
+__all__ = ["quick"]
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
 
 READING = [
@@ -106,7 +109,7 @@ def foreign(pictures: Line) -> Line:
 # Reading
 
 
-def test_no_reading_command_touches_a_store_of_another_user(foreign: Line) -> None:
+def test_no_reading_command_touches_a_store_of_another_user(foreign: Line, quick: dict[str, Any]) -> None:
     os.chmod(foreign.store, 0o777)
     before = whole(foreign.store)
     for words in READING:
@@ -158,7 +161,7 @@ def test_the_folder_for_caches_is_the_one_of_xdg(
 
 @pytest.mark.parametrize("how", ["no home", "a file", "open to others", "of another user"])
 def test_without_a_private_folder_nothing_is_remembered_and_nothing_fails(
-    foreign: Line, home: Path, monkeypatch: pytest.MonkeyPatch, how: str
+    foreign: Line, home: Path, monkeypatch: pytest.MonkeyPatch, quick: dict[str, Any], how: str
 ) -> None:
     if how == "no home":
         monkeypatch.delenv("HOME")

@@ -8,11 +8,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.lines import Line, environment
+from support.quick_doctor import quick
 
 from vstore_cli import locate
+
+__all__ = ["quick"]
 
 
 def snapshots(line: Line, *words: str | Path) -> list[str]:
@@ -307,7 +311,9 @@ def test_a_command_that_changes_another_store_than_the_one_here_says_which(
     assert "Store: " not in pictures("sync", pictures.home / "pictures", "--store", folder / "new").err  # which is made
 
 
-def test_every_document_that_is_an_object_names_the_store(pictures: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_document_that_is_an_object_names_the_store(
+    pictures: Line, monkeypatch: pytest.MonkeyPatch, quick: dict[str, Any]
+) -> None:
     monkeypatch.chdir(pictures.home / "pictures")
     for words in [*CHANGING, *LOOKING]:
         document = pictures(*words, "--json").json if words[0] != "export" else pictures("export", "o2", "--json").json

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from support.lines import environment
+from support.quick_doctor import quick
 from support.tiny import save_dinov2
 from support.zoo import Zoo
 
@@ -28,6 +29,8 @@ from vstore.format.entries import Space
 from vstore.repository.repository import Repository
 from vstore.store import Store
 from vstore_cli.main import run
+
+__all__ = ["quick"]
 
 
 def found(report: Any, name: str) -> Finding:
@@ -43,21 +46,6 @@ def package(top: Path, name: str, body: str, version: str = "0.1") -> Path:
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     return top
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Answers of healthy packages, without importing each in a process of its own."""
-    answers: dict[str, Any] = {
-        "faiss": {"version": "1.15.1", "gpus": 0, "options": []},
-        "torch": {"version": "2.13.0", "cuda": None, "devices": [], "mps": False},
-        "torchvision": {"version": "0.28.0"},
-        "models": {},
-        "adapters": {"version": "0.21.2"},
-    }
-    plain = installed.ask
-    monkeypatch.setattr(installed, "ask", lambda name: (answers[name], "") if name in answers else plain(name))
-    return answers
 
 
 def test_the_package_of_somebody_else_is_noticed(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.quick_doctor import quick
 
 from vstore.disk.owner import User
 from vstore.embed.consent import CODE, DOWNLOAD, PLACE, PLUGIN, Consent, Wish
@@ -19,6 +20,7 @@ from vstore.errors import ModelError, Untrusted, UsageError, VstoreError
 from vstore.models.converted_folder import default_top
 from vstore.store import Store
 
+__all__ = ["quick"]
 COMMIT = "0" * 40
 CODE_OF_MODEL = ["1" * 64, "2" * 64]
 
@@ -198,7 +200,7 @@ def test_what_a_user_allows_is_not_allowed_for_another(stranger: Path, tmp_path:
         store._embedders.load(store._repo.recipe(next(iter(store._repo.state.spaces))))
 
 
-def test_doctor_reads_no_model_that_is_not_allowed(stranger: Path, tmp_path: Path) -> None:
+def test_doctor_reads_no_model_that_is_not_allowed(stranger: Path, tmp_path: Path, quick: dict[str, Any]) -> None:
     found = {one.name: one for one in Store.doctor(stranger, config=tmp_path / "me").findings}
     if found["space own"].state == "trouble":
         pytest.skip("torch is not installed, which doctor says first")
