@@ -49,6 +49,21 @@ def test_such_a_row_is_in_no_answer(folder: Path, value: bytes) -> None:
 
 
 @pytest.mark.parametrize("value", NONE)
+def test_such_a_row_is_no_query(folder: Path, value: bytes) -> None:
+    """The last row is that of the picture that the disk listed last."""
+    forge(folder, value)
+    damaged = []
+    with Store(".vstore") as store:
+        for name in (b"a", b"b", b"c"):
+            try:
+                store.search([Operand(1.0, b"pictures/%s.png" % name)], k=3)
+            except Damage as err:
+                assert "no vectors of norm 1" in str(err)
+                damaged.append(name)
+    assert len(damaged) == (1 if value == NONE[3] else 3), "a row of zeros is like no other"
+
+
+@pytest.mark.parametrize("value", NONE)
 def test_pictures_are_not_compared_by_such_a_row(folder: Path, value: bytes) -> None:
     forge(folder, value)
     with Store(".vstore") as store, pytest.raises(Damage, match="no vectors of norm 1"):

@@ -9,8 +9,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vstore.disk.norms import NORM_OFF
+from vstore.disk.norms import NORM_OFF, of_norm_1
 from vstore.disk.segments import Segment
+from vstore.errors import Damage
 from vstore.packages import faiss_module
 from vstore.search.bitmaps import is_marked, marked_rows
 from vstore.search.threads import cores, start
@@ -78,7 +79,10 @@ class Index:
         part, row = self._part(row)
         segment = self._segments[part]
         data = self._views.row(segment, row)
-        return np.frombuffer(data, np.dtype(segment.footer.dtype).newbyteorder("<")).astype(np.float32)
+        vector = np.frombuffer(data, np.dtype(segment.footer.dtype).newbyteorder("<")).astype(np.float32)
+        if not of_norm_1(vector[None])[0]:
+            raise self._odd(segment)
+        return vector
 
     def top_k(self, queries: Floats, k: int) -> Hits:
         """Find the k nearest marked rows of each query, best first, equal scores by key.
@@ -146,11 +150,14 @@ class Index:
         scores, rows = view.search(queries, min(ask, marked), params=parameters)
         # Two vectors of norm 1 have no other scores; a row that is no number is in no answer.
         if not (np.abs(scores) <= 1 + NORM_OFF).all():
-            self._views.distrust(self._segments[part])
-            raise self._segments[part].damage("it holds rows that are no vectors of norm 1")
+            raise self._odd(self._segments[part])
         np.clip(scores, -1, 1, out=scores)
         floor = scores[:, -1:] if ask < marked else np.full((len(queries), 1), -np.inf, np.float32)
         return scores, rows + self._firsts[part], floor
+
+    def _odd(self, segment: Segment) -> Damage:
+        self._views.distrust(segment)
+        return segment.damage("it holds rows that are no vectors of norm 1")
 
     def _part(self, row: int) -> tuple[int, int]:
         part = bisect_right(self._firsts, row) - 1
