@@ -145,6 +145,10 @@ def steady(lines: Sequence[str]) -> list[str]:
     return found
 
 
+# A command that takes long says so every half minute; a slow machine prints what the pages show all the same.
+VSTORE = "from vstore_cli.progress import bar; bar.EVERY = 1e9; from vstore_cli.main import main; main()"
+
+
 class Session:
     """A folder as a clone has it, with `vstore` on the path, in which commands run one after the other."""
 
@@ -153,7 +157,7 @@ class Session:
         shutil.copytree(TOP / "examples", top / "examples")
         bin = top / ".bin"
         bin.mkdir()
-        for name, words in (("vstore", ' -c "from vstore_cli.main import main; main()"'), ("python", "")):
+        for name, words in (("vstore", f' -c "{VSTORE}"'), ("python", "")):
             (bin / name).write_text(f'#!/bin/sh\nexec "{sys.executable}"{words} "$@"\n')
             (bin / name).chmod(0o755)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("VSTORE", "PYTHON"))}
