@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NoReturn
 
 from vstore import VstoreError
-from vstore_cli.progress import abandon, interject
 from vstore_cli.terminal.outlets import hurry, take_time
 
 if TYPE_CHECKING:
@@ -29,6 +28,38 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 0.7  # seconds that the main thread has to heed a signal
 AGAIN = "Press Ctrl-C again to stop at once."
+
+
+class Shown:
+    """A display on standard error while a run goes on, with room for a word amid it. This one shows nothing."""
+
+    def interject(self, text: str) -> bool:
+        """Show a line in a moment, from the handler of a signal. Returns: whether it will be shown."""
+        return False
+
+    def abandon(self) -> None:
+        """Take away what is shown, as the process ends in this moment, in whatever thread."""
+
+
+_shown: list[Shown] = []
+
+
+@contextlib.contextmanager
+def showing(shown: Shown) -> Iterator[None]:
+    """Let words about signals stand amid what is shown meanwhile."""
+    _shown.append(shown)
+    try:
+        yield
+    finally:
+        _shown.remove(shown)
+
+
+def _interject(text: str) -> None:
+    """Show a line amid whatever goes on, from the handler of a signal."""
+    if not (_shown and _shown[-1].interject(text)):
+        # Not through sys.stderr: the handler may have come in the middle of a write there.
+        with contextlib.suppress(OSError):
+            os.write(2, f"\n{text}\n".encode())
 
 
 class _Requests:
@@ -79,7 +110,7 @@ class _Requests:
         stop.set()
         hurry()
         if self.is_told:
-            interject(f"Stopping after {what}; finished work is saved. {AGAIN}")
+            _interject(f"Stopping after {what}; finished work is saved. {AGAIN}")
         return True
 
     def watch(self, pipe: int) -> None:
@@ -102,7 +133,7 @@ class _Requests:
             elif self.raised and (self.raised > 1 or was_asked):
                 self.end()
             elif self.raised:
-                interject(f"Stopping. {AGAIN}")
+                _interject(f"Stopping. {AGAIN}")
             self.heeded = False
 
     def end(self) -> NoReturn:
@@ -111,7 +142,8 @@ class _Requests:
         if report is not None:
 
             def say() -> None:
-                abandon()
+                for one in _shown:
+                    one.abandon()
                 codes.append(report(self.error()))
 
             said = threading.Thread(target=say, daemon=True)

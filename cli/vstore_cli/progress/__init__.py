@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from vstore_cli.interrupts import Shown, showing
+
 if TYPE_CHECKING:
     from vstore import Stage
     from vstore_cli.progress.bar import Bar
@@ -38,24 +40,7 @@ def _keep(ctx: click.Context, param: click.Parameter, value: str) -> None:
     ctx.meta[__name__] = value
 
 
-_listening: list[Later] = []
-
-
-def interject(text: str) -> None:
-    """Show a line amid whatever goes on, from the handler of a signal."""
-    if not (_listening and _listening[-1].interject(text)):
-        # Not through sys.stderr: the handler may have come in the middle of a write there.
-        with contextlib.suppress(OSError):
-            os.write(2, f"\n{text}\n".encode())
-
-
-def abandon() -> None:
-    """Take away what is shown, as the process ends in this moment, in whatever thread."""
-    for listener in _listening:
-        listener.abandon()
-
-
-class Later:
+class Later(Shown):
     """A listener that begins to show progress when there is some: most quick commands have none."""
 
     def __init__(self, how: str, stack: contextlib.ExitStack) -> None:
@@ -71,9 +56,9 @@ class Later:
 
     def watch(self, stage: Stage) -> None:
         if self._bar is None:
-            from vstore_cli.progress.bar import showing
+            from vstore_cli.progress.bar import drawing
 
-            self._bar = self._stack.enter_context(showing(self._how))
+            self._bar = self._stack.enter_context(drawing(self._how))
         self._bar.watch(stage)
 
     def put_down(self, file: bytes) -> None:
@@ -99,7 +84,6 @@ class Later:
             self._bar.abandon()
 
     def interject(self, text: str) -> bool:
-        """Show a line in a moment, from the handler of a signal. Returns: whether it will be shown."""
         if self._bar is None or not self._bar.is_ticking:
             return False
         self._bar.soon(text)
@@ -118,11 +102,8 @@ def progress(quiet: bool) -> contextlib.AbstractContextManager[Later]:
 def _shown(way: str) -> Iterator[Later]:
     with contextlib.ExitStack() as stack:
         listener = Later(way, stack)
-        _listening.append(listener)
-        try:
+        with showing(listener):
             yield listener
-        finally:
-            _listening.remove(listener)
 
 
 def _way(quiet: bool) -> str:
