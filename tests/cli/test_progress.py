@@ -16,7 +16,8 @@ from vstore import Stage
 from vstore.progress import Stages
 from vstore_cli.output import local
 from vstore_cli.progress import Later, bar
-from vstore_cli.progress.bar import Bar, Documents, Lines, Nothing
+from vstore_cli.progress.bar import Bar
+from vstore_cli.progress.faces import Documents, Face, Lines
 
 # Every picture takes a while to be prepared: one of them a long while.
 SLOW = """
@@ -64,7 +65,7 @@ LazyModel._load_now = loudly
 STORE = ("--store", "store")
 
 
-class Told(Nothing):
+class Told(Face):
     """A face that keeps what it would show."""
 
     def __init__(self) -> None:
@@ -92,7 +93,7 @@ class ToldDocuments(Told, Documents):
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that the clock of a listener shows; it looks at a stage when it is told to."""
     now = [100.0]
-    monkeypatch.setattr("vstore_cli.progress.bar.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("vstore_cli.progress.view.time.monotonic", lambda: now[0])
     monkeypatch.setattr(bar, "TICK", 3600.0)
     return now
 
@@ -326,7 +327,7 @@ def test_programs_hear_of_a_model_that_is_named(words: list[str], line: Line) ->
 def test_a_quick_command_shows_nothing(line: Line) -> None:
     pictures(line, 2)
     line(*STORE, "sync", "pictures")
-    shown = screens([*STORE, "sync"], line.home, before="from vstore_cli.progress import bar\nbar.SOON = 60\n")
+    shown = screens([*STORE, "sync"], line.home, before="from vstore_cli.progress import faces\nfaces.SOON = 60\n")
     assert shown.last[-1].startswith("Nothing changed.")
     assert not shown.rows("listing")
 
@@ -391,7 +392,7 @@ def test_lines_can_be_had_on_a_terminal_and_a_dumb_one_gets_them(
     words: list[str], env: dict[str, str], line: Line
 ) -> None:
     pictures(line, 20)
-    often = EAGER + "bar.EVERY = 0.3\n"
+    often = EAGER + "faces.EVERY = 0.3\n"
     shown = screens([*STORE, "sync", "pictures", *words], line.home, columns=120, before=often + SLOW, **env)
     assert shown.code == 0
     assert any(re.fullmatch(r"embedding \d+ of 20 files, \d+%, 0:0\d, .* KiB.*", row) for row in shown.last)

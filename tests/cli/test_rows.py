@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vstore_cli.progress.rows import View, clock, line, rate, rows
+from vstore_cli.progress.rows import clock, line, rate, rows
+from vstore_cli.progress.view import View
 from vstore_cli.terminal.cells import cells
 
 FULL = View(

@@ -20,7 +20,7 @@ from support.lines import CALL, environment
 
 Seen = Callable[["Terminal"], None]
 # Shows all from the first moment.
-EAGER = "from vstore_cli.progress import bar\nbar.SOON = 0.0\nbar.TICK = 0.02\n"
+EAGER = "from vstore_cli.progress import bar, faces\nfaces.SOON = 0.0\nbar.TICK = 0.02\n"
 
 
 class Shown(NamedTuple):

@@ -3,48 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from vstore_cli.output import number
+from vstore_cli.progress.view import View
 from vstore_cli.terminal.cells import cells, shortened
 
 BETWEEN = "  "
 LEAST_BAR = 12  # cells
 MOST_BAR = 30
 MOST_ROWS = 5
-
-
-class View(NamedTuple):
-    """A stage at one moment.
-
-    stage:       its name.
-    unit:        the noun of its items.
-    files:       finished items.
-    files_total: all items, if their number is known.
-    size:        bytes of the finished items.
-    size_total:  bytes of all items, if they are known.
-    failed:      finished items without success.
-    seconds:     that the stage has taken.
-    left:        seconds that it will still take, as far as can be told.
-    share:       of its work that is done, 0 to 1, if it is known.
-    file:        what the stage is about, or the file at hand, fit to print.
-    about:       what it is about.
-    path:        the file at hand.
-    """
-
-    stage: str
-    unit: str = "files"
-    files: int = 0
-    files_total: int | None = None
-    size: int = 0
-    size_total: int | None = None
-    failed: int = 0
-    seconds: float = 0.0
-    left: float | None = None
-    share: float | None = None
-    file: str = ""
-    about: str = ""
-    path: bytes | None = None
 
 
 def rows(view: View, width: int, height: int, *, plain: bool = False) -> list[str]:
