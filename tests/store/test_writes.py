@@ -42,8 +42,8 @@ EXCEPTIONS = {
     "vstore_cli.main": {"open", "os.open"},  # /dev/null
     "vstore_cli.interrupts": {"os.open", "os.write"},  # /dev/null in the place of a terminal that is gone
     # Standard error, and the file without a name in its place.
-    "vstore_cli.progress.screen": {"os.write"},
     "vstore_cli.progress.strays": {"os.ftruncate", "os.open", "os.write", "tempfile.TemporaryFile"},
+    "vstore_cli.terminal.outlets": {"os.write"},
 }
 OS = {
     "chmod", "chown", "copy_file_range", "fchmod", "fdatasync", "fsync", "ftruncate", "link", "makedirs", "mkdir",
