@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 import zlib
@@ -155,11 +157,16 @@ def test_a_decoder_that_hangs_costs_one_picture() -> None:
 def test_a_decoder_that_crashes_costs_one_picture() -> None:
     with IsolatedDecoder() as decoder:
         decoder.prepare(drawn(1), Preparation())
-        pid = decoder._all[0]._process.pid
+        worker = decoder._all[0]._process
+        pid = worker.pid
         os.kill(pid, signal.SIGSTOP)  # so that the crash falls into the picture
 
         def crash() -> None:
-            time.sleep(0.1)
+            assert worker.stdin is not None
+            for _ in range(20_000):  # until it has been given the picture; not every system tells
+                if fcntl.ioctl(worker.stdin.fileno(), termios.FIONREAD, bytes(4)) != bytes(4):
+                    break
+                time.sleep(0.001)
             os.kill(pid, signal.SIGSEGV)
             os.kill(pid, signal.SIGCONT)
 

@@ -402,7 +402,7 @@ def test_a_killed_run_leaves_what_cannot_be_mistaken_and_goes_with_the_next(
         "convert.convert = lambda *a: time.sleep(60); Store.model_convert('old', cache='cache')"
     )
     with subprocess.Popen([sys.executable, "-c", code]) as process:
-        for _ in range(600):
+        for _ in range(3600):
             if cache.is_dir() and list(cache.glob(".tmp-convert-*/config.json")):
                 break
             time.sleep(0.05)

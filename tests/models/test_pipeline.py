@@ -96,7 +96,7 @@ def test_the_next_batch_is_made_while_the_model_runs_and_no_more_than_that(tmp_p
             return  # what was read before there was a model is not prepared yet
         with fake.changed:
             wanted = min(fake.started + 8, count)
-            waited.append(fake.changed.wait_for(lambda: fake.prepared >= wanted, timeout=20))
+            waited.append(fake.changed.wait_for(lambda: fake.prepared >= wanted, timeout=120))
 
     fake.at_start = model_runs
     assert world.sync().embedded == count

@@ -36,7 +36,7 @@ from vstore_cli.main import run
 
 
 def wait_for(what: Callable[[], Any]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while not what():
         assert time.monotonic() < until
         time.sleep(0.01)

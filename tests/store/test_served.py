@@ -256,7 +256,7 @@ def test_noise_ends_its_own_call_alone(running: ModelServer, place: Path, said: 
         receive(to)
         to.sendall(said)
         to.shutdown(socket.SHUT_WR)
-        to.settimeout(10)
+        to.settimeout(60)
         with contextlib.suppress(ConnectionResetError):
             assert to.recv(1) == b""
     found = called(place, Loader())

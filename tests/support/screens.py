@@ -109,7 +109,7 @@ def screens(
     os.close(slave)
     terminal = Terminal(process, master, columns, lines)
     found: list[tuple[str, ...]] = []
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while time.monotonic() < end:
         if not select.select([master], [], [], 1.0)[0]:
             continue
@@ -124,4 +124,4 @@ def screens(
             seen(terminal)
     found.append(terminal.everything)
     os.close(master)
-    return Shown(process.wait(10), found)
+    return Shown(process.wait(60), found)

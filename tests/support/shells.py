@@ -27,7 +27,7 @@ SETS_UP = {
     "zsh": "PS1='ready''> '; autoload -U compinit; compinit -u -D; eval \"$(vstore completion zsh)\"",
     "fish": "function fish_prompt; echo -n ready'> '; end; vstore completion fish | source",
 }
-_PATIENCE = 40  # seconds
+_PATIENCE = 120  # seconds
 
 
 def is_there(shell: str) -> bool:

@@ -36,7 +36,7 @@ main()
 
 
 def wait_for(what: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while not what():
         assert time.monotonic() < until
         time.sleep(0.005)

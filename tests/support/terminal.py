@@ -52,7 +52,7 @@ def in_terminal(
     )
     os.close(slave)
     got = b""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while time.monotonic() < end:
         try:
             part = os.read(master, 65536)
@@ -64,7 +64,7 @@ def in_terminal(
         if typist is not None:
             typist(master, got, running)
     os.close(master)
-    return running.wait(10), got.decode(errors="replace")
+    return running.wait(60), got.decode(errors="replace")
 
 
 def plain(got: str) -> list[str]:

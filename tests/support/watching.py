@@ -11,7 +11,7 @@ from support.folders import World
 
 from vstore.watch.report import Watched
 
-PATIENCE = 30.0  # seconds; a machine under load is slow
+PATIENCE = 120.0  # seconds; a machine under load is slow
 QUICK = {"settle": 0.05, "every": 0.05}
 
 
