@@ -541,7 +541,11 @@ def test_a_check_on_a_sick_device_blames_no_stored_vector(frail: World) -> None:
 COUNT = 23
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# An example is two syncs of 23 pictures, and takes a third of a second.
+EXAMPLES = int(os.environ.get("VSTORE_EXAMPLES", "15"))
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_each_vector_is_that_of_its_key_however_batches_fail(data: st.DataObject) -> None:
     batch, flight = data.draw(st.integers(1, 9), "batch"), data.draw(st.integers(1, 4), "in flight")

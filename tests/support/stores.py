@@ -420,7 +420,13 @@ ONE_PROBE = {"vstore.repository.proof.PROBES": ("tiny",)}  # to draw and to embe
 FEW_IN_STATE = {"vstore.format.listing.PENDING": 2, "vstore.format.listing.WINDOW": 3}
 OPERATIONS = [
     Operation("sync", rich, sync),
-    Operation("seal", base, sync, settings={"vstore.intake.keeper.SEAL_BYTES": 0, "vstore.intake.lazy_model.BATCH": 1}),
+    Operation(
+        "seal",
+        base,
+        sync,
+        settings={"vstore.intake.keeper.SEAL_BYTES": 0, "vstore.intake.lazy_model.BATCH": 1},
+        turns=True,
+    ),
     Operation("commit", base, partial_sync, settings={"vstore.intake.lazy_model.BATCH": 1}, turns=True),
     Operation("recover", with_journal, sync, turns=True),
     Operation("merge", rich, sync, settings={"vstore.format.small_files.TOO_MANY": 1}, turns=True),
