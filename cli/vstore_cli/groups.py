@@ -16,3 +16,10 @@ class Commands(click.Group):
 
             raise no_such_command(ctx, args)
         return super().resolve_command(ctx, args)
+
+
+class InOrder(Commands):
+    """A group that lists its commands in the order in which they are written."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)

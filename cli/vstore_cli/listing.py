@@ -12,6 +12,7 @@ import click
 
 from vstore import UsageError
 from vstore_cli.output import json_bytes, local, number, openable, shown, size, with_store
+from vstore_cli.pager import paged
 
 if TYPE_CHECKING:
     from vstore import FindReport, LsReport, PathEntry
@@ -80,6 +81,17 @@ def echo_lines(entries: Iterable[PathEntry], form: Form) -> int:
             click.echo(os.fsdecode(b"\n".join(lines)))
         count += len(run)
     return count
+
+
+def echo_list(report: LsReport | FindReport, form: Form) -> bool:
+    """Print a list as a command line asks for it. Returns: False if a person should hear that nothing was found."""
+    if form.as_json:
+        echo_document(report)
+        return True
+    count = None  # who quits the pager has seen some
+    with paged(as_json=form.null):
+        count = echo_lines(report.entries, form)
+    return count != 0
 
 
 def span_text(spans: Iterable[tuple[str, str]]) -> str:

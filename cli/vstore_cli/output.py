@@ -65,6 +65,15 @@ def echo_json(report: Report | Sequence[Report]) -> None:
     click.echo(json_bytes(typed_fields(value)))
 
 
+def are_for_people(rows: Sequence[Report], *, as_json: bool, none: str) -> bool:
+    """Tell whether there are rows to print for people. Else print them as JSON, or say that there are none."""
+    if as_json:
+        echo_json(rows)
+    elif not rows:
+        say(none, err=True)
+    return not as_json and bool(rows)
+
+
 def json_bytes(value: Any) -> bytes:
     """Write JSON as programs get it."""
     # A text that is not UTF-8 (a label, a message) must not break the document; paths come as path_b64 too.

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import click
 
 from vstore import UsageError, VstoreError
-from vstore_cli.commands.snapshot import InOrder
+from vstore_cli.groups import InOrder
 from vstore_cli.locate import config_file, find_store, open_store
 from vstore_cli.output import echo_json, json_option, shown, table, tell
 from vstore_cli.pager import paged

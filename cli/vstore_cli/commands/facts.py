@@ -10,6 +10,7 @@ import click
 from vstore_cli.again import going_on, typed_again
 from vstore_cli.interrupts import stopping
 from vstore_cli.locate import open_store, open_to_change
+from vstore_cli.options import max_pixels_option, wait_option
 from vstore_cli.output import count, duration, echo_json, json_option, number, placed, say, shown, tell, tell_path
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.reports.sync_report import print_truncated
@@ -23,9 +24,9 @@ FAILURES = 20  # pictures that the terminal names
 @click.command()
 @click.option("--fill", is_flag=True, help="Read the pictures whose facts are missing, and fill these in.")
 @click.option("--pixels", is_flag=True, help="With --fill: the digests of the prepared pixels.")
-@click.option("--max-pixels", type=int, metavar="N", help="Do not decode larger pictures (default 179 million pixels).")
+@max_pixels_option
 @click.option("--isolate-decoding", is_flag=True, help="For pictures of strangers: decode in processes with limits.")
-@click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
+@wait_option
 @progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress, and no report unless something is wrong.")
 @json_option

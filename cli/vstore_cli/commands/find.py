@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from vstore import UsageError
-from vstore_cli.listing import Form, echo_document, echo_lines, listing_options
+from vstore_cli.listing import Form, echo_list, listing_options
 from vstore_cli.locate import open_store
 from vstore_cli.output import json_option, placed, shown, tell
-from vstore_cli.pager import paged
 from vstore_cli.suggestions import typed
 
 if TYPE_CHECKING:
@@ -47,13 +46,7 @@ def find(
         raise UsageError("find takes one pattern, and the shell may have expanded it", "quote it: vstore find '*.jpg'")
     with open_store() as store:
         report = store.find_pictures(glob[0], at=at, all=all, ignore_case=ignore_case, long=long)
-    if as_json:
-        echo_document(report)
-        return
-    count = None  # who quits the pager has seen some
-    with paged(as_json=form.null):
-        count = echo_lines(report.entries, form)
-    if count == 0:
+    if not echo_list(report, form):
         _say_none(report, glob[0], all=all, ignore_case=ignore_case)
 
 

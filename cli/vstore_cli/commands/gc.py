@@ -6,6 +6,7 @@ import click
 
 from vstore_cli.again import going_on
 from vstore_cli.locate import open_to_change
+from vstore_cli.options import dry_run_option, wait_option
 from vstore_cli.output import count, echo_json, json_option, size, tell
 from vstore_cli.progress import progress, progress_option
 
@@ -13,9 +14,9 @@ _STOPPED = "interrupted; everything that is in use is there"
 
 
 @click.command()
-@click.option("-n", "--dry-run", is_flag=True, help="Show what would be deleted, and delete nothing.")
+@dry_run_option("Show what would be deleted, and delete nothing.")
 @click.option("--drop-unnamed", is_flag=True, help="Delete unused vectors even if they are younger than 14 days.")
-@click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
+@wait_option
 @progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option

@@ -11,9 +11,9 @@ from vstore_cli.again import typed_again
 from vstore_cli.interrupts import saying, stopping
 from vstore_cli.locate import find_store, new_folder, say_store, user_words
 from vstore_cli.models import model_options
+from vstore_cli.options import dry_run_option, max_file_size_option, message_option, wait_option
 from vstore_cli.output import count, duration, echo_json, json_option, number, openable, say, shown, table, tell
 from vstore_cli.progress import progress, progress_option
-from vstore_cli.units import Size
 
 if TYPE_CHECKING:
     from vstore import ImportReport
@@ -53,12 +53,12 @@ LONGEST = 200  # characters of a path that it shows
 @click.option("--by-name", is_flag=True, help="Accept a file that shares only the name with a path of the list.")
 @click.option("--trust-edited", is_flag=True, help="Accept that pictures newer than the index were not edited.")
 @click.option("--force", is_flag=True, help="Continue although the files contradict one another.")
-@click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done.")
+@dry_run_option("Only show what would be done.")
 @click.option("--report", type=click.Path(), metavar="FILE", help="Write the result for every row to a file, as JSON.")
 @click.option("--resume", metavar="ID", help="Look again for the pictures of the rows that import ID set aside.")
-@click.option("-m", "--message", default="", help="A note for the snapshot.")
-@click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
-@click.option("--max-file-size", type=Size(), default="256M", show_default=True, help="Do not read larger files.")
+@message_option
+@wait_option
+@max_file_size_option
 @progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option

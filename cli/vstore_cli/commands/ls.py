@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
-from vstore_cli.listing import Form, echo_document, echo_lines, listing_options
+from vstore_cli.listing import Form, echo_list, listing_options
 from vstore_cli.locate import open_store
 from vstore_cli.output import json_option, shown, tell
-from vstore_cli.pager import paged
 
 
 @click.command(short_help="List the folders and pictures of a snapshot.")
@@ -58,13 +57,8 @@ def ls(
             new_since=new_since,
             space_missing=space_missing,
         )
-        if as_json:
-            echo_document(report)
-            return
-        count = None  # who quits the pager has seen some
-        with paged(as_json=form.null):
-            count = echo_lines(report.entries, form)
-    if count == 0:
+        has_some = echo_list(report, form)
+    if not has_some:
         tell(_none(report.snapshot, new_since, space_missing), err=True)
 
 

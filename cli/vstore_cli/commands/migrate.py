@@ -6,13 +6,14 @@ import click
 
 from vstore_cli.again import going_on
 from vstore_cli.locate import open_to_change
+from vstore_cli.options import dry_run_option, wait_option
 from vstore_cli.output import echo_json, json_option, tell
 from vstore_cli.progress import progress, progress_option
 
 
 @click.command()
-@click.option("-n", "--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
-@click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
+@dry_run_option("Show what would be written, and write nothing.")
+@wait_option
 @progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option

@@ -16,6 +16,7 @@ from vstore_cli.groups import Commands
 from vstore_cli.interrupts import ending
 from vstore_cli.locate import cache, open_store, open_to_change
 from vstore_cli.models import device_option, model_options, note, offline_option, printing
+from vstore_cli.options import dry_run_option, message_option, wait_option
 from vstore_cli.output import count, echo_json, json_option, number, say, shown, size, table, tell, width_of
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.terminal.fitting import columns
@@ -268,7 +269,7 @@ def model_allow(space: str | None, trust_remote_code: bool, as_json: bool) -> No
 
 @model.command("use", short_help="Make a space current, without embedding.")
 @click.argument("space")
-@click.option("-m", "--message", default="", help="A note for the snapshot.")
+@message_option
 @json_option
 def model_use(space: str, message: str, as_json: bool) -> None:
     """Make a space current: write a snapshot of the current paths in it. Nothing is embedded.
@@ -329,8 +330,8 @@ def model_serve(space: str | None, quiet: bool, as_json: bool, **options: Any) -
 
 @model.command("drop", short_help="Drop a space that no snapshot uses.")
 @click.argument("space")
-@click.option("-n", "--dry-run", is_flag=True, help="Only show what would be dropped.")
-@click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
+@dry_run_option("Only show what would be dropped.")
+@wait_option
 @json_option
 def model_drop(space: str, dry_run: bool, wait: bool, as_json: bool) -> None:
     """Drop a space that no snapshot uses, with its vectors. This cannot be undone; `vstore gc` frees the disk.

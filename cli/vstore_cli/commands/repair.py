@@ -9,18 +9,19 @@ import click
 from vstore_cli.again import going_on
 from vstore_cli.locate import find_store, no_store, refuse_network, say_store, user_words
 from vstore_cli.models import device_option, offline_option
+from vstore_cli.options import dry_run_option, wait_option
 from vstore_cli.output import count, echo_json, json_option, placed, say, shown, tell, tell_path
 from vstore_cli.progress import progress, progress_option
 
 
 @click.command()
-@click.option("-n", "--dry-run", is_flag=True, help="Show what would be repaired and lost, and change nothing.")
+@dry_run_option("Show what would be repaired and lost, and change nothing.")
 @click.option(
     "--no-embed",
     is_flag=True,
     help="Do not embed pictures again whose vectors are lost: remove them from the snapshots.",
 )
-@click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
+@wait_option
 @device_option
 @offline_option
 @progress_option

@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vstore_cli.commands.snapshot import InOrder
+from vstore_cli.groups import InOrder
 from vstore_cli.locate import open_store, open_to_change
-from vstore_cli.output import count, echo_json, json_option, number, say, shown, table, tell
+from vstore_cli.options import dry_run_option, message_option, wait_option
+from vstore_cli.output import are_for_people, count, echo_json, json_option, number, say, shown, table, tell
 from vstore_cli.pager import paged
 
 if TYPE_CHECKING:
     from vstore import RootRow
 
-MESSAGE = click.option("-m", "--message", default="", help="A note for the snapshot.")
-DRY_RUN = click.option("-n", "--dry-run", is_flag=True, help="Show what would change, and change nothing.")
-WAIT = click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
+DRY_RUN = dry_run_option("Show what would change, and change nothing.")
 
 
 @click.group(cls=InOrder)
@@ -43,11 +42,7 @@ def list_(as_json: bool) -> None:
     """
     with open_store() as store:
         rows = store.root_list()
-    if as_json:
-        echo_json(rows)
-        return
-    if not rows:
-        say("This store has no folder. Add one with: vstore sync FOLDER", err=True)
+    if not are_for_people(rows, as_json=as_json, none="This store has no folder. Add one with: vstore sync FOLDER"):
         return
     lines = [["label", "place", "paths", "pictures", ""]]
     lines += [[shown(row.label), _place(row), number(row.paths), number(row.images), _about(row)] for row in rows]
@@ -79,9 +74,9 @@ def _about(row: RootRow) -> str:
 
 @root.command(short_help="Take a folder out of the index.")
 @click.argument("root", metavar="LABEL|PATH")
-@MESSAGE
+@message_option
 @DRY_RUN
-@WAIT
+@wait_option
 @json_option
 def remove(root: str, message: str, dry_run: bool, wait: bool, as_json: bool) -> None:
     """Take a folder out of the index: write a snapshot without its pictures. Another folder may have its label then.
@@ -105,16 +100,15 @@ def remove(root: str, message: str, dry_run: bool, wait: bool, as_json: bool) ->
         tell(f"Would take out {label}{where}: {gone}; {count(report.left, 'path')} would stay.")
         return
     tell(f"Took out {label}{where}: {gone}.")
-    now = f"{report.snapshot} is current, with {count(report.left, 'path')}. " if report.snapshot else ""
-    say(f"{now}No file was touched. Go back with: vstore undo")
+    _say_current(report.snapshot, f", with {count(report.left, 'path')}", "No file was touched. ")
 
 
 @root.command(short_help="Give a folder another label.")
 @click.argument("old", metavar="LABEL|PATH")
 @click.argument("new", metavar="NAME")
-@MESSAGE
+@message_option
 @DRY_RUN
-@WAIT
+@wait_option
 @json_option
 def rename(old: str, new: str, message: str, dry_run: bool, wait: bool, as_json: bool) -> None:
     """Give a folder another label: the first part of its paths in the store. Nothing is read and nothing is embedded.
@@ -135,5 +129,10 @@ def rename(old: str, new: str, message: str, dry_run: bool, wait: bool, as_json:
         tell(f"Would call {names[0]} {names[1]}: {count(report.paths, 'path')}.")
         return
     tell(f"{names[0]} is called {names[1]} now: {count(report.paths, 'path')}.")
-    now = f"{report.snapshot} is current. " if report.snapshot else ""
-    say(f"{now}Go back with: vstore undo")
+    _say_current(report.snapshot)
+
+
+def _say_current(snapshot: str | None, after: str = "", more: str = "") -> None:
+    """Say which snapshot was written, if one was, and how it is taken back."""
+    now = f"{snapshot} is current{after}. " if snapshot else ""
+    say(f"{now}{more}Go back with: vstore undo")

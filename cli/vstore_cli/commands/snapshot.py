@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vstore_cli.commands.export import FORMATS
-from vstore_cli.groups import Commands
+from vstore_cli.groups import InOrder
 from vstore_cli.locate import open_store, open_to_change
+from vstore_cli.options import dry_run_option
 from vstore_cli.output import (
+    are_for_people,
     count,
     echo_json,
     json_option,
@@ -29,13 +31,6 @@ from vstore_cli.terminal.styles import styled
 
 if TYPE_CHECKING:
     from vstore import DiffReport, FolderDiff, SnapshotRow
-
-
-class InOrder(Commands):
-    """A group that lists its commands in the order of this file."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
 
 
 @click.group(cls=InOrder)
@@ -68,11 +63,7 @@ def list_(as_json: bool) -> None:
     """
     with open_store() as store:
         rows = store.snapshot_list()
-    if as_json:
-        echo_json(rows)
-        return
-    if not rows:
-        say("No snapshot yet. Make one with: vstore sync FOLDER", err=True)
+    if not are_for_people(rows, as_json=as_json, none="No snapshot yet. Make one with: vstore sync FOLDER"):
         return
     lines = [["", "snapshot", "id", "time", "paths", "pictures", "space", ""]]
     for row in rows:
@@ -251,7 +242,7 @@ COUNT = click.IntRange(1)
     help="Keep all that are at most this much older than the newest, such as 1y6m14d12h.",
 )
 @click.option("--keep-tag", multiple=True, metavar="TAG", help="Keep those with this tag; * means any.")
-@click.option("-n", "--dry-run", is_flag=True, help="Show what would be forgotten, and forget nothing.")
+@dry_run_option("Show what would be forgotten, and forget nothing.")
 @json_option
 def forget(snaps: tuple[str, ...], dry_run: bool, as_json: bool, **policy: Any) -> None:
     """Forget the snapshots SNAP, or all that the rules do not keep. `vstore undo` brings them back, until `vstore gc`

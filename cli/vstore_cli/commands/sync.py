@@ -19,10 +19,11 @@ from vstore_cli.locate import (
     user_words,
 )
 from vstore_cli.models import MODEL_WORDS, batch_option, devices_option, model_options, note, offline_option
+from vstore_cli.options import dry_run_option, message_option, reading_options, wait_option
 from vstore_cli.output import json_option, say, shown, tell
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.reports.sync_report import show
-from vstore_cli.units import Duration, Share, Size
+from vstore_cli.units import Share
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,8 +37,8 @@ _BUILT_IN = (
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done.")
-@click.option("-m", "--message", default="", help="A note for the snapshot.")
+@dry_run_option("Only show what would be done.")
+@message_option
 @click.option(
     "--exclude", multiple=True, metavar="GLOB", help="Skip these files (gitignore syntax); remembered with the folder."
 )
@@ -68,22 +69,9 @@ _BUILT_IN = (
     is_flag=True,
     help="Try all pictures again that failed earlier: some may have failed for the machine, not for the picture.",
 )
-@click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
+@wait_option
 @click.option("--allow-mass-delete", is_flag=True, help="Accept that many pictures have disappeared.")
-@click.option("--max-file-size", type=Size(), default="256M", show_default=True, help="Do not read larger files.")
-@click.option("--max-pixels", type=int, metavar="N", help="Do not decode larger pictures (default 179 million pixels).")
-@click.option(
-    "--commit-every",
-    type=Duration(),
-    default="30m",
-    show_default=True,
-    help="Write a partial snapshot after this much time of embedding.",
-)
-@click.option(
-    "--isolate-decoding",
-    is_flag=True,
-    help="For pictures of strangers: a picture that crashes its decoder or hangs it does not end the sync.",
-)
+@reading_options("sync")
 @batch_option
 @click.option("--compile", is_flag=True, help="Let torch compile the model first: worth it for many pictures.")
 @devices_option

@@ -11,11 +11,11 @@ import click
 from vstore_cli.interrupts import ending
 from vstore_cli.locate import open_to_change
 from vstore_cli.models import batch_option, devices_option, offline_option
+from vstore_cli.options import duration_option, messages_option, reading_options
 from vstore_cli.output import echo_json, json_option, local, say, shown
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.reports.watch_lines import lines_of
 from vstore_cli.terminal.outlets import outlets
-from vstore_cli.units import Duration, Size
 
 if TYPE_CHECKING:
     from vstore import Watched
@@ -23,45 +23,16 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option(
-    "--settle", type=Duration(), default="2s", show_default=True, help="Sync after this much quiet since a change."
-)
-@click.option(
-    "--settle-at-most",
-    type=Duration(),
-    default="5m",
-    show_default=True,
-    help="Sync after this much time even if changes go on, as in a long copy.",
-)
+@duration_option("--settle", "2s", "Sync after this much quiet since a change.")
+@duration_option("--settle-at-most", "5m", "Sync after this much time even if changes go on, as in a long copy.")
 @click.option("--poll", is_flag=True, help="Look at the folders again and again, instead of waiting for events.")
-@click.option(
-    "--every", type=Duration(), default="30s", show_default=True, help="Time between two looks at what is polled."
+@duration_option("--every", "30s", "Time between two looks at what is polled.")
+@duration_option("--rescan", "1h", "Sync after this much time whatever was seen.")
+@duration_option(
+    "--unload-after", "30m", "Give the memory of the model back after this much time without new pictures."
 )
-@click.option(
-    "--rescan", type=Duration(), default="1h", show_default=True, help="Sync after this much time whatever was seen."
-)
-@click.option(
-    "--unload-after",
-    type=Duration(),
-    default="30m",
-    show_default=True,
-    help="Give the memory of the model back after this much time without new pictures.",
-)
-@click.option("-m", "--message", default="", help="A note for the snapshots.")
-@click.option("--max-file-size", type=Size(), default="256M", show_default=True, help="Do not read larger files.")
-@click.option("--max-pixels", type=int, metavar="N", help="Do not decode larger pictures (default 179 million pixels).")
-@click.option(
-    "--commit-every",
-    type=Duration(),
-    default="30m",
-    show_default=True,
-    help="Write a partial snapshot after this much time of embedding.",
-)
-@click.option(
-    "--isolate-decoding",
-    is_flag=True,
-    help="For pictures of strangers: a picture that crashes its decoder or hangs it does not end the watch.",
-)
+@messages_option
+@reading_options("watch")
 @batch_option
 @devices_option
 @offline_option
