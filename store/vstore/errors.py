@@ -46,10 +46,20 @@ class Damage(VstoreError):
 
 
 class Refused(VstoreError):
-    """A refusal by a guard, before anything was written."""
+    """A refusal by a guard, before anything was written.
+
+    brief: the message without names of pictures, for the line of a log.
+    about: the guard and its folder: refusals that differ in counts alone are one to whoever is told each once.
+    """
 
     code = "refused"
     exit_code = 5
+
+    def __init__(self, message: str, next_step: str = "", *, named: str = "", about: str = "") -> None:
+        """named: the first of the pictures that it is about."""
+        super().__init__(f"{message}: {named}" if named else message, next_step)
+        self.brief = message
+        self.about = about or str(self)
 
 
 class Untrusted(Refused):

@@ -515,10 +515,10 @@ def test_lost_pictures_are_named_as_they_were_opened(line: Line, monkeypatch: py
     monkeypatch.chdir("camera")
     assert "of the 40 pictures in 'shots': 2024/10.png, 2024/11.png, " in line("sync", code=5).err
     os.rename("2024", "../elsewhere")
-    assert "'shots' has pictures: 2024/00.png, 2024/01.png, " in line("sync", code=5).err
+    assert "'shots' has 40 paths: 2024/00.png, 2024/01.png, " in line("sync", code=5).err
     monkeypatch.chdir("..")
     os.rmdir("camera")
-    assert "'shots' has pictures: camera/2024/00.png, " in line("sync", code=5).err
+    assert "'shots' has 40 paths: camera/2024/00.png, " in line("sync", code=5).err
 
 
 # Pictures

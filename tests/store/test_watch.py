@@ -6,6 +6,7 @@ import contextlib
 import errno
 import itertools
 import os
+import re
 import shutil
 import threading
 import time
@@ -294,7 +295,7 @@ def test_a_missing_folder_is_told_once_and_the_others_go_on(two: World) -> None:
         time.sleep(0.5)
         assert len(watching.errors) == 1
         error = watching.errors[0].error
-        assert error is not None and "other is missing" in error.message
+        assert error is not None and error.message == f"{two.top}/other is missing, and 'other' has {MANY} paths"
         assert "run once: vstore sync --allow-mass-delete" in error.next_step
         (two.top / "away/more.png").write_bytes(drawn(901))
         (two.top / "away").rename(two.top / "other")
@@ -321,12 +322,30 @@ def test_a_mass_delete_is_refused_and_a_sync_of_the_user_decides(two: World, pat
         for number in range(MANY - 5):
             (two.pictures / f"{number}.png").unlink()
         watching.until(lambda: watching.errors)
-        assert any("would remove" in str(step.error) for step in watching.errors)
+        told = [step.error.message for step in watching.errors if step.error is not None]
+        assert all(
+            re.fullmatch(rf"This sync would remove \d+ of the {MANY} pictures in 'pictures'", one) for one in told
+        )
         assert len(two.paths()) == 2 * MANY
         syncs = len(watching.syncs)
         two.another().sync(allow_mass_delete=True, wait=True)
         watching.until(lambda: len(watching.syncs) > syncs and watching.errors[-1:] != watching.steps[-1:])
         assert len(two.paths()) == MANY + 5
+
+
+def test_a_loss_that_goes_on_is_told_once(two: World) -> None:
+    from vstore.watch.syncing import Syncer
+
+    def sync(paths: object, leave_out: frozenset[str]) -> SyncReport:
+        return two.store.sync()
+
+    syncer = Syncer(two.repo, [], sync)
+    told = []
+    for lost in range(25, 35):
+        for number in range(lost):
+            (two.pictures / f"{number}.png").unlink(missing_ok=True)
+        told += [step.error.message for step in syncer.run() if step.error is not None]
+    assert told == [f"This sync would remove 25 of the {MANY} pictures in 'pictures'"]
 
 
 def test_pictures_that_move_between_two_folders_are_no_loss(two: World) -> None:

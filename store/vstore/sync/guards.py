@@ -40,13 +40,14 @@ def present(targets: Sequence[Target], base: Tree, *, allowed: bool) -> list[Tar
         if target.under or target.gone or _is_folder(target.place):
             found.append(target)
             continue
-        named = _first(base.under(target.prefix))
-        if named and not allowed:
+        had = base.count_under(target.prefix)
+        if had and not allowed:
             files = Files({os.fsencode(target.root.label): target.place}).file_of
-            had = f"{target.root.label!r} has pictures: {_opened(named, files)}"
             raise Refused(
-                f"{os.fsdecode(target.place)} is missing, and {had}",
+                f"{os.fsdecode(target.place)} is missing, and {_had(target, had)}",
                 f"mount its disk, or name its new place: vstore sync NEW_PLACE --as {target.root.label}; {_ANYWAY}",
+                named=_opened(_first(base.under(target.prefix)), files),
+                about=f"missing {target.root.label}",
             )
         found.append(target._replace(gone=True))
     return found
@@ -65,15 +66,16 @@ def roots_list_something(survey: Survey, base: Tree, *, allowed: bool) -> None:
     for target in survey.targets:
         if allowed or target.under or target.gone or survey.found.get(target.prefix):
             continue
-        named = _first(a for a in base.under(target.prefix) if a[0] not in survey.unsure and not survey.hides(a[0]))
+        named = [a for a in base.under(target.prefix) if a[0] not in survey.unsure and not survey.hides(a[0])]
         if named:
-            had = f"{target.root.label!r} has pictures: {_opened(named, survey.file_of)}"
             what = "cannot be listed" if target.prefix in survey.unlisted else "holds no pictures"
             if target.prefix in survey.troubled:
                 what += f" ({survey.troubled[target.prefix].reason})"
             raise Refused(
-                f"{os.fsdecode(target.place)} {what}, and {had}",
+                f"{os.fsdecode(target.place)} {what}, and {_had(target, len(named))}",
                 f"mount its disk; {_ANYWAY}",
+                named=_opened(named, survey.file_of),
+                about=f"empty {target.root.label}",
             )
 
 
@@ -111,9 +113,10 @@ def _accidents(losses: Losses) -> Iterator[Refused]:
         if total:
             named = _by_path(lost)
             yield Refused(
-                f"This sync would remove {len(lost):,} of the {counted(total, 'picture')} in {_name(label)!r}: "
-                f"{_opened(named, losses.file_of)}",
+                f"This sync would remove {len(lost):,} of the {counted(total, 'picture')} in {_name(label)!r}",
                 f"check that the right disk is mounted; {_ANYWAY}",
+                named=_opened(named, losses.file_of),
+                about=f"loss {_name(label)}",
             )
         yield from _lost_in_a_week(losses, label, len(lost))
 
@@ -131,9 +134,10 @@ def _lost_disks(losses: Losses, label: bytes, lost: Lost) -> Iterator[Refused]:
         why = changed_disk(earlier.get(one.folder), now.get(one.folder), is_empty=one.is_empty)
         if why is not None:
             yield Refused(
-                f"{_name(one.folder)} {why}, and this sync would remove its {counted(len(one.lost), 'picture')}: "
-                f"{_opened(one.lost, losses.file_of)}",
+                f"{_name(one.folder)} {why}, and this sync would remove its {counted(len(one.lost), 'picture')}",
                 f"mount its disk; {_ANYWAY}",
+                named=_opened(one.lost, losses.file_of),
+                about=f"disk {_name(one.folder)}",
             )
 
 
@@ -149,9 +153,10 @@ def _lost_in_a_week(losses: Losses, label: bytes, now: int) -> Iterator[Refused]
     if 100 * len(lost) > WEEK_PERCENT * total:
         yield Refused(
             f"This sync would remove {counted(now, 'picture')} of {_name(label)!r}; with those that went before, "
-            f"{len(lost):,} of the {counted(total, 'picture')} that it had in {full.name} would be gone: "
-            f"{_opened(_by_path(lost), losses.file_of)}",
+            f"{len(lost):,} of the {counted(total, 'picture')} that it had in {full.name} would be gone",
             f"see what went: vstore snapshot diff {full.name}; check that the right disk is mounted; {_ANYWAY}",
+            named=_opened(_by_path(lost), losses.file_of),
+            about=f"week {_name(label)}",
         )
 
 
@@ -169,8 +174,10 @@ def spoils_little(edits: Edits, survey: Survey, base: Tree, key_size: int) -> No
         if total:
             raise Refused(
                 f"{len(lost):,} of the {counted(total, 'picture')} in {_name(label)!r} cannot be read as pictures any "
-                f"more, and this sync would remove them: {_opened(_by_path(lost), survey.file_of)}",
+                "more, and this sync would remove them",
                 f"look at the files; {_ANYWAY}",
+                named=_opened(_by_path(lost), survey.file_of),
+                about=f"spoilt {_name(label)}",
             )
 
 
@@ -180,15 +187,16 @@ def went_while_read(survey: Survey, base: Tree, after: Tree) -> None:
     Its disk was taken away, or it was moved, while the sync ran. base, after: the aliases before and after.
     """
     for target in survey.targets:
-        if target.under or target.gone or not (named := _first(base.under(target.prefix))):
+        if target.under or target.gone or not (had := base.count_under(target.prefix)):
             continue
         if next(after.under(target.prefix), None) is None and any(
             chunk.count(GONE) for chunk in survey.chunks if is_below(chunk.folder, target.prefix)
         ):
             raise Refused(
-                f"the files of {os.fsdecode(target.place)} went while it was read, and {target.root.label!r} has "
-                f"pictures: {_opened(named, survey.file_of)}",
+                f"the files of {os.fsdecode(target.place)} went while it was read, and {_had(target, had)}",
                 f"mount its disk, or name its new place: vstore sync NEW_PLACE --as {target.root.label}; {_ANYWAY}",
+                named=_opened(_first(base.under(target.prefix)), survey.file_of),
+                about=f"went {target.root.label}",
             )
 
 
@@ -202,6 +210,10 @@ def _excess(lost: Lost, base: Tree, label: bytes) -> int:
 
 def _by_path(lost: Lost) -> list[Alias]:
     return sorted((path, key) for key, path in lost.items())
+
+
+def _had(target: Target, paths: int) -> str:
+    return f"{target.root.label!r} has {counted(paths, 'path')}"
 
 
 def _first(aliases: Iterable[Alias]) -> list[Alias]:

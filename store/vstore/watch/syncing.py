@@ -62,9 +62,10 @@ class Syncer:
                 yield Watched(now(), report=outcome)
                 continue
             error = _for_a_watch(outcome)
-            if str(error) not in self._said | said:
+            about = error.about if isinstance(error, Refused) else str(error)
+            if about not in self._said | said:
                 yield Watched(now(), error=error)
-            said.add(str(error))
+            said.add(about)
             errors.append(error)
         self._said, self.errors, self._is_first = said, errors, False
 
@@ -121,6 +122,8 @@ class Syncer:
 
 
 def _for_a_watch(error: VstoreError) -> VstoreError:
-    """Let an error name a command where it names an option of a sync."""
+    """Let an error be one line of a log, and name a command where it names an option of a sync."""
+    if isinstance(error, Refused):
+        error.message = error.brief
     error.next_step = error.next_step.replace(_ANYWAY, "run once: vstore sync --allow-mass-delete")
     return error
