@@ -7,13 +7,14 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TypeVar
 
 import click
 
 from vstore import UsageError, VstoreError
 from vstore_cli.failures import document_of, fail
-from vstore_cli.interrupts import cancelling, is_ending
+from vstore_cli.interrupts import cancellable, cancelling
 from vstore_cli.suggestions import typed
 from vstore_cli.typed_line import escaped, split
 
@@ -44,13 +45,10 @@ class Lines:
     def every(self) -> Iterator[str | TooLong]:
         """Yield the lines, without their ends, up to `exit`. A line that is cancelled while it is typed is none."""
         while True:
-            try:
-                line = self._next()
-            except KeyboardInterrupt:
-                if not self.is_typed or is_ending():
-                    raise
-                click.echo(err=True)
+            got = cancellable(self._next, lambda: click.echo(err=True))
+            if not got:
                 continue
+            (line,) = got
             if line is None or (not isinstance(line, TooLong) and line.strip() == END):
                 return
             yield line
@@ -62,6 +60,10 @@ class Lines:
             except EOFError:
                 click.echo()
                 return None
+            except SystemError as err:  # CPython calls the handler of one signal while the error of another rises
+                if isinstance(err.__cause__, KeyboardInterrupt):
+                    raise KeyboardInterrupt from err
+                raise
             return TooLong() if len(os.fsencode(line)) > LONGEST else line
         if self.is_typed:
             click.echo(PROMPT, nl=False, err=True)
@@ -178,33 +180,26 @@ def converse(
     failed = False
     if lines.is_typed:
         click.echo(hint, err=True)
+
+    def answer(line: str | TooLong) -> None:
+        nonlocal failed
+        try:
+            words = words_of(line)
+            found = [answered(ready(words))] if words or is_read else []
+        except Exception as err:
+            failed = True
+            _say(err, as_json=as_json)
+        else:
+            for one in found:  # an answer that cannot be written is no fault of its line: nor can the next one
+                show(one)
+
     with cancelling() if lines.is_typed else contextlib.nullcontext():
         for line in lines.every():
-            with _cancelled(lines):
-                try:
-                    words = words_of(line)
-                    found = [answered(ready(words))] if words or is_read else []
-                except Exception as err:
-                    failed = True
-                    _say(err, as_json=as_json)
-                else:
-                    for one in found:  # an answer that cannot be written is no fault of its line: nor can the next one
-                        show(one)
+            cancellable(partial(answer, line), lambda: click.echo("\nCancelled.", err=True))
             if end:
                 sys.stdout.buffer.write(end)
                 sys.stdout.buffer.flush()
     return 1 if failed and not lines.is_typed else 0
-
-
-@contextlib.contextmanager
-def _cancelled(lines: Lines) -> Iterator[None]:
-    """Let a person's Ctrl-C end a line alone. Raises: KeyboardInterrupt."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if not lines.is_typed or is_ending():
-            raise
-        click.echo("\nCancelled.", err=True)
 
 
 def _say(err: Exception, *, as_json: bool) -> None:

@@ -6,6 +6,9 @@ as it stands a power cut. The second signal ends any command so.
 
 Python calls a handler between two steps of the main thread, which may be in one long call of a library. So a second
 thread hears of every signal too, and after `PATIENCE` seconds it does what the main thread has not done.
+
+A signal that comes after Python looked for one, and before the main thread waits for a key, ends no wait: Python would
+see it at the next key. So at a prompt the second thread wakes the main thread until that has looked.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from vstore import VstoreError
 from vstore_cli.terminal.outlets import hurry, take_time
@@ -25,8 +28,12 @@ from vstore_cli.terminal.outlets import hurry, take_time
 if TYPE_CHECKING:
     from vstore import Interrupted
 
+T = TypeVar("T")
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 0.7  # seconds that the main thread has to heed a signal
+_WAKES = signal.SIGURG  # does nothing but end a wait; where it is not handled, the system ignores it
+_STEP = 0.05  # seconds between two of them
 AGAIN = "Press Ctrl-C again to stop at once."
 
 
@@ -72,6 +79,9 @@ class _Requests:
     heeded:  the main thread has handled a signal since the second thread last looked.
     is_late: the second thread has handled one that the main thread has yet to see.
     cancels: Ctrl-C ends what a person just asked for, and not the command.
+    is_open: there is something that it ends, now.
+    is_cancelled: it came when there was nothing: it ends what comes next.
+    is_awake: the main thread has looked for signals since it was last woken.
     report:  says why a command is ended; None while no signal is heeded.
     """
 
@@ -80,6 +90,9 @@ class _Requests:
         self.is_told = True
         self.said: Callable[[], Interrupted] | None = None
         self.cancels = False
+        self.is_open = False
+        self.is_cancelled = False
+        self.is_awake = False
         self.raised = 0
         self.heeded = False
         self.is_late = False
@@ -87,17 +100,34 @@ class _Requests:
 
     def handle(self, number: int, frame: object) -> None:
         """Handle a signal in the main thread. Raises: KeyboardInterrupt."""
+        if self.cancels and number == signal.SIGINT:
+            self.cancel()
+            return
         self.heeded = True
         if number == signal.SIGHUP:
             _leave_terminal()
-        if self.cancels and number == signal.SIGINT:
-            raise KeyboardInterrupt
         if self.is_late:
             self.is_late = False
         elif not self.ask():
             self.raised += 1
             hurry()
             raise KeyboardInterrupt
+
+    def cancel(self) -> None:
+        """End what a person asked for, or what is asked next. Raises: KeyboardInterrupt."""
+        self.is_cancelled, self.is_open = not self.is_open, False
+        if not self.is_cancelled:
+            raise KeyboardInterrupt
+
+    def open(self) -> None:
+        """Let Ctrl-C end what comes now. Raises: KeyboardInterrupt if it came already."""
+        self.is_open = True
+        if self.is_cancelled:
+            self.cancel()
+
+    def wake(self, number: int, frame: object) -> None:
+        """Note, in the main thread, that it has looked for signals: those that came before are handled."""
+        self.is_awake = True
 
     def ask(self) -> bool:
         """Ask the run to stop. Returns: False if it was asked before, or has nothing to finish."""
@@ -113,16 +143,22 @@ class _Requests:
             _interject(f"Stopping after {what}; finished work is saved. {AGAIN}")
         return True
 
-    def watch(self, pipe: int) -> None:
-        """Handle what the main thread does not, in a thread of its own. pipe: gives a byte per signal."""
+    def watch(self, pipe: int, again: int) -> None:
+        """Handle what the main thread does not, in a thread of its own.
+
+        pipe:  gives a byte per signal.
+        again: the other end of it.
+        """
         while True:
-            numbers = os.read(pipe, 256)
-            if not any(number in SIGNALS for number in numbers):
+            numbers = {number for number in os.read(pipe, 256) if number in SIGNALS}
+            if not numbers:
                 continue
             if signal.SIGHUP in numbers:
                 _leave_terminal()
-            time.sleep(PATIENCE)
-            if self.cancels and set(numbers) <= {signal.SIGINT}:
+            self.wait()
+            if self.cancels and numbers == {signal.SIGINT}:
+                if not self.is_awake:
+                    os.write(again, bytes(numbers))
                 continue
             was_asked = self.stop is not None and self.stop.is_set()
             if not self.heeded:
@@ -135,6 +171,15 @@ class _Requests:
             elif self.raised:
                 _interject(f"Stopping. {AGAIN}")
             self.heeded = False
+
+    def wait(self) -> None:
+        """Wait for the main thread to heed a signal; where it may wait for a key, wake it until it looks for one."""
+        self.is_awake = False
+        until = time.monotonic() + PATIENCE
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(_STEP, left))
+            if self.cancels and not self.is_awake:
+                signal.pthread_kill(threading.main_thread().ident, _WAKES)
 
     def end(self) -> NoReturn:
         """End the process in this moment, as kill -9 would; only say why first."""
@@ -167,7 +212,8 @@ def heed(report: Callable[[BaseException], int]) -> None:
     os.set_blocking(write, False)
     signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     _requests.report = report
-    threading.Thread(target=_requests.watch, args=(read,), name="vstore-signals", daemon=True).start()
+    signal.signal(_WAKES, _requests.wake)
+    threading.Thread(target=_requests.watch, args=(read, write), name="vstore-signals", daemon=True).start()
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _requests.handle)
@@ -222,12 +268,32 @@ def saying(said: Callable[[], Interrupted]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def cancelling() -> Iterator[None]:
-    """Let Ctrl-C raise KeyboardInterrupt each time, and end nothing by itself; the other signals end the command."""
+    """Let Ctrl-C end what is `cancellable`, and nothing else; the other signals end the command."""
     _requests.cancels = True
     try:
         yield
     finally:
-        _requests.cancels = False
+        _requests.cancels = _requests.is_cancelled = False
+
+
+def cancellable(do: Callable[[], T], say: Callable[[], None]) -> list[T]:
+    """Do what a person asked for, which Ctrl-C ends at any moment, or as soon as it begins.
+
+    say:     says that it ended; Ctrl-C does not break into it.
+    Returns: the answer; none if it was ended.
+    Raises:  what `do` raises; KeyboardInterrupt where the command ends.
+    """
+    try:
+        try:
+            _requests.open()
+            return [do()]
+        finally:
+            _requests.is_open = False
+    except KeyboardInterrupt:
+        if is_ending() or not _requests.cancels:
+            raise
+    say()
+    return []
 
 
 def is_ending() -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import json
 import os
 import pty
@@ -9,7 +11,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -240,7 +242,7 @@ def test_no_store_ends_it_at_once(line: Line) -> None:
 
 
 class Terminal:
-    """The command at a terminal."""
+    """The command at a terminal. What it shows may be read in the middle of a character."""
 
     def __init__(self, home: Path, script: str) -> None:
         self.pid, self._fd = pty.fork()
@@ -249,6 +251,7 @@ class Terminal:
             words = [COMMAND[0], "-c", HEEDING + script, "search", "--interactive", "-k", "1"]
             os.execve(words[0], words, environment(TERM="dumb"))
         self.text = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def type(self, text: str) -> None:
         os.write(self._fd, text.encode())
@@ -258,7 +261,13 @@ class Terminal:
         while self.text.count(text) < times:
             assert time.monotonic() < until, self.text
             if select.select([self._fd], [], [], 0.1)[0]:
-                self.text += os.read(self._fd, 4096).decode().replace("\r\n", "\n")
+                self.text += self._decoder.decode(os.read(self._fd, 4096)).replace("\r", "")
+
+    def close(self) -> None:
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self._fd)
 
     def ends(self) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
@@ -269,12 +278,7 @@ def terminal(home: Line) -> Iterator[Terminal]:
     # The first query waits, as it does while a model is loaded.
     found = Terminal(home.home, waiting_in("vstore.search.search:read_terms"))
     yield found
-    try:
-        os.kill(found.pid, signal.SIGKILL)
-        os.waitpid(found.pid, 0)
-    except (ProcessLookupError, ChildProcessError):
-        pass
-    os.close(found._fd)
+    found.close()
 
 
 def test_ctrl_c_cancels_a_query_and_a_line_and_ctrl_d_ends(terminal: Terminal, home: Line) -> None:
@@ -295,6 +299,79 @@ def test_ctrl_c_cancels_a_query_and_a_line_and_ctrl_d_ends(terminal: Terminal, h
     assert "1.000  pictures/0.png" not in terminal.text
     assert "1.000  pictures/1.png" not in terminal.text
     terminal.shows("search> ", 4)
+    terminal.type("\x04")
+    assert terminal.ends() == 0
+
+
+# The kernel gives Ctrl-C to another thread, as Python may see it too late to end the wait for a key.
+LATE = """
+import signal
+from vstore_cli import interactive
+plain = interactive.Lines.every
+def every(self):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
+    yield from plain(self)
+interactive.Lines.every = every
+from vstore_cli.main import main
+main()
+"""
+# Ctrl-C comes after a line was typed, before its search begins; and again while the first one is answered.
+BETWEEN = """
+import os, signal
+from vstore_cli import interactive
+plain, say = interactive.Lines.every, interactive.click.echo
+def every(self):
+    for line in plain(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        yield line
+def echo(message=None, **more):
+    if "Cancelled." in str(message):
+        os.kill(os.getpid(), signal.SIGINT)
+    say(message, **more)
+interactive.Lines.every, interactive.click.echo = every, echo
+from vstore_cli.main import main
+main()
+"""
+
+
+@pytest.fixture
+def at_a_terminal(home: Line) -> Iterator[Callable[[str], Terminal]]:
+    started: list[Terminal] = []
+
+    def start(script: str) -> Terminal:
+        started.append(Terminal(home.home, script))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+def test_ctrl_c_that_comes_just_before_the_wait_for_a_key_is_not_lost(
+    at_a_terminal: Callable[[str], Terminal],
+) -> None:
+    terminal = at_a_terminal(LATE)
+    terminal.shows("search> ")
+    for times in (1, 2, 3):
+        terminal.type(f"text {times}")
+        terminal.shows(f"text {times}")
+        terminal.type("\x03")
+        terminal.shows("search> ", times + 1)
+    os.kill(terminal.pid, signal.SIGTERM)
+    terminal.shows("Error: interrupted")
+    assert terminal.ends() == 130
+
+
+def test_ctrl_c_between_two_steps_ends_what_comes_next_and_not_the_command(
+    at_a_terminal: Callable[[str], Terminal],
+) -> None:
+    terminal = at_a_terminal(BETWEEN)
+    terminal.shows("search> ")
+    for times in (1, 2):
+        terminal.type("./pictures/0.png\n")
+        terminal.shows("Cancelled.", times)
+        terminal.shows("search> ", 1 + times)  # the second Ctrl-C cancels the line that was not begun
+    assert "1.000" not in terminal.text
     terminal.type("\x04")
     assert terminal.ends() == 0
 
