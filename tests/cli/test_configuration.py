@@ -302,7 +302,10 @@ def test_a_relative_folder_for_configurations_is_none(pictures: Configured, monk
 def test_a_mistake_is_named_with_its_line(pictures: Configured, text: str, said: str) -> None:
     pictures.write(text)
     assert pictures.refused("log").startswith(f"{pictures.file}{said}")
-    assert pictures.refused("config", "list").startswith(f"{pictures.file}{said}")
+    report = pictures("config", "list", "--json").json
+    assert [fault for fault in report["faults"] if "\n".join(fault.split("; ", 1)).startswith(f"{pictures.file}{said}")]
+    assert {row["option"] for row in report["options"]} >= {"k", "device", "exclude"}, "all options are listed"
+    assert f"Warning: {pictures.file}" in pictures("config", "list").err
 
 
 def test_a_value_at_the_top_is_held_against_the_command_that_runs(pictures: Configured) -> None:
@@ -415,6 +418,47 @@ def test_people_see_the_same(pictures: Configured, monkeypatch: pytest.MonkeyPat
     plain = pictures("config", "list", "sync").out
     assert "allow-mass-delete" not in plain and "kept with" not in plain
     assert "there is no command vstore snyc" in pictures("config", "list", "snyc", code=2).err
+
+
+def test_only_what_is_set_is_listed(pictures: Configured, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = pictures("config", "list", "--set")
+    assert (ran.out, ran.err) == ("", "Nothing is set: all options have their defaults.\n")
+    pictures.write("k = 5\n")
+    pictures("sync", "--ignore-inode")
+    monkeypatch.setenv("VSTORE_SYNC_DEVICE", "cpu")
+    rows = [" ".join(row.split()) for row in pictures("config", "list", "--set").lines]
+    assert rows == ["option value", "sync.ignore-inode true", 'sync.device "cpu"', "search.k 5", "export.k 5"]
+    found = pictures("config", "list", "search", "--set", "--json").json["options"]
+    assert [(row["option"], row["value"], row["origin"]) for row in found] == [("k", 5, "file")]
+    assert pictures("config", "list", "log", "--set").out == ""
+
+
+def test_a_wrong_value_is_listed_with_its_fault_and_the_others_beside_it(
+    pictures: Configured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures.write('k = "many"\n[sync]\nbatch-size = 2000-01-01\nquiet = true\ndevice = "cuda:y"\n')
+    for name in ("VSTORE_DEVICE", "VSTORE_SYNC_ALLOW_MASS_DELETE", "VSTORE_ONE_FILE_SYSTEM"):
+        monkeypatch.setenv(name, "cuda:x")
+    report = pictures("config", "list", "--set", "--json").json
+    rows = {f"{row['command']}.{row['option']}": row for row in report["options"]}
+    assert (rows["sync.quiet"]["value"], rows["sync.quiet"]["fault"]) == (True, None)
+    for key, origin, value in [
+        ("search.k", "file", "many"),
+        ("sync.batch-size", "file", "2000-01-01"),
+        ("sync.device", "environment", "cuda:x"),
+        ("repair.device", "environment", "cuda:x"),
+        ("sync.allow-mass-delete", "environment", "cuda:x"),
+        ("sync.one-file-system", "environment", "cuda:x"),
+    ]:
+        assert (rows[key]["origin"], rows[key]["value"]) == (origin, value)
+        assert rows[key]["fault"] in report["faults"], key
+    assert len(report["faults"]) == 6, "the device of the file is wrong, too"
+    ran = pictures("config", "list", "sync")
+    assert 'sync.device "cuda:x" (wrong)' in [" ".join(row.split()) for row in ran.lines]
+    assert ran.err.count("Warning: VSTORE_DEVICE: 'cuda:x' does not name devices; ") == 1
+    pictures.write('[sync]\ndevice = "cuda:y"\n')
+    monkeypatch.setenv("VSTORE_DEVICE", "cpu")
+    assert "'cuda:y' does not name devices" in pictures.refused("sync"), "though the environment comes before it"
 
 
 def test_options_are_listed_beside_a_damaged_store(pictures: Configured) -> None:

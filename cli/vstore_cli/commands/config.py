@@ -11,10 +11,22 @@ import click
 from vstore import UsageError, VstoreError
 from vstore_cli.groups import InOrder
 from vstore_cli.locate import config_file, find_store, open_store
-from vstore_cli.output import echo_json, json_option, shown, table, tell
+from vstore_cli.output import echo_json, json_option, say, shown, table, tell
 from vstore_cli.pager import paged
-from vstore_cli.settings.finding import KEEPERS, KEPT, converted, every_command, options_of, settings, unknown_variables
+from vstore_cli.settings import user_file
+from vstore_cli.settings.finding import (
+    KEEPERS,
+    KEPT,
+    converted,
+    every_command,
+    faults,
+    options_of,
+    unknown_variables,
+    written,
+)
 from vstore_cli.settings.only_typed import ONLY_TYPED
+
+_UNSET = ("default", "command line")  # origins
 
 
 class Row(NamedTuple):
@@ -25,6 +37,7 @@ class Row(NamedTuple):
     value:   as a command line or the file gives it; None without one.
     origin:  default, file, environment, kept (with a folder), or command line: it is taken from there alone.
     where:   the variable, the place in the file, or the label of the folder; else None.
+    fault:   the reason why the command refuses it; None if it is right.
     """
 
     command: tuple[str, ...]
@@ -32,6 +45,7 @@ class Row(NamedTuple):
     value: Any
     origin: str
     where: str | None
+    fault: str | None = None
 
     @property
     def key(self) -> str:
@@ -48,12 +62,14 @@ class ConfigList(NamedTuple):
     there:   it exists.
     options: one row an option of a command, and one for each folder that keeps it.
     unknown: variables of the environment that begin with VSTORE_ and mean nothing.
+    faults:  errors of the file and of variables, with what to do: most commands refuse to run.
     """
 
     file: str | None
     there: bool
     options: list[Row]
     unknown: list[str]
+    faults: list[str]
 
     def to_json(self) -> dict[str, Any]:
         return {**self._asdict(), "options": [row.to_json() for row in self.options]}
@@ -92,26 +108,30 @@ def config() -> None:
 
 @config.command("list", short_help="List the options with their values.")
 @click.argument("words", nargs=-1, metavar="[COMMAND]...")
+@click.option("--set", "only_set", is_flag=True, help="List only what is set: by a file, a variable or a folder.")
 @click.option(
     "--origin", is_flag=True, help="Show where each value comes from, and the options that only a command line has."
 )
 @json_option
-def list_(words: tuple[str, ...], origin: bool, as_json: bool) -> None:
+def list_(words: tuple[str, ...], only_set: bool, origin: bool, as_json: bool) -> None:
     """List the options of COMMAND, or of all commands, with their values in force. A value that a folder keeps is
-    listed besides the one for folders that keep none.
+    listed besides the one for folders that keep none. What is set wrongly is listed too, and what is wrong with it.
 
     \b
     Example:
-      vstore config list --origin
+      vstore config list --set --origin
       vstore config list sync
     """
     group = click.get_current_context().find_root().command
     assert isinstance(group, click.Group)
     file = config_file()
-    rows = [row for row in _rows(group) if row.command[: len(words)] == words]
+    wrong: dict[str, None] = {}
+    rows = [row for row in _rows(group, wrong) if row.command[: len(words)] == words]
     if not rows:
         raise UsageError(f"there is no command vstore {' '.join(words)}", "list all options with: vstore config list")
-    report = ConfigList(file, file is not None and os.path.lexists(file), rows, unknown_variables(group))
+    if only_set:
+        rows = [row for row in rows if row.origin not in _UNSET]
+    report = ConfigList(file, file is not None and os.path.lexists(file), rows, unknown_variables(group), list(wrong))
     if as_json:
         echo_json(report)
         return
@@ -119,10 +139,18 @@ def list_(words: tuple[str, ...], origin: bool, as_json: bool) -> None:
     with paged():
         if origin and report.there:
             click.echo(f"file: {shown(file or '')}")
-        table(
-            [["option", "value", *(["origin"] if origin else [])], *(_cells(row, origin, file or "") for row in some)],
-            heading=True,
-        )
+        if not some:
+            tell("Nothing is set: all options have their defaults.", err=True)
+        else:
+            table(
+                [
+                    ["option", "value", *(["origin"] if origin else [])],
+                    *(_cells(row, origin, file or "") for row in some),
+                ],
+                heading=True,
+            )
+    for fault in report.faults:
+        say(f"Warning: {shown(fault)}", err=True)
     for name in report.unknown:
         tell(f"Note: the environment variable {shown(name)} sets nothing", err=True)
 
@@ -137,7 +165,8 @@ def _cells(row: Row, origin: bool, file: str) -> list[str]:
         where = shown(row.where or "")
     elif row.origin == "file" and row.where is not None:
         where += row.where.removeprefix(file).rpartition(", ")[0]  # its line
-    return [row.key, _text(row.value), *([where] if origin else [])]
+    value = _text(row.value) + ("" if row.fault is None else "  (wrong)")
+    return [row.key, value, *([where] if origin else [])]
 
 
 def _text(value: Any) -> str:
@@ -151,14 +180,24 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _rows(group: click.Group) -> Iterator[Row]:
-    """Yield the options of all commands, in the order of the help. Raises: UsageError."""
+def _rows(group: click.Group, wrong: dict[str, None]) -> Iterator[Row]:
+    """Yield the options of all commands, in the order of the help. wrong: takes the faults."""
     kept = _kept()
+    file = None
+    try:
+        file = user_file.read()
+    except UsageError as err:
+        wrong[_fault(err)] = None
+    if file is not None:
+        wrong.update(dict.fromkeys(map(_fault, faults(group, file))))
     for words, command in every_command(group):
-        found = settings(group, words, command)
+        found = written(group, words, command, file)
+        wrong.update(dict.fromkeys(map(_fault, found.wrong)))
         for name, option in options_of(command).items():
             one = found.options.get(name) or (found.usual.get(name) if words in KEEPERS else None)
-            if one is not None:
+            if one is not None and one.fault is not None:
+                yield Row(words, name, _plain(one.value), one.origin, one.where, _fault(one.fault))
+            elif one is not None:
                 yield Row(words, name, _number(option, one.value), one.origin, one.where)
             else:
                 yield Row(words, name, _default(option), "command line" if name in ONLY_TYPED else "default", None)
@@ -167,6 +206,18 @@ def _rows(group: click.Group) -> Iterator[Row]:
                     if str(option.name) in options:
                         value = options[str(option.name)]
                         yield Row(words, name, list(value) if isinstance(value, tuple) else value, "kept", label)
+
+
+def _fault(err: UsageError) -> str:
+    """Write an error as one line."""
+    return f"{err.message}; {err.next_step}".removesuffix("; ")
+
+
+def _plain(value: Any) -> Any:
+    """Give a wrong value as JSON has it: the file may hold a date."""
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value if isinstance(value, str | int | float | bool) else str(value)
 
 
 def _kept() -> dict[str, Any]:

@@ -37,11 +37,13 @@ class Setting(NamedTuple):
     value:  as the option takes it from a command line: text, a list of texts, or for a switch true or false.
     origin: environment or file.
     where:  the variable, or the file, line and key.
+    fault:  makes the command refuse it; None if it is right.
     """
 
     value: Any
     origin: str
     where: str
+    fault: UsageError | None = None
 
 
 def name_of(option: click.Option) -> str:
@@ -69,10 +71,12 @@ class Found(NamedTuple):
 
     options: option -> setting, for the command.
     usual:   option -> setting, for folders that keep none of their own.
+    wrong:   the faults of all that was looked at, of what another setting comes before, too.
     """
 
     options: dict[str, Setting]
     usual: dict[str, Setting]
+    wrong: tuple[UsageError, ...]
 
 
 def settings(group: click.Group, words: Sequence[str], command: click.Command) -> Found:
@@ -82,14 +86,26 @@ def settings(group: click.Group, words: Sequence[str], command: click.Command) -
     Raises: UsageError.
     """
     file = user_file.read()
+    if file is not None:
+        for fault in faults(group, file):
+            raise fault
+    found = written(group, words, command, file)
+    for fault in found.wrong:
+        raise fault
+    return found
+
+
+def written(group: click.Group, words: Sequence[str], command: click.Command, file: UserFile | None) -> Found:
+    """Find the same, right or wrong."""
     options, usual = {}, {}
     if file is not None:
-        look_through(group, file)
         usual = _usual(group, file)
         options = {**from_file(file, (), group), **from_file(file, words, command)}
         if tuple(words) in KEEPERS:
             options = {name: one for name, one in options.items() if name not in KEPT}
-    return Found({**options, **from_environment((), group), **from_environment(words, command)}, usual)
+    named = {**from_environment((), group), **from_environment(words, command)}
+    every = (*usual.values(), *options.values(), *named.values())
+    return Found({**options, **named}, usual, tuple(one.fault for one in every if one.fault is not None))
 
 
 def apply(ctx: click.Context, words: list[str], command: click.Command, rest: list[str]) -> None:
@@ -138,7 +154,7 @@ def name_settings(ctx: click.Context, err: UsageError) -> None:
 
 
 def from_environment(words: Sequence[str], command: click.Command) -> dict[str, Setting]:
-    """Find what the environment says of the options of a command. Raises: UsageError."""
+    """Find what the environment says of the options of a command, right or wrong."""
     if not any(name.startswith("VSTORE_") for name in os.environ):
         return {}
     found = {}
@@ -147,9 +163,12 @@ def from_environment(words: Sequence[str], command: click.Command) -> dict[str, 
         if variable is None:
             continue
         reason = ONLY_TYPED.get(name) or NOT_IN_ENVIRONMENT.get(name)
+        text = os.environ[variable]
         if reason is not None:
-            raise _not_taken(f"the environment variable {variable}", name, reason, "unset it")
-        found[name] = _checked(option, _read(os.environ[variable], option), "environment", variable)
+            fault = _not_taken(f"the environment variable {variable}", name, reason, "unset it")
+            found[name] = Setting(text, "environment", variable, fault)
+        else:
+            found[name] = _looked_at(option, _read(text, option), "environment", variable)
     return found
 
 
@@ -161,19 +180,25 @@ def _read(text: str, option: click.Option) -> Any:
 
 
 def from_file(file: UserFile, words: Sequence[str], command: click.Command) -> dict[str, Setting]:
-    """Find what the user's file says of the options of a command. Raises: UsageError."""
+    """Find what the user's file says of the options of a command, right or wrong."""
     found = {}
     for name, option in options_of(command).items():
         for depth in range(len(words), -1, -1):
             keys = _table(file.tables, words[:depth])
             if name in keys and not isinstance(keys[name], dict):
-                found[name] = _checked(option, keys[name], "file", file.place(words[:depth], name))
+                place = file.place(words[:depth], name)
+                fault = _not_in_file(place, name)
+                found[name] = (
+                    _looked_at(option, keys[name], "file", place)
+                    if fault is None
+                    else Setting(keys[name], "file", place, fault)
+                )
                 break
     return found
 
 
 def _usual(group: click.Group, file: UserFile) -> dict[str, Setting]:
-    """Find what the file says of the options that are kept with folders. Raises: UsageError."""
+    """Find what the file says of the options that are kept with folders, right or wrong."""
     if not any(name in _table(file.tables, words) for words in ((), *KEEPERS) for name in KEPT):
         return {}  # no command need be loaded
     found = from_file(file, KEEPERS[0], _command(group, KEEPERS[0]))
@@ -234,29 +259,39 @@ def _command(group: click.Group, words: Sequence[str]) -> click.Command:
     return command
 
 
-def look_through(group: click.Group, file: UserFile, words: tuple[str, ...] = ()) -> None:
-    """Make sure that each key of a table is an option, or a command with a table of its own. Raises: UsageError."""
+def faults(group: click.Group, file: UserFile, words: tuple[str, ...] = ()) -> Iterator[UsageError]:
+    """Yield the faults of a table: each key is to be an option, or a command with a table of its own."""
     command = _command(group, words)
     for key, value in _table(file.tables, words).items():
         place = file.place(words, key)
         if isinstance(value, dict):
             below = command.list_commands(click.Context(command)) if isinstance(command, click.Group) else []
             if not words and key in WITHOUT:
-                raise UsageError(f"{place}: the options of vstore {key} are all typed", "take it out there")
-            if key not in below:
-                raise _unknown(place, f"there is no command {' '.join(['vstore', *words, key])}", key, below)
-            look_through(group, file, (*words, key))
+                yield UsageError(f"{place}: the options of vstore {key} are all typed", "take it out there")
+            elif key not in below:
+                yield _unknown(place, f"there is no command {' '.join(['vstore', *words, key])}", key, below)
+            else:
+                yield from faults(group, file, (*words, key))
             continue
-        reason = ONLY_TYPED.get(key) or NOT_IN_FILE.get(key)
-        if reason is not None:
-            raise _not_taken(place, key, reason, "take it out there", is_file=True)
+        fault = _not_in_file(place, key)
+        if fault is not None:
+            yield fault
+            continue
         option = next((options[key] for options in _options_below(command) if key in options), None)
         if option is None:
             every = {name for options in _options_below(command) for name in options}
             whose = " ".join(["vstore", *words, "has no"]) if words else "no command has an"
-            raise _unknown(place, f"{whose} option --{key}", key, every - ONLY_TYPED.keys())
-        if key in options_of(command):  # else the command below that has it looks at it
-            _checked(option, value, "file", place)
+            yield _unknown(place, f"{whose} option --{key}", key, every - ONLY_TYPED.keys())
+        elif key in options_of(command):  # else the command below that has it looks at it
+            fault = _looked_at(option, value, "file", place).fault
+            if fault is not None:
+                yield fault
+
+
+def _not_in_file(place: str, key: str) -> UsageError | None:
+    """Make the error for an option that no file sets; None for another."""
+    reason = ONLY_TYPED.get(key) or NOT_IN_FILE.get(key)
+    return None if reason is None else _not_taken(place, key, reason, "take it out there", is_file=True)
 
 
 def _options_below(command: click.Command) -> Iterator[dict[str, click.Option]]:
@@ -269,6 +304,14 @@ def _options_below(command: click.Command) -> Iterator[dict[str, click.Option]]:
         below = command.get_command(ctx, name)
         if below is not None and name not in WITHOUT:
             yield from _options_below(below)
+
+
+def _looked_at(option: click.Option, value: Any, origin: str, where: str) -> Setting:
+    """Make a setting of a value, right or wrong."""
+    try:
+        return _checked(option, value, origin, where)
+    except UsageError as err:
+        return Setting(value, origin, where, err)
 
 
 def _checked(option: click.Option, value: Any, origin: str, where: str) -> Setting:
