@@ -243,7 +243,7 @@ def test_the_owner_of_a_lock_knows_that_it_is_held(tmp_path: Path) -> None:
     assert not held
 
 
-@pytest.mark.parametrize(("wait", "longest"), [(0.2, 0.01), (None, 0.05)])
+@pytest.mark.parametrize(("wait", "longest"), [(60.0, 0.01), (None, 0.05)])
 def test_who_waits_for_a_moment_alone_looks_often(
     wait: float | None, longest: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,6 +257,6 @@ def test_who_waits_for_a_moment_alone_looks_often(
     monkeypatch.setattr(time, "sleep", sleep)
     with Lock(tmp_path, "commit") as held:
         held.acquire()
-        with pytest.raises((Locked, Interrupted)):
+        with pytest.raises(Interrupted):
             Lock(tmp_path, "commit").acquire(wait, is_stopped=lambda: len(pauses) >= 10)
     assert max(pauses) == longest
