@@ -127,7 +127,7 @@ class Group(Commands):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None and not ctx.resilient_parsing and _may_be_set():
-            from vstore_cli.settings.finding import apply
+            from vstore_cli.settings.applying import apply
 
             apply(ctx, [str(name)], command, rest)
         return name, command, rest
@@ -137,7 +137,7 @@ class Group(Commands):
             return super().invoke(ctx)
         except VstoreError as err:
             if isinstance(err, UsageError) and "settings" in ctx.ensure_object(dict):
-                from vstore_cli.settings.finding import name_settings
+                from vstore_cli.settings.applying import name_settings
 
                 name_settings(ctx, err)
             from vstore_cli.suggestions import corrected, typed

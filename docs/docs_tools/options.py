@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vstore_cli.main import vstore
-from vstore_cli.settings.finding import KEPT, dashed, every_command, options_of, variables
 from vstore_cli.settings.only_typed import NOT_IN_ENVIRONMENT, NOT_IN_FILE, ONLY_TYPED
+from vstore_cli.settings.options import KEPT, dashed, every_command, options_of, variables
 from vstore_cli.settings.variables import OF_OTHERS, OWN
 
 PAGE = Path(__file__).resolve().parents[1] / "reference" / "configuration.md"

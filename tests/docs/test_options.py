@@ -11,7 +11,7 @@ from docs_tools.console import TOP
 from docs_tools.options import PAGE, commands_of, written
 
 from vstore_cli.main import vstore
-from vstore_cli.settings.finding import dashed, every_command, options_of, variables
+from vstore_cli.settings.options import dashed, every_command, options_of, variables
 from vstore_cli.settings.variables import OF_OTHERS, OWN
 
 SOURCES = [path for room in ("cli/vstore_cli", "store/vstore") for path in (TOP / room).rglob("*.py")]

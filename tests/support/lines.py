@@ -16,6 +16,7 @@ import pytest
 from support.folders import put
 
 from vstore_cli.main import run, vstore
+from vstore_cli.settings.options import command_of
 
 TOP = Path(__file__).resolve().parents[2]
 PATHS = os.pathsep.join([str(TOP / "store"), str(TOP / "cli")])
@@ -25,13 +26,7 @@ COMMAND = [sys.executable, "-c", CALL]
 
 def found(words: tuple[str, ...]) -> click.Command:
     """Find the command that some words call."""
-    command: click.Command = vstore
-    for word in words:
-        assert isinstance(command, click.Group)
-        below = command.get_command(click.Context(command), word)
-        assert below is not None
-        command = below
-    return command
+    return command_of(vstore, words)
 
 
 @dataclass(frozen=True)

@@ -14,17 +14,10 @@ from vstore_cli.locate import config_file, find_store, open_store
 from vstore_cli.output import echo_json, json_option, say, shown, table, tell
 from vstore_cli.pager import paged
 from vstore_cli.settings import user_file
-from vstore_cli.settings.finding import (
-    KEEPERS,
-    KEPT,
-    converted,
-    every_command,
-    faults,
-    options_of,
-    unknown_variables,
-    written,
-)
+from vstore_cli.settings.finding import unknown_variables, written
+from vstore_cli.settings.keys import faults
 from vstore_cli.settings.only_typed import ONLY_TYPED
+from vstore_cli.settings.options import KEEPERS, KEPT, converted, every_command, options_of
 
 _UNSET = ("default", "command line")  # origins
 

@@ -1,1 +1,1 @@
-"""Options set once for all: by variables of the environment, and in the user's file. Import `finding`."""
+"""Options set once for all, by variables of the environment and in the user's file. Import `applying` and `finding`."""

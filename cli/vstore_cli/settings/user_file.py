@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +26,14 @@ class UserFile(NamedTuple):
     path: Path
     text: str
     tables: dict[str, Any]
+
+    def table(self, words: Sequence[str]) -> Mapping[str, Any]:
+        """Find the table of a command; an empty one if there is none."""
+        tables: Mapping[str, Any] = self.tables
+        for word in words:
+            below = tables.get(word)
+            tables = below if isinstance(below, dict) else {}
+        return tables
 
     def place(self, table: Sequence[str], key: str) -> str:
         """Say where a key stands, as an error begins: `/home/ada/.config/vstore/config.toml, line 3, [sync] device`."""
