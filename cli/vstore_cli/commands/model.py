@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shlex
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -17,13 +15,10 @@ from vstore_cli.interrupts import ending
 from vstore_cli.locate import cache, open_store, open_to_change
 from vstore_cli.models import device_option, model_options, note, offline_option, printing
 from vstore_cli.options import dry_run_option, message_option, wait_option
-from vstore_cli.output import count, echo_json, json_option, number, say, shown, size, table, tell, width_of
+from vstore_cli.output import count, echo_json, json_option, number, say, shown, tell
 from vstore_cli.progress import progress, progress_option
-from vstore_cli.terminal.fitting import columns
+from vstore_cli.reports.model_report import print_recommended, print_space, print_spaces
 from vstore_cli.terminal.outlets import outlets
-from vstore_cli.terminal.styles import styled
-
-_LINE = 80  # letters of a list that is one line
 
 
 @click.group(cls=Commands)
@@ -54,23 +49,8 @@ def model_list(as_json: bool) -> None:
         rows = store.model_list()
     if as_json:
         echo_json(rows)
-        return
-    lines = [["", "space", "dim", "vectors", "snapshots", "family", "model"]]
-    for row in rows:
-        where = " + ".join(shown(part) for part in (row.model, row.adapter) if part)
-        claimed = "" if row.status == "verified" else f" ({row.status})"
-        lines.append(
-            [
-                "*" if row.current else "",
-                row.space_name + claimed,
-                number(row.dim),
-                number(row.rows),
-                ", ".join(row.snapshots[:3]) + (", …" if len(row.snapshots) > 3 else ""),
-                row.family,
-                where,
-            ]
-        )
-    table(lines, right=(2, 3), drop=(5, 2, 4, 6), heading=True, colours={0: "current"})
+    else:
+        print_spaces(rows)
 
 
 @model.command("show", short_help="Show all that decides the vectors of a space.")
@@ -87,42 +67,8 @@ def model_show(space: str, as_json: bool) -> None:
         detail = store.model_show(space)
     if as_json:
         echo_json(detail)
-        return
-    row = detail.row
-    tell(f"{row.space_name}  {row.space}")
-    tell(f"  {row.status}, {count(row.rows, 'vector')} of {number(row.dim)} numbers")
-    if detail.short_side is not None:
-        tell(f"  pictures are shrunk to {number(detail.short_side)} pixels on the shorter side")
-    elif detail.max_side is not None and detail.model_side is not None:
-        tell(
-            f"  pictures are shrunk to {number(detail.max_side)} pixels on the longer side; the model sees up to "
-            f"{number(detail.model_side)} x {number(detail.model_side)}"
-        )
-    if detail.newer is not None:
-        say(
-            f"  pictures are prepared by preparation {detail.prepare}; a newer one regards colour profiles, and what "
-            f"transparent and animated pictures show. For a space of it: {detail.newer}"
-        )
-    for heading, values in (("where", detail.place), ("made with", detail.made_with), ("recipe", detail.recipe)):
-        if values:
-            for line in _outline(heading, values):
-                tell(f"  {line}")
-
-
-def _outline(name: str, value: Any) -> Iterator[str]:
-    """Format a value in lines; what is in a mapping stands below its name, further in."""
-    if isinstance(value, dict) and value:
-        yield f"{shown(name)}:"
-        for inner, one in value.items():
-            yield from (f"  {line}" for line in _outline(inner, one))
-    elif isinstance(value, list) and value and all(isinstance(one, str) for one in value) and len(str(value)) < _LINE:
-        yield f"{shown(name)}: {shown(', '.join(value))}"
-    elif isinstance(value, list) and len(value) > 1 and all(isinstance(one, (str, dict, list)) for one in value):
-        for number, one in enumerate(value):
-            yield from _outline(f"{name}[{number}]", one)
     else:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-        yield f"{shown(name)}: {shown(text)}"
+        print_space(detail)
 
 
 @model.command("recommend")
@@ -144,15 +90,7 @@ def model_recommend(as_json: bool) -> None:
     if as_json:
         echo_json(rows)
         return
-    heading = ["model", "for", "download", "dim", "licence"]
-    lines = [
-        [row.name, row.purpose, size(row.bytes) if row.bytes else "none", number(row.dim), row.licence] for row in rows
-    ]
-    fitting = columns([heading, *lines], right=(2, 3), width=width_of(err=False), drop=(4, 3, 2), whole=(0, 1))
-    for row, line in zip((None, *rows), fitting, strict=True):
-        click.echo(line if row is not None else styled(line, "heading"))
-        if row is not None and row.revision is not None:
-            click.echo(f"  {row.model}@{row.revision}")
+    print_recommended(rows)
     say("Use one with: vstore init --model MODEL")
     say("or, in a store that exists: vstore model add NAME --model MODEL")
 

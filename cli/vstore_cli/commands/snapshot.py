@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +17,6 @@ from vstore_cli.output import (
     json_option,
     local,
     number,
-    placed_if_there,
     say,
     shown,
     size,
@@ -27,10 +25,9 @@ from vstore_cli.output import (
 )
 from vstore_cli.pager import paged
 from vstore_cli.progress import progress, progress_option
-from vstore_cli.terminal.styles import styled
 
 if TYPE_CHECKING:
-    from vstore import DiffReport, FolderDiff, SnapshotRow
+    from vstore import SnapshotRow
 
 
 @click.group(cls=InOrder)
@@ -150,40 +147,10 @@ def diff(a: str, b: str, stat: bool, only: tuple[str, ...], under: str | None, a
         return
     if not report.same_space:
         tell(f"{report.before} and {report.after} are in different embedding spaces.", err=True)
+    from vstore_cli.reports.diff_report import show_diff  # the other commands compare nothing
+
     with paged():
-        _print_diff(report)
-
-
-_SIGNS = {"added": "+", "removed": "-", "changed": "M", "copied": "C", "renamed": "R"}
-
-
-def _print_diff(report: DiffReport) -> None:
-    if report.stat is not None:
-        _print_stat(report.stat)
-    else:
-        for kind in ("added", "removed", "changed", "copied"):
-            _lines(kind, [placed_if_there(path, report.where) for path in getattr(report, kind)])
-        pairs = [[placed_if_there(path, report.where) for path in pair] for pair in report.renamed]
-        _lines("renamed", [" -> ".join(pair) for pair in pairs])
-    found = [f"{number(len(getattr(report, kind)))} {kind}" for kind in _SIGNS if getattr(report, kind)]
-    tell(f"{report.before} -> {report.after}: " + (", ".join(found) or "the same pictures under the same paths"))
-
-
-def _print_stat(folders: Sequence[FolderDiff]) -> None:
-    """Print a line for each folder, with a column for each kind that there is."""
-    kinds = [kind for kind in _SIGNS if any(getattr(folder, kind) for folder in folders)]
-    rows = []
-    for folder in folders:
-        counts = [getattr(folder, kind) for kind in kinds]
-        cells = [f"{_SIGNS[kind]} {number(count)}" if count else "" for kind, count in zip(kinds, counts, strict=True)]
-        is_gone = folder.removed == sum(counts)
-        rows.append([*cells, f"{shown(folder.folder)}/", ("(gone)" if is_gone else "(new)") if folder.whole else ""])
-    table(rows, right=range(len(kinds)), drop=(len(kinds) + 1,), colours=dict(enumerate(kinds)))
-
-
-def _lines(kind: str, texts: Sequence[str]) -> None:
-    for text in texts:
-        click.echo(styled(f"{_SIGNS[kind]} {text}", kind))
+        show_diff(report)
 
 
 @snapshot.command(short_help="Give a snapshot a name of its own.")

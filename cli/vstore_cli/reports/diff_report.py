@@ -1,0 +1,46 @@
+"""The report of `vstore snapshot diff`, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from vstore_cli.output import number, placed_if_there, shown, table, tell
+from vstore_cli.terminal.styles import styled
+
+if TYPE_CHECKING:
+    from vstore import DiffReport, FolderDiff
+
+_SIGNS = {"added": "+", "removed": "-", "changed": "M", "copied": "C", "renamed": "R"}
+
+
+def show_diff(report: DiffReport) -> None:
+    """Print what differs, a line each, or a line for each folder."""
+    if report.stat is not None:
+        _print_stat(report.stat)
+    else:
+        for kind in ("added", "removed", "changed", "copied"):
+            _lines(kind, [placed_if_there(path, report.where) for path in getattr(report, kind)])
+        pairs = [[placed_if_there(path, report.where) for path in pair] for pair in report.renamed]
+        _lines("renamed", [" -> ".join(pair) for pair in pairs])
+    found = [f"{number(len(getattr(report, kind)))} {kind}" for kind in _SIGNS if getattr(report, kind)]
+    tell(f"{report.before} -> {report.after}: " + (", ".join(found) or "the same pictures under the same paths"))
+
+
+def _print_stat(folders: Sequence[FolderDiff]) -> None:
+    """Print a line for each folder, with a column for each kind that there is."""
+    kinds = [kind for kind in _SIGNS if any(getattr(folder, kind) for folder in folders)]
+    rows = []
+    for folder in folders:
+        counts = [getattr(folder, kind) for kind in kinds]
+        cells = [f"{_SIGNS[kind]} {number(count)}" if count else "" for kind, count in zip(kinds, counts, strict=True)]
+        is_gone = folder.removed == sum(counts)
+        rows.append([*cells, f"{shown(folder.folder)}/", ("(gone)" if is_gone else "(new)") if folder.whole else ""])
+    table(rows, right=range(len(kinds)), drop=(len(kinds) + 1,), colours=dict(enumerate(kinds)))
+
+
+def _lines(kind: str, texts: Sequence[str]) -> None:
+    for text in texts:
+        click.echo(styled(f"{_SIGNS[kind]} {text}", kind))
