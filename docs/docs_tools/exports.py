@@ -30,3 +30,13 @@ def groups() -> dict[str, list[str]]:
             kind = "Other types"
         found[kind].append(name)
     return {kind: names for kind, names in found.items() if names}
+
+
+def members(kind: type) -> dict[str, Any]:
+    """Map name -> member, of the public methods and properties of a class: its own, then those of each theme of it."""
+    return {
+        name: value
+        for base in kind.__mro__[:-1]
+        for name, value in vars(base).items()
+        if not name.startswith("_") and not isinstance(value, str)
+    }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from docs_tools.exports import exported, groups
+from docs_tools.exports import exported, groups, members
 from docs_tools.site import restructured
 
 if TYPE_CHECKING:
@@ -31,11 +31,22 @@ class Face(SphinxDirective):
         for name in groups().get(self.arguments[0], []):
             value = exported()[name]
             if inspect.isclass(value):
-                lines += [f".. autoclass:: {value.__module__}.{value.__qualname__}", "   :members:"]
-                lines += ["   :show-inheritance:" if issubclass(value, Exception) else "   :no-index-entry:", ""]
+                lines += [f".. autoclass:: {value.__module__}.{value.__qualname__}"]
+                lines += ["   :show-inheritance:" if issubclass(value, Exception) else "   :no-index-entry:"]
+                lines += ["", *_directives(value)] if name == "Store" else ["   :members:"]
+                lines += [""]
             elif callable(value):
                 lines += [f".. autofunction:: {value.__module__}.{value.__qualname__}", ""]
         return self.parse_text_to_nodes("\n".join(lines))
+
+
+def _directives(kind: type) -> list[str]:
+    """Write a directive for each member: Sphinx would sort those of another module by name."""
+    path = f"{kind.__module__}.{kind.__qualname__}"
+    return [
+        f"   .. {'autoproperty' if isinstance(value, property) else 'automethod'}:: {path}.{name}"
+        for name, value in members(kind).items()
+    ]
 
 
 def docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from docs_tools.console import TOP, blocks
-from docs_tools.exports import exported, groups
+from docs_tools.exports import exported, groups, members
 from docs_tools.site import restructured
+
+import vstore
 
 PAGES = [
     *sorted(path for path in TOP.glob("*.md")),
@@ -98,6 +100,12 @@ def test_the_python_reference_shows_every_exported_name_once() -> None:
     assert sorted(shown) == sorted(exported())
     page = (TOP / "docs/reference/python.md").read_text()
     assert set(re.findall(r"^\.\. vstore-face:: (.*)$", page, re.MULTILINE)) >= set(groups())
+
+
+def test_the_python_reference_shows_every_method_of_a_store_theme_by_theme() -> None:
+    shown = list(members(vstore.Store))
+    assert set(shown) == {name for name in dir(vstore.Store) if not name.startswith("_")} - {"FOLDER"}
+    assert shown.index("init") < shown.index("sync") < shown.index("watch") < shown.index("ls") < shown.index("close")
 
 
 def test_help_texts_become_restructured_text() -> None:

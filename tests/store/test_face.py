@@ -28,7 +28,7 @@ WITHIN = {"OtherWords": "ModelError", "Unfound": "ModelError"}
 
 
 def methods() -> Iterator[tuple[str, Callable[..., Any]]]:
-    for name, value in vars(vstore.Store).items():
+    for name, value in (item for kind in vstore.Store.__mro__[:-1] for item in vars(kind).items()):
         function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
         if inspect.isfunction(function) and (not name.startswith("_") or name == "__init__"):
             yield name, function

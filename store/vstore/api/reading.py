@@ -1,0 +1,191 @@
+"""The methods of a store that answer questions about pictures: searches, lists, exports."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vstore.api.opened import Opened
+from vstore.paths import as_path, several
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Literal, Unpack
+
+    from vstore.browse.find import FindReport
+    from vstore.browse.ls import LsReport
+    from vstore.browse.show import ShowReport
+    from vstore.export.run import ExportReport
+    from vstore.paths import AnyPath
+    from vstore.progress import Progress
+    from vstore.repository.repository import Repository
+    from vstore.search.dupes import DupesReport
+    from vstore.search.operand import Operand
+    from vstore.search.search import SearchReport
+    from vstore.search.typed_words import SearchWords
+
+
+class Reading(Opened):
+    """A store that is asked about pictures."""
+
+    def search(
+        self,
+        operands: Sequence[Operand],
+        *,
+        device: str = "auto",
+        offline: bool = False,
+        progress: Progress | None = None,
+        **options: Unpack[SearchWords],
+    ) -> SearchReport:
+        """Find the pictures of a snapshot most similar to the operands.
+
+        offline: download no model.
+        options: the words of `SearchWords`.
+        Raises:  UsageError, SnapshotNotFound, Damage, Untrusted, ModelError; VstoreError if a picture cannot be
+                 decoded.
+        """
+        from vstore.embed.model_words import settings_of
+        from vstore.progress import Stages
+        from vstore.search.search import search
+
+        settings, stages = settings_of(device, offline=offline), Stages(progress)
+
+        def run(repo: Repository) -> SearchReport:
+            embedders = self._embedders_of(repo)
+            return search(
+                repo,
+                operands,
+                load_embedder=lambda recipe: embedders.load_for_query(recipe, settings, stages),
+                **options,
+            )
+
+        with self._turn:
+            return self._use_newest(run)
+
+    def dupes(
+        self,
+        *,
+        at: str | None = None,
+        under: AnyPath | None = None,
+        verify: bool = False,
+        near: float | Literal["auto"] | None = None,
+        progress: Progress | None = None,
+    ) -> DupesReport:
+        """Find groups of identical pictures, or (near) of look-alikes.
+
+        at:     the snapshot to look in; by default the current one.
+        under:  a stored path (LABEL/FOLDER), or a folder on disk: only paths below it.
+        verify: compare the files byte for byte.
+        near:   also find look-alikes, from this cosine on; "auto" for the default of the space.
+        Raises: UsageError, SnapshotNotFound, Damage; Untrusted, for `verify`.
+        """
+        from vstore.search.dupes import dupes
+
+        return self._read(lambda repo: dupes(repo, at=at, under=under, verify=verify, near=near, progress=progress))
+
+    def ls(
+        self,
+        words: Sequence[AnyPath] = (),
+        *,
+        at: str | None = None,
+        recursive: bool = False,
+        long: bool = False,
+        failed: bool = False,
+        new_since: str | None = None,
+        space_missing: str | None = None,
+    ) -> LsReport:
+        """List the folders and pictures of a snapshot. The lines are read from the store as they are asked for.
+
+        words:         the snapshot, by default the current one; a stored path (LABEL/FOLDER) or a path on disk, by
+                       default the top, where the labels are; or first the one and then the other.
+        at:            the snapshot.
+        recursive:     the pictures at any depth, instead of folders and what lies directly in them.
+        long:          with what is known of each picture, and how many a folder holds.
+        failed:        the files that the newest sync could not read, which are in no snapshot, and why.
+        new_since:     only pictures that this snapshot lacks, at any depth.
+        space_missing: only pictures without a vector in this space, at any depth.
+        Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot, Damage; Damage and StoreGone as lines are asked for.
+        """
+        from vstore.browse.ls import Filters, ls
+
+        filters = Filters(recursive, long, failed, new_since, space_missing)
+        return self._read(lambda repo: ls(repo, several(words), at, filters, self._stream))
+
+    def show(self, picture: AnyPath, *, at: str | None = None, no_neighbours: bool = False) -> ShowReport:
+        """Show what the store knows of a picture.
+
+        picture:       a path on disk, a stored path, or the key of a picture or the first 6 digits of it or more.
+        at:            the snapshot; by default the current one.
+        no_neighbours: leave out the 5 most similar pictures of the snapshot, and facts that only the catalogue has.
+        Raises: UsageError if nothing is known of it, or the words mean several; SnapshotNotFound, AmbiguousSnapshot,
+                Damage; VstoreError if a file cannot be read.
+        """
+        from vstore.browse.show import show
+
+        def run(repo: Repository) -> ShowReport:
+            if no_neighbours:
+                return show(repo, picture, at=at, neighbours=None)
+            from vstore.search.neighbours import neighbours
+
+            return show(repo, picture, at=at, neighbours=lambda snap, key: neighbours(repo, snap, key))
+
+        return self._read(run)
+
+    def find_pictures(
+        self,
+        glob: str,
+        *,
+        at: str | None = None,
+        all: bool = False,
+        ignore_case: bool = False,
+        long: bool = False,
+    ) -> FindReport:
+        """Find the pictures whose names match a shell pattern: `*.jpg`, `2024/**/cat*`.
+
+        glob:        without a slash it is matched against names; with one against the end of stored paths, from any
+                     folder on; beginning with one against whole stored paths. `*` and `?` match no slash.
+        at:          the snapshot; by default the current one.
+        all:         look through all snapshots, and say which hold each picture.
+        ignore_case: match in any letter case.
+        long:        with what is known of each picture.
+        Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot, Damage.
+        """
+        from vstore.browse.find import find
+
+        return self._read(lambda repo: find(repo, glob, at=at, all=all, ignore_case=ignore_case, long=long))
+
+    def snapshot_export(
+        self, snap: str, out: AnyPath, *, format: str = "jsonl", progress: Progress | None = None
+    ) -> ExportReport:
+        """Write a snapshot's pictures and vectors to a file for other tools. Raises: UsageError, Damage."""
+        from vstore.export.run import snapshot_export
+
+        return self._read(lambda repo: snapshot_export(repo, snap, as_path(out), format, progress=progress))
+
+    def export(
+        self,
+        out: AnyPath,
+        *,
+        format: str = "triple",
+        operands: Sequence[Operand] = (),
+        device: str = "auto",
+        offline: bool = False,
+        progress: Progress | None = None,
+        **options: Unpack[SearchWords],
+    ) -> ExportReport:
+        """Write a snapshot (`at`) in a format for other tools, or, with the format `links`, a folder of links to the
+        pictures found by a search.
+
+        offline: download no model.
+        options: the words of `SearchWords`.
+        Raises:  UsageError if `out` exists, or if a search is given for another format than `links`; Damage.
+        """
+        from vstore.export.run import LINKS, export_links, refuse_search, snapshot_export
+
+        if format == LINKS:
+            found = self.search(operands, device=device, offline=offline, progress=progress, **options)
+            return export_links(
+                found.snapshot, [(hit.score, hit.files, hit.unnamed) for hit in found.hits], as_path(out)
+            )
+        snap = options.get("at") or "current"
+        refuse_search(operands, options)
+        return self._read(lambda repo: snapshot_export(repo, snap, as_path(out), format, progress=progress))
