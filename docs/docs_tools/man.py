@@ -15,7 +15,8 @@ from pathlib import Path
 import click
 
 from vstore._version import __version__
-from vstore_cli.main import HELP, all_commands, vstore
+from vstore_cli.help import all_commands
+from vstore_cli.main import HELP, vstore
 
 FOLDER = Path(__file__).resolve().parents[1] / "man"
 

@@ -21,7 +21,8 @@ from support.shells import Shell, is_there
 
 from vstore_cli.completion.answer import KINDS, completions, kinds_of
 from vstore_cli.completion.scripts import SCRIPTS
-from vstore_cli.main import COMMANDS, all_commands, vstore
+from vstore_cli.help import all_commands
+from vstore_cli.main import COMMANDS, vstore
 from vstore_cli.typed_line import escaped, split
 
 EVIL = "x$(id>pwned)y"

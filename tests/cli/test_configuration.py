@@ -14,7 +14,8 @@ from support.folders import put
 from support.lines import POWERLESS, Line, environment, found, process
 from support.terminal import in_terminal
 
-from vstore_cli.main import all_commands, vstore
+from vstore_cli.help import all_commands
+from vstore_cli.main import vstore
 from vstore_cli.settings.only_typed import NOT_IN_ENVIRONMENT, NOT_IN_FILE, ONLY_TYPED
 from vstore_cli.settings.options import KEEPERS, KEPT, WITHOUT, every_command, name_of, options_of, variables
 from vstore_cli.settings.variables import OWN

@@ -11,7 +11,8 @@ import pytest
 from support.lines import Line, environment, found
 
 from vstore.embed.hf.families import FAMILIES, family_class
-from vstore_cli.main import COMMANDS, HELP, WIDTH, all_commands, help_text
+from vstore_cli.help import all_commands, help_text
+from vstore_cli.main import COMMANDS, HELP, WIDTH
 
 WORDS = list(all_commands())
 GROUPS = [words for words in WORDS if isinstance(found(words), click.Group)]

@@ -13,7 +13,7 @@ import pytest
 from support.lines import Line, environment, found, process
 
 from vstore.store import Store
-from vstore_cli.main import all_commands
+from vstore_cli.help import all_commands
 
 # Each command, in an order in which all of them succeed.
 COMMANDS = [

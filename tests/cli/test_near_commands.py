@@ -6,7 +6,8 @@ import click
 import pytest
 from support.lines import Line, found
 
-from vstore_cli.main import all_commands, run, vstore
+from vstore_cli.help import all_commands
+from vstore_cli.main import run, vstore
 from vstore_cli.near_commands import ELSEWHERE, no_such_command
 
 

@@ -21,7 +21,8 @@ from vstore.search.search import search
 from vstore.sync.options import Options
 from vstore.versions.policy import Policy
 from vstore.watch.options import WatchOptions
-from vstore_cli.main import HELP, all_commands
+from vstore_cli.help import all_commands
+from vstore_cli.main import HELP
 from vstore_cli.main import vstore as group
 from vstore_cli.models import MODEL_WORDS
 

@@ -11,7 +11,8 @@ import click
 import pytest
 from support.lines import TOP, Line, found
 
-from vstore_cli.main import COMMANDS, all_commands, vstore
+from vstore_cli.help import all_commands
+from vstore_cli.main import COMMANDS, vstore
 from vstore_cli.suggestions import typed, typed_fields
 
 SOURCES = sorted((TOP / "store" / "vstore").rglob("*.py")) + sorted((TOP / "cli" / "vstore_cli").rglob("*.py"))

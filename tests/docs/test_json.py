@@ -27,7 +27,8 @@ from vstore.embed.hf.source.unpickle import Converted
 from vstore.errors import VstoreError
 from vstore.intake.prepared_pixels import PreparedPixels
 from vstore.store import Store
-from vstore_cli.main import all_commands, run
+from vstore_cli.help import all_commands
+from vstore_cli.main import run
 
 CONTRACT = Tables(
     (TOP / "docs/reference/json.md").read_text(encoding="utf-8"),

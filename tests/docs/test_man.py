@@ -15,7 +15,7 @@ import pytest
 from docs_tools.console import TOP
 from docs_tools.man import context, escaped, man_pages, page
 
-from vstore_cli.main import all_commands
+from vstore_cli.help import all_commands
 
 KEPT = {path.name: path.read_text() for path in (TOP / "docs/man").iterdir()}
 
