@@ -68,7 +68,7 @@ def torture(seconds: float, workers: int, site: Path, capsys: pytest.CaptureFixt
                 process.send_signal(signal.SIGCONT)
                 stopped += 1
         for number, process in running.items():
-            assert process.wait(60) == 0, (top / f"errors-{number}").read_text()
+            assert process.wait(300) == 0, (top / f"errors-{number}").read_text()
         done: Counter[str] = Counter()
         acknowledged: dict[str, str | None] = {}
         forgotten: set[str] = set()
