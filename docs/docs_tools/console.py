@@ -146,7 +146,7 @@ def steady(lines: Sequence[str]) -> list[str]:
 
 
 # A command that takes long says so every half minute; a slow machine prints what the pages show all the same.
-VSTORE = "from vstore_cli.progress import bar; bar.EVERY = 1e9; from vstore_cli.main import main; main()"
+VSTORE = "from vstore_cli.progress import faces; faces.EVERY *= 1e9; from vstore_cli.main import main; main()"
 
 
 class Session:

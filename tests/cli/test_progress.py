@@ -354,7 +354,7 @@ def test_a_terminal_may_change_its_size(line: Line) -> None:
 
 
 def test_ctrl_c_is_answered_above_the_rows_and_leaves_none(line: Line) -> None:
-    pictures(line, 90)
+    pictures(line, 300)
     pressed: list[str] = []
 
     def seen(terminal: Terminal) -> None:
@@ -369,7 +369,7 @@ def test_ctrl_c_is_answered_above_the_rows_and_leaves_none(line: Line) -> None:
 
 
 def test_two_ctrl_c_leave_a_clean_screen(line: Line) -> None:
-    pictures(line, 90)
+    pictures(line, 300)
 
     def seen(terminal: Terminal) -> None:
         if any(re.search(r"embedding [1-9]", row) for row in terminal.lines):
