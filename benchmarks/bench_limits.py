@@ -35,7 +35,7 @@ from measure import VSTORE, environment, machine, make_pictures, workplace
 
 from vstore.disk import durable
 from vstore.disk.footer import BLOCK, Footer
-from vstore.disk.packs import write_pack
+from vstore.disk.pack_writer import write_pack
 from vstore.disk.segment_writer import rounded, write_segment
 from vstore.format.entries import FileRef, listed_packs
 from vstore.format.hashing import checksum

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from vstore.brief import briefly
 from vstore.clock import now
 from vstore.disk import durable
-from vstore.disk.packs import packed_size
+from vstore.disk.pack_writer import packed_size
 from vstore.format.canonical import Document, Json
 from vstore.format.entries import FileRef, listed_packs
 from vstore.format.layout import NEWEST

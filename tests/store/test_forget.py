@@ -10,7 +10,7 @@ import pytest
 from support.folders import World
 from support.forge import Forge
 
-from vstore.disk.packs import packed_size
+from vstore.disk.pack_writer import packed_size
 from vstore.errors import Damage, Locked, NothingToUndo, SnapshotNotFound, UsageError
 from vstore.format.entries import Snapshot
 from vstore.repository.history import history_of

@@ -14,7 +14,8 @@ from support.guarded import many
 
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.oplog import Oplog
-from vstore.disk.packs import Pack, Stored, _write
+from vstore.disk.pack_writer import _write
+from vstore.disk.packs import Pack, Stored
 from vstore.errors import Damage
 from vstore.format.entries import Snapshot
 from vstore.format.hashing import HASHES

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from vstore.disk.open_files import MOST, OpenFiles
-from vstore.disk.packs import Packs, merge_packs, write_pack
+from vstore.disk.pack_writer import merge_packs, write_pack
+from vstore.disk.packs import Packs
 from vstore.format.hashing import store_hash
 
 HASH = store_hash("xxh3_128")

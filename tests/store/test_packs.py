@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vstore.disk.packs import FOOTER_SIZE, LARGEST_BLOB, LARGEST_PAGE, Pack, Packs, merge_packs, write_pack
+from vstore.disk.pack_writer import merge_packs, write_pack
+from vstore.disk.packs import FOOTER_SIZE, LARGEST_BLOB, LARGEST_PAGE, Pack, Packs
 from vstore.disk.salvaged_blobs import sound_blobs
 from vstore.errors import Damage
 from vstore.format.entries import FileRef

@@ -18,23 +18,21 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from vstore.disk import durable
 from vstore.disk.inside import look
 from vstore.disk.open_files import open_files
 from vstore.errors import Damage
 from vstore.format.entries import FileRef
 from vstore.format.hashing import Hash, checksum
 
-_MAGIC = b"vpack001"
-_END = b"vpackend"
-_HEAD = struct.Struct("<QII8s8s")  # of the footer: what its own checksum is of
-FOOTER_SIZE = _HEAD.size + 16
-_PLACE = struct.Struct("<QII")
+MAGIC = b"vpack001"
+END = b"vpackend"
+HEAD = struct.Struct("<QII8s8s")  # of the footer: what its own checksum is of
+FOOTER_SIZE = HEAD.size + 16
+PLACE = struct.Struct("<QII")
 LARGEST_BLOB = 1 << 30  # bytes
 LARGEST_PAGE = 1 << 25  # bytes of a page of a tree at most, and of all else but what an import left over
 HOLES_FROM = 1 << 24  # bytes of a pack from which on it is looked for holes: packed bytes are no long runs of zeros
@@ -52,80 +50,6 @@ class Stored(NamedTuple):
 
     packed: bytes
     length: int
-
-
-def write_pack(folder: Path, hash: Hash, blobs: Mapping[bytes, bytes], lock: str) -> FileRef:
-    """Write one pack, durably.
-
-    blobs: uncompressed bytes by digest. lock: the lock held. Raises: DiskTrouble, ReadOnly.
-    """
-    return _write(folder, hash, _sources(blobs), lock)
-
-
-def packed_size(hash: Hash, blobs: Mapping[bytes, bytes]) -> int:
-    """Count the bytes of a pack of these blobs."""
-    return sum(map(len, _Parts(hash, _sources(blobs))))
-
-
-def merge_packs(folder: Path, hash: Hash, packs: Iterable[Pack], lock: str) -> FileRef:
-    """Write the blobs of several packs as one, durably. Each is checked, and copied as it is stored, one at a time.
-
-    lock: the lock held. Raises: Damage, DiskTrouble, ReadOnly, FileNotFoundError.
-    """
-    holders: dict[bytes, tuple[Pack, int]] = {}
-    for pack in packs:
-        holders |= {digest: (pack, at) for at, digest in enumerate(pack.digests())}
-    sources = {digest: partial(pack.checked, at) for digest, (pack, at) in holders.items()}
-    return _write(folder, hash, sources, lock)
-
-
-def _sources(blobs: Mapping[bytes, bytes]) -> dict[bytes, Callable[[], Stored]]:
-    return {digest: partial(_compressed, blob) for digest, blob in blobs.items()}
-
-
-def _compressed(blob: bytes) -> Stored:
-    return Stored(zlib.compress(blob, 6), len(blob))
-
-
-def _write(folder: Path, hash: Hash, sources: Mapping[bytes, Callable[[], Stored]], lock: str) -> FileRef:
-    name, parts = f"{durable.nonce()}.pack", _Parts(hash, sources)
-    durable.write_durably(folder / name, parts, lock)
-    return FileRef(name, parts.size, parts.check.hex())
-
-
-class _Parts:
-    """The parts of a pack, one after another: one blob at a time is in memory.
-
-    size:  the bytes of the pack, once they are all given.
-    check: the checksum of its footer, then.
-    """
-
-    def __init__(self, hash: Hash, sources: Mapping[bytes, Callable[[], Stored]]) -> None:
-        """sources: give the blobs as they are stored, by digest."""
-        self.size = 0
-        self.check = b""
-        self._hash = hash
-        self._sources = sources
-
-    def __iter__(self) -> Iterator[bytes]:
-        import xxhash  # most commands write nothing
-
-        entry = self._hash.size + _PLACE.size
-        table = bytearray()
-        offset, sum_of = len(_MAGIC), xxhash.xxh3_64(_MAGIC)
-        yield _MAGIC
-        for digest in sorted(self._sources):
-            packed, length = self._sources[digest]()
-            table += digest + _PLACE.pack(offset, len(packed), length)
-            sum_of.update(packed)
-            offset += len(packed)
-            yield packed
-        body_sum = sum_of.intdigest().to_bytes(8, "little")
-        head = _HEAD.pack(offset, len(table) // entry, self._hash.size, body_sum, checksum(table))
-        self.check = checksum(head)
-        self.size = offset + len(table) + FOOTER_SIZE
-        yield bytes(table)
-        yield head + self.check + _END
 
 
 class Pack:
@@ -154,11 +78,11 @@ class Pack:
         if size != self.ref.size:
             raise self._damage(f"it has {size} bytes instead of {self.ref.size}")
         footer = self._pread(FOOTER_SIZE, size - FOOTER_SIZE) if size >= FOOTER_SIZE else b""
-        head, check, end = footer[: _HEAD.size], footer[_HEAD.size : -8], footer[-8:]
-        if end != _END or checksum(head) != check or check.hex() != self.ref.check:
+        head, check, end = footer[: HEAD.size], footer[HEAD.size : -8], footer[-8:]
+        if end != END or checksum(head) != check or check.hex() != self.ref.check:
             raise self._damage("its footer does not match its checksum")
-        self._body, self.count, width, self._body_sum, table_sum = _HEAD.unpack(head)
-        self._entry = width + _PLACE.size
+        self._body, self.count, width, self._body_sum, table_sum = HEAD.unpack(head)
+        self._entry = width + PLACE.size
         if width != self._hash.size or self._body + self.count * self._entry + FOOTER_SIZE != size:
             raise self._damage("its footer belongs to another store")
         with open_files.of(self._owner, self._path) as file:
@@ -189,8 +113,8 @@ class Pack:
         before, stored = b"", 0
         for i in range(0 if self._in_order else self.count):
             digest = self._digest(i)
-            stored += _PLACE.unpack_from(self.table, i * self._entry + self._hash.size)[1]
-            if digest <= before or stored > self._body - len(_MAGIC):
+            stored += PLACE.unpack_from(self.table, i * self._entry + self._hash.size)[1]
+            if digest <= before or stored > self._body - len(MAGIC):
                 raise self._damage("its table is out of order, or names bytes twice")
             before = digest
         self._in_order = True
@@ -204,7 +128,7 @@ class Pack:
     def sizes(self) -> Iterator[tuple[bytes, int]]:
         """Yield digest and stored length of every blob."""
         for i, digest in enumerate(self.digests()):
-            yield digest, _PLACE.unpack_from(self.table, i * self._entry + self._hash.size)[1]
+            yield digest, PLACE.unpack_from(self.table, i * self._entry + self._hash.size)[1]
 
     def get(self, digest: bytes, longest: int = LARGEST_BLOB) -> bytes | None:
         """Read a blob and check it. longest: bytes. Returns: None if it is not in this pack. Raises: Damage."""
@@ -237,10 +161,10 @@ class Pack:
         return self.table[at * self._entry : at * self._entry + self._hash.size]
 
     def _stored(self, at: int) -> Stored:
-        offset, size, length = _PLACE.unpack_from(self.table, at * self._entry + self._hash.size)
+        offset, size, length = PLACE.unpack_from(self.table, at * self._entry + self._hash.size)
         if length > min(LARGEST_BLOB, _BEST * size) or size < _LEAST:
             raise self._damage(f"blob {self._digest(at).hex()} claims {length:,} bytes in {size:,}")
-        if offset < len(_MAGIC) or offset + size > self._body:
+        if offset < len(MAGIC) or offset + size > self._body:
             raise self._damage(f"blob {self._digest(at).hex()} lies outside the blobs")
         return Stored(self._pread(size, offset), length)
 

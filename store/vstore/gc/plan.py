@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from vstore.counts import counted
 from vstore.disk.footer import BLOCK, FOOTER_SIZE
-from vstore.disk.packs import LARGEST_BLOB, packed_size
+from vstore.disk.pack_writer import packed_size
+from vstore.disk.packs import LARGEST_BLOB
 from vstore.disk.segments import Segment
 from vstore.errors import Damage
 from vstore.format.canonical import Json

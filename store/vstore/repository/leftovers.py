@@ -6,7 +6,8 @@ import binascii
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vstore.disk.packs import LARGEST_BLOB, write_pack
+from vstore.disk.pack_writer import write_pack
+from vstore.disk.packs import LARGEST_BLOB
 from vstore.errors import Damage, UsageError
 from vstore.format.canonical import Json, canonical, parsed, path_from_json, path_to_json, refuse_large
 from vstore.format.entries import FileRef

@@ -506,7 +506,7 @@ class Repository:
         """Write blobs as one pack. Returns: the changes of `packs` for the record. Raises: DiskTrouble, ReadOnly."""
         if not blobs:
             return {}
-        from vstore.disk.packs import write_pack
+        from vstore.disk.pack_writer import write_pack
 
         return listed_packs([write_pack(self.layout.packs, self.hash, blobs, "commit")])
 

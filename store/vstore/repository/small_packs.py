@@ -22,7 +22,7 @@ def merge_small_packs(repo: Repository) -> None:
 
 
 def _merge(repo: Repository, names: set[str]) -> None:
-    from vstore.disk.packs import merge_packs  # most operations merge nothing
+    from vstore.disk.pack_writer import merge_packs  # most operations merge nothing
 
     packs = repo.packs.opened(names)
     merged = merge_packs(repo.layout.packs, repo.hash, packs, "commit")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from vstore.counts import counted
-from vstore.disk.packs import merge_packs, write_pack
+from vstore.disk.pack_writer import merge_packs, write_pack
 from vstore.format.entries import FileRef
 from vstore.format.small_files import small_neighbours, small_packs
 from vstore.repository.repository import Repository
