@@ -129,13 +129,15 @@ def test_what_is_no_pattern_is_refused(glob: str) -> None:
 
 def test_names_in_another_form_of_unicode_and_any_case_match(tmp_path: Path) -> None:
     world = NumberedStore(tmp_path)
-    world.sync({"p/e\u0301te\u0301.jpg": 1, "p/IMG_1.JPG": 2, os.fsdecode(b"p/\xff\xfe.jpg"): 3})
+    world.sync({"p/e\u0301te\u0301.jpg": 1, "p/gra\xe7a.jpg": 4, "p/IMG_1.JPG": 2, os.fsdecode(b"p/\xff\xfe.jpg"): 3})
     with Store(world.builder.repo.layout.folder) as store:
 
         def names(glob: str, **options: bool) -> list[bytes]:
             return [entry.path[2:] for entry in store.find_pictures(glob, **options).entries]
 
         assert names("\xe9t\xe9.jpg") == ["e\u0301te\u0301.jpg".encode()]
+        assert names("grac\u0327*") == ["gra\xe7a.jpg".encode()], "the pattern is composed as the path is"
+        assert names("/p/grac\u0327a*") == ["gra\xe7a.jpg".encode()]
         assert names("img_?.jpg") == []
         assert names("img_?.jpg", ignore_case=True) == [b"IMG_1.JPG"]
         assert names("??.jpg") == [b"\xff\xfe.jpg"]
@@ -148,6 +150,13 @@ def test_what_every_match_has_is_looked_for_first() -> None:
     assert Glob.parse("caf\xe9_noir*").literal == b"_noir"
     assert Glob.parse(r"a\*bcdef").literal == b"a"
     assert Glob.parse("IMG*", fold=True).literal == b""
+
+
+def test_what_every_match_begins_with_is_looked_up() -> None:
+    assert Glob.parse("/p/2024/**/cat*.jpg").prefix == b"p/2024/"
+    assert Glob.parse("/p/caf\xe9*").prefix == Glob.parse("/p/cafe\u0301*").prefix == b"p/caf"
+    assert Glob.parse(r"/p/a\*b").prefix == b"p/a"
+    assert Glob.parse("p/2024/*").prefix == Glob.parse("/P/*", fold=True).prefix == b""
 
 
 def test_no_other_character_stands_for_one_that_is_looked_for() -> None:

@@ -28,6 +28,7 @@ from vstore.format.pages import (
     encode_leaf,
     leaf_keys,
     level_of,
+    may_hold,
 )
 from vstore.format.tree import Tree, keys_at
 
@@ -196,6 +197,23 @@ def test_a_key_column_is_not_taken_from_what_is_no_leaf(data: bytes) -> None:
 def test_what_is_no_inner_page_is_damage(data: bytes) -> None:
     with pytest.raises(Damage):
         decode_inner(data, 16)
+
+
+@given(paths=st.sets(PATHS | st.text("ab/", min_size=1, max_size=8).map(str.encode), min_size=1), data=st.data())
+def test_no_leaf_is_passed_over_that_has_the_bytes_looked_for(paths: set[bytes], data: st.DataObject) -> None:
+    leaf = encode_leaf([(path, bytes(16)) for path in sorted(paths)])
+    path = data.draw(st.sampled_from(sorted(paths)))
+    start = data.draw(st.integers(0, len(path) - 1))
+    assert may_hold(leaf, path[start : data.draw(st.integers(start + 1, len(path)))])
+
+
+def test_a_leaf_is_passed_over_if_its_names_begin_otherwise() -> None:
+    paths = [b"r/%02d/img_%05d.jpg" % (at // 50, at) for at in range(120)]
+    leaf = encode_leaf([(path, b"img_99.png......") for path in paths])
+    assert [may_hold(leaf, one) for one in (b"img_99", b".png", b"4/img")] == [False] * 3
+    assert [may_hold(leaf, one) for one in (b"img_00119", b".jpg", b"2/img")] == [True] * 3
+    with pytest.raises(Damage):
+        may_hold(leaf[:30], b"img_99")
 
 
 def test_a_page_cannot_claim_more_memory_than_its_entries_take() -> None:
@@ -377,6 +395,14 @@ def test_an_edit_writes_and_reads_only_the_pages_round_it(
     assert len(store.read) <= 2 * edits
     added = tree.edited({path + b"!": b"x" * 16 for path in chosen})
     assert len([page for page in added.fresh.values() if level_of(page) == 0]) <= 2 * edits
+
+
+def test_only_pages_are_read_that_may_have_paths_with_a_prefix(large: tuple[Pages, Tree, dict[bytes, bytes]]) -> None:
+    store, tree, aliases = large
+    store.read.clear()
+    found = [path for leaf in tree.leaves_below(b"r/150/") for path in tree.paths(leaf)]
+    assert {path for path in aliases if path.startswith(b"r/150/")} <= set(found)
+    assert len(store.read) <= 12
 
 
 def test_a_new_folder_writes_its_own_pages_and_a_few_round_it(

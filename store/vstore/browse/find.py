@@ -62,7 +62,7 @@ def find(repo: Repository, glob: str, *, at: str | None, all: bool, ignore_case:
     if snapshot is None:
         aliases, spans = _through_all(repo, wanted)
     else:
-        aliases = [alias for leaf in tree.walk() for alias in wanted.among(tree, leaf)]
+        aliases = [*wanted.matching(tree)]
     labels = doubtful_labels(repo.state) if snapshot is None else repo.labels_in(snapshot)
     files = files_of(repo, labels)
     entries = _entries(repo, tree, aliases, spans, files=files, long=long)
@@ -116,7 +116,7 @@ def _near(tree: Tree, wanted: Glob) -> Iterable[bytes]:
     """Find paths that the writer of a pattern may have meant: in another letter case, or with names like it."""
     if not wanted.fold:
         same = Glob.parse(wanted.text, fold=True)
-        found = [path for path, _ in islice(_matching(tree, same), _NEAR)]
+        found = [path for path, _ in islice(same.matching(tree), _NEAR)]
         if found:
             return found
     from difflib import get_close_matches
@@ -124,7 +124,3 @@ def _near(tree: Tree, wanted: Glob) -> Iterable[bytes]:
     name = plain(os.fsencode(wanted.text.rpartition("/")[2])).casefold()
     names = {plain(path).rpartition("/")[2].casefold(): path for path, _ in islice(tree.range(b"", None), _NAMES)}
     return [names[one] for one in get_close_matches(name, names, n=_NEAR, cutoff=_ALIKE)]
-
-
-def _matching(tree: Tree, wanted: Glob) -> Iterator[Alias]:
-    return (alias for leaf in tree.walk() for alias in wanted.among(tree, leaf))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from vstore.errors import UsageError
@@ -14,7 +14,8 @@ from vstore.pictures.patterns import Pattern
 from vstore.pictures.spelling import composed
 
 _ANY = "**/"
-_COMPOSED = "K;`"  # in the composed form: KELVIN SIGN, GREEK QUESTION MARK and GREEK VARIA
+_COMPOSED = b"K;`"  # in the composed form: KELVIN SIGN, GREEK QUESTION MARK and GREEK VARIA
+_ENDS = b"*" + _COMPOSED  # they end a run of characters that stand for themselves
 
 
 class Glob(NamedTuple):
@@ -23,12 +24,14 @@ class Glob(NamedTuple):
     text:    as it was given.
     fold:    in any letter case.
     literal: bytes that every path has which it matches; empty if none are known.
+    prefix:  bytes with which every path begins that it matches; empty if none are known.
     matches: tells whether it matches a stored path in the composed form of Unicode.
     """
 
     text: str
     fold: bool
     literal: bytes
+    prefix: bytes
     matches: Callable[[str], re.Match[str] | None]
 
     @classmethod
@@ -53,11 +56,17 @@ class Glob(NamedTuple):
             regex = Pattern.parse(spelled, fold=fold).regex
         except ValueError as err:
             raise UsageError(f"{text!r} is not a valid pattern: {err}", "to mean a character itself: \\[") from err
-        return cls(text, fold, b"" if fold else _literal(wanted), regex.fullmatch)
+        prefix = b"" if fold or not is_whole else _prefix(wanted)
+        return cls(text, fold, b"" if fold else _literal(wanted), prefix, regex.fullmatch)
+
+    def matching(self, tree: Tree) -> Iterator[Alias]:
+        """Yield the aliases of a tree whose paths it matches. Raises: Damage, FileNotFoundError."""
+        for leaf in tree.leaves_below(self.prefix):
+            yield from self.among(tree, leaf)
 
     def among(self, tree: Tree, leaf: Child) -> list[Alias]:
         """Choose the aliases of a leaf whose paths it matches. Raises: Damage, FileNotFoundError."""
-        paths = tree.paths(leaf)
+        paths = tree.paths(leaf, self.literal)
         if self.literal and self.literal not in b"\0".join(paths):  # most leaves: a tenth of the time of matching
             return []
         matches = self.matches
@@ -67,13 +76,25 @@ class Glob(NamedTuple):
 
 
 def _literal(pattern: str) -> bytes:
-    """Find the longest run of a pattern that stands for itself, up to its first class or escape.
+    """Find the longest run of a pattern that stands for itself, up to its first class or escape."""
+    return max(_runs(pattern, b"/"), key=len)
+
+
+def _prefix(pattern: str) -> bytes:
+    """Find the bytes with which all paths begin that a pattern matches, which is for whole paths: a slash begins it."""
+    return _runs(pattern[1:], b"")[0]
+
+
+def _runs(pattern: str, between: bytes) -> list[bytes]:
+    """Cut a pattern into the runs that stand for themselves, up to its first class or escape.
 
     A path may have a character that is no ASCII in another form of Unicode, and another one in place of those of
-    `_COMPOSED`: the run has none of them.
+    `_COMPOSED`: a run has none of them.
+    between: characters that end a run too.
     """
-    runs = re.findall(rf"[^\x80-\U0010ffff*?/\\\[{_COMPOSED}]+", re.split(r"[\\\[]", pattern)[0])
-    return max(runs, key=len, default="").encode()
+    ends = _ENDS + between
+    known = composed(pattern).partition("\\")[0].partition("[")[0].encode("ascii", "replace")  # "?" for any other
+    return known.translate(bytes.maketrans(ends, b"?" * len(ends))).split(b"?")
 
 
 def plain(path: bytes) -> str:

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 from vstore.errors import Damage, UsageError
 from vstore.format.hashing import Hash
 from vstore.format.page_tree import Fetch, PageTree
-from vstore.format.pages import ALIAS, Alias, Child, Entry, decode_leaf, encode_leaf, leaf_keys, leaf_paths
+from vstore.format.pages import (
+    ALIAS,
+    Alias,
+    Child,
+    Entry,
+    decode_leaf,
+    encode_leaf,
+    leaf_keys,
+    leaf_paths,
+    may_hold,
+)
 from vstore.format.unfolded import EACH, Unfolded
 
 if TYPE_CHECKING:
@@ -49,9 +59,15 @@ class Tree(PageTree):
         self._require_short(leaf.digest, [path for path, _ in aliases])
         return aliases
 
-    def paths(self, leaf: Child) -> list[bytes]:
-        """Read the paths of a leaf alone: what is only looked through. Those that count, `decode` proves."""
-        paths = leaf_paths(self.page(leaf.digest))
+    def paths(self, leaf: Child, literal: bytes = b"") -> list[bytes]:
+        """Read the paths of a leaf alone: what is only looked through. Those that count, `decode` proves.
+
+        literal: bytes looked for. None of the paths are given if it is seen at once that none has these in a row.
+        """
+        data = self.page(leaf.digest)
+        if literal and not may_hold(data, literal):
+            return []
+        paths = leaf_paths(data)
         self._require_short(leaf.digest, paths)
         return paths
 
@@ -86,6 +102,13 @@ class Tree(PageTree):
                     f"the paths of the pictures are too long for a store: {complaint}",
                     "leave out the folder with the longest paths (--exclude), or give its folders shorter names",
                 )
+
+    def leaves_below(self, prefix: bytes) -> Iterator[Child]:
+        """Yield the leaves that may have paths with a prefix; pages are read when they are reached. Raises: Damage."""
+        for leaf in self.walk(prefix):
+            if leaf.first[: len(prefix)] > prefix:
+                return
+            yield leaf
 
     def aliases(self, leaf: Child) -> list[Alias]:
         """Read the aliases of a leaf. The last few leaves stay unpacked, as an edit looks at the same ones again."""
