@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vstore.brief import briefly
 from vstore.format.canonical import Json, named_file, named_path
+from vstore.quick_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from vstore.browse.spans import SnapshotSpan

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import NamedTuple
 
 from vstore.brief import briefly
 from vstore.browse.entries import Entries, PathEntry, entry_of
@@ -16,6 +15,7 @@ from vstore.format.canonical import Json
 from vstore.format.pages import Alias, Child
 from vstore.format.relabelling import doubtful_labels
 from vstore.format.tree import Tree
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.files import UNKNOWN, Files, files_of
 from vstore.repository.repository import Repository
 

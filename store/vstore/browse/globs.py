@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from vstore.errors import UsageError
 from vstore.format.pages import Alias, Child
 from vstore.format.tree import Tree
 from vstore.pictures.patterns import Pattern
 from vstore.pictures.spelling import composed
+from vstore.quick_tuple import NamedTuple
 
 _ANY = "**/"
 _COMPOSED = b"K;`"  # in the composed form: KELVIN SIGN, GREEK QUESTION MARK and GREEK VARIA

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
 
 from vstore.browse.entries import Entries, PathEntry, entry_of
 from vstore.browse.words import Asked, read_words
@@ -13,6 +12,7 @@ from vstore.format.canonical import Json
 from vstore.format.pages import Alias
 from vstore.format.relabelling import Labels
 from vstore.paths import AnyPath
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.files import files_of
 from vstore.repository.repository import Repository
 

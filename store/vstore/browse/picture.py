@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from vstore.browse.spans import in_order
 from vstore.errors import UsageError, VstoreError
 from vstore.format.entries import Snapshot
 from vstore.format.tree import Tree
 from vstore.near_files import find_by_name
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.files import finder_to_look
 from vstore.repository.repository import Repository
 

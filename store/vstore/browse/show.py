@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vstore.brief import briefly
 from vstore.browse.picture import Picture, looked_at, picture_of
@@ -16,6 +16,7 @@ from vstore.format.facts import BYTES
 from vstore.format.pages import Child, leaf_keys
 from vstore.format.tree import Tree
 from vstore.paths import AnyPath, as_bytes
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.files import finder_to_look
 from vstore.repository.repository import Repository
 

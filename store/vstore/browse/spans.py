@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from vstore.format.entries import Snapshot
 from vstore.format.page_tree import root_of
 from vstore.format.pages import Child, level_of
 from vstore.format.tree import Tree
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.repository import Repository
 
 T = TypeVar("T")

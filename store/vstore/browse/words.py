@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from vstore.errors import AmbiguousSnapshot, SnapshotNotFound, UsageError
 from vstore.format.entries import Snapshot
 from vstore.format.tree import Tree
 from vstore.paths import AnyPath, as_bytes
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.repository import Repository
 
 _PATHS = (b"/", b"./", b"../", b"~")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
 
 from vstore.format.hashing import KEY_SIZES, checksum
 from vstore.format.layout import DTYPE_CODES, DTYPES
 from vstore.format.segment_header import LARGEST_DIM, MOST_ROWS, segment_header
+from vstore.quick_tuple import NamedTuple
 
 BLOCK = 4096  # rows per checksum
 _MAGIC = b"vsegment"

@@ -10,12 +10,12 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from vstore.disk import inside
 from vstore.disk.cache import read_cache_json, write_cache
 from vstore.disk.durable import TEMPORARY
 from vstore.format.canonical import canonical
+from vstore.quick_tuple import NamedTuple
 
 LONG = 500  # names: fewer are listed as fast as the cache is asked
 _SETTLED = 10.0  # seconds after which a change would show in the times, however coarse the filesystem keeps them

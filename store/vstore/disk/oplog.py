@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vstore.disk import durable, inside
 from vstore.disk.cache import read_cache, write_cache
@@ -18,6 +18,7 @@ from vstore.format.records import LONGEST, Record
 from vstore.format.state import State, merge_patch
 from vstore.format.state_form import require_state
 from vstore.limits import refuse_limit
+from vstore.quick_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from typing import Unpack

@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vstore.disk import inside
 from vstore.format.layout import Layout
 from vstore.paths import AnyPath, absolute, in_home
+from vstore.quick_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from vstore.format.usual_words import UsualWords

@@ -20,13 +20,13 @@ import struct
 import zlib
 from collections.abc import Container, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from vstore.disk.inside import look
 from vstore.disk.open_files import open_files
 from vstore.errors import Damage
 from vstore.format.entries import FileRef
 from vstore.format.hashing import Hash, checksum
+from vstore.quick_tuple import NamedTuple
 
 MAGIC = b"vpack001"
 END = b"vpackend"

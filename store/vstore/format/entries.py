@@ -6,11 +6,12 @@ Named tuples here and in the reports: a frozen dataclass takes 0.9 ms to define,
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vstore.errors import Damage
 from vstore.format.canonical import Document, Json, path_from_json, path_to_json
 from vstore.format.names import is_digest, is_number, is_snapshot
+from vstore.quick_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from vstore.format.manifest import Manifest

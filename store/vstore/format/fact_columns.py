@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from vstore.format.facts import KEY, RANGES, READER, TEXT_LIMIT, Column, Value
+from vstore.quick_tuple import NamedTuple
 
 _NUMBERS = {"1": "B", "2": "H", "4": "I", "8": "Q", "s": "q", "d": "d"}
 TYPES = frozenset(_NUMBERS) | {"k", "t"}

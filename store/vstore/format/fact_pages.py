@@ -7,12 +7,12 @@ import re
 import struct
 from collections.abc import Container, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 from vstore.format.fact_columns import TYPES, Place, place_of, read_column, read_value, write_column
 from vstore.format.facts import FLAT, KEY, KNOWN, PIXELS, READER, Column, Fact, Value
 from vstore.format.leb128 import get_number, put_number
 from vstore.format.pages import FACTS, magic, no_page, rises
+from vstore.quick_tuple import NamedTuple
 
 ROWS = 1024  # of a leaf, but the last
 _MOST_COLUMNS = 64

@@ -9,7 +9,7 @@ import bisect
 import itertools
 import operator
 from collections.abc import Container, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from vstore.errors import Damage
 from vstore.format.fact_pages import ROWS, FactPage, encode_facts
@@ -18,6 +18,7 @@ from vstore.format.hashing import Hash
 from vstore.format.page_tree import Fetch
 from vstore.format.pages import FACTS, MAXIMUM, Child, decode_inner, encode_inner, level_of
 from vstore.format.run_entry import RunRef
+from vstore.quick_tuple import NamedTuple
 
 T = TypeVar("T")
 

@@ -6,9 +6,9 @@ A fact is a function of the bytes alone. What a path says, such as the date of i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from vstore.format.canonical import Document, canonical
+from vstore.quick_tuple import NamedTuple
 
 Value = int | float | str | bytes
 

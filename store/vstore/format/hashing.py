@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import xxhash
 
 from vstore.errors import UsageError
+from vstore.quick_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NamedTuple
+
+from vstore.quick_tuple import NamedTuple
 
 FOLDER = ".vstore"
 FORMATS = (1, 2)  # all formats that this version reads and writes

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from vstore.errors import Damage
 from vstore.format.canonical import SMALL, Json, canonical, parsed
 from vstore.format.hashing import Hash
 from vstore.format.names import is_digest, is_number, is_snapshot
+from vstore.quick_tuple import NamedTuple
 
 
 class Manifest(NamedTuple):

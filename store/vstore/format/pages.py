@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import operator
-from typing import NamedTuple
 
 from vstore.errors import Damage
 from vstore.format.leb128 import get_number, put_number
 from vstore.format.names import LONGEST_PATH
+from vstore.quick_tuple import NamedTuple
 
 Entry = tuple[bytes, bytes]  # key, value
 Alias = Entry  # path, key of the picture

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from vstore.errors import Damage, FormatTooNew
 from vstore.format.canonical import Document, Json, canonical, parsed
 from vstore.format.hashing import Hash
 from vstore.format.layout import NEWEST
 from vstore.format.names import is_number, is_snapshot
+from vstore.quick_tuple import NamedTuple
 
 LONGEST = 1 << 28  # bytes of a record at most
 _LONGEST_WORD = 100  # characters of an operation or a time

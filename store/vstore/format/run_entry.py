@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from vstore.format.canonical import Json
+from vstore.quick_tuple import NamedTuple
 
 
 class RunRef(NamedTuple):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vstore.errors import Damage
 from vstore.format.canonical import Document, Json
 from vstore.format.entries import FileRef, Root, Snapshot, Space, listed_packs
+from vstore.quick_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from vstore.format.rest_entry import Import

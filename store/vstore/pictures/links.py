@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
+
+from vstore.quick_tuple import NamedTuple
 
 _MOST = 40  # links of one path, as many as Linux follows
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import NamedTuple
 
 from vstore.errors import UsageError
 from vstore.pictures.pattern_regex import regex_of
 from vstore.pictures.spelling import caseless, composed
+from vstore.quick_tuple import NamedTuple
 
 WILD = re.compile(r"(?<!\\)(?:\\\\)*[*?\[]")
 LONGEST = 4_096  # characters of a pattern at most

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from typing import NamedTuple
 
 from vstore.format.canonical import Json
 from vstore.format.fact_runs import Run, new_run
 from vstore.format.facts import Column, Fact, chosen
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.repository import Repository
 
 

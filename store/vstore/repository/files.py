@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import NamedTuple
 
 from vstore.brief import briefly
 from vstore.format.canonical import Json, named_file, named_path
 from vstore.format.entries import Snapshot
 from vstore.format.relabelling import Labels
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.repository import Repository
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 from vstore.disk import durable, inside
 from vstore.disk.trouble import LOST
@@ -12,6 +11,7 @@ from vstore.format.canonical import Document, canonical, parsed
 from vstore.format.hashing import checksum, store_hash
 from vstore.format.layout import DTYPES, FORMATS, NEWEST
 from vstore.limits import refuse_limit
+from vstore.quick_tuple import NamedTuple
 
 LONGEST = 1 << 16  # bytes of FORMAT at most
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import NamedTuple
 
 from vstore.clock import written
 from vstore.closeness import instead
@@ -19,6 +18,7 @@ from vstore.format.history import Line
 from vstore.format.layout import why_not_a_space
 from vstore.format.listing import Listing
 from vstore.format.state import State
+from vstore.quick_tuple import NamedTuple
 
 # Compiled when a name is looked up: every command would pay for it.
 _STEP = r"(?P<base>.+)(?:~(?P<up>[0-9]{0,18})|\^)"

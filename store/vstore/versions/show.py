@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from vstore.brief import briefly
 from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
 from vstore.format.state import State
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.repository import Repository
 
 
