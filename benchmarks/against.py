@@ -14,20 +14,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from measure import TOP, VSTORE, environment
+from measure import TOP, VSTORE, Cost, environment
 
 BASE = Path(__file__).with_name("base")  # the commit that a change of structure is measured against
 PAIRS = 15
 MOST = 1.05  # times the base, at the lower end of the interval: what noise does not explain
-
-
-class Cost(NamedTuple):
-    """Seconds that a process took. cpu: its own and that of the processes that it waited for."""
-
-    wall: float
-    cpu: float
 
 
 C = TypeVar("C")

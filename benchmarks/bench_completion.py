@@ -14,7 +14,7 @@ import shlex
 import sys
 
 from bench_snapshots import Store
-from measure import VSTORE, imported, in_turn, machine, process, ratio, spread, workplace
+from measure import VSTORE, both_times, imported, in_turn, machine, process, ratio, spread, workplace
 
 HEAVY = ("numpy", "faiss", "torch", "tqdm", "rich", "PIL", "lmdb")
 RUNS = 15
@@ -35,17 +35,20 @@ def main() -> None:
     print(machine())
     with workplace() as top:
         stores = {count: Store(top / str(count), 20, count) for count in args.snapshots}
-        sides = {"import click": lambda: process([sys.executable, "-c", "import click"])}
+        sides = {"import click": lambda: both_times(lambda: process([sys.executable, "-c", "import click"]))}
         for count, store in stores.items():
             for line in LINES:
                 words = tab(store, line)
-                sides[f"{line!r}, {count:,} snapshots"] = lambda words=words: process(words)
+                sides[f"{line!r}, {count:,} snapshots"] = lambda words=words: both_times(lambda: process(words))
         found = in_turn(sides, RUNS)
-        for name, values in found.items():
-            print(f"  {name:45} {spread(values)}")
-        for name, values in found.items():
+        walls = {name: [both.wall for both in values] for name, values in found.items()}
+        cpus = {name: [both.cpu for both in values] for name, values in found.items()}
+        for name in sides:
+            print(f"  {name:45} {spread(walls[name])}, CPU {spread(cpus[name])}")
+        for name in sides:
             if name != "import click":
-                print(f"{name:45} / import click: {ratio(values, found['import click'])}   target 1.6")
+                shown = [ratio(times[name], times["import click"]) for times in (walls, cpus)]
+                print(f"{name:45} / import click: {shown[0]}, CPU {shown[1]}   target 1.6")
         _, *told = tab(stores[args.snapshots[-1]], "vstore rollback ")
         os.environ.update(one.split("=", 1) for one in told[:3])
         names = imported(told[3:], HEAVY)

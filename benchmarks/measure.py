@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -73,6 +74,25 @@ def timed(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
+
+
+class Cost(NamedTuple):
+    """Seconds that a piece of work, or a process, took. cpu: its own and that of the processes that it waited for."""
+
+    wall: float
+    cpu: float
+
+
+def both_times(work: Callable[[], object]) -> Cost:
+    """Run a piece of work, and take the time by the clock and of the processors."""
+    before = _cpu()
+    wall = timed(work)
+    return Cost(wall, _cpu() - before)
+
+
+def _cpu() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def output(words: Sequence[str]) -> str:
