@@ -162,11 +162,6 @@ def placed(path: bytes, where: Files) -> str:
     return shown(path if file is None else openable(file))
 
 
-def placed_if_there(path: bytes, where: Files) -> str:
-    """Show a path of an older snapshot: as `placed` if it has a file today, else as it is stored."""
-    return placed(path, where) if where.is_there(path) else shown(path)
-
-
 def write_raw(paths: Iterable[bytes], end: bytes) -> None:
     """Print paths as raw bytes, each followed by `end`."""
     out = sys.stdout.buffer

@@ -67,10 +67,26 @@ def test_duplicates_are_named_as_they_are_opened_from_here(far: Line) -> None:
     assert [path["path"] for path in group["paths"]] == ["mine/a.png", "pictures/a.png"]
 
 
-def test_a_difference_names_files_that_are_there_as_they_are_opened_from_here(far: Line) -> None:
+def test_a_difference_names_files_as_they_are_opened_from_here_or_were(far: Line) -> None:
     (far.home / "pictures/a.png").rename(far.home / "pictures/z.png")
+    (far.home / "pictures/sub/c.png").unlink()
     far("sync", "-q")
-    assert far("snapshot", "diff", "v1").lines[:-1] == [f"+ {OUT}/d.png", "C z.png", f"R pictures/a.png -> {OUT}/a.png"]
+    ran = far("snapshot", "diff", "v1")
+    opened(ran)
+    assert ran.lines[:-1] == [f"+ {OUT}/d.png", "- sub/c.png", "C z.png", f"R a.png -> {OUT}/a.png"]
+    ran = far("snapshot", "diff", "v1", "--stat")
+    opened(ran)
+    assert [word for text in ran.lines[:-1] for word in text.split() if "/" in word] == [f"{OUT}/", "./", "sub/"]
+
+
+def test_a_picture_is_named_as_it_is_opened_from_here(far: Line) -> None:
+    (far.home / "pictures/sub/c.png").unlink()
+    for there, word in ((f"{OUT}/d.png", "mine/d.png"), ("sub/c.png", "pictures/sub/c.png"), ("broken.png",) * 2):
+        ran = far("show", word, "--no-neighbours")
+        opened(ran)
+        assert ran.lines[0].split() == ["picture", there]
+        file = far("show", word, "--no-neighbours", "--json").json["file"]
+        assert file == os.path.abspath(there)
 
 
 def test_damage_names_the_files_that_it_affects(far: Line) -> None:

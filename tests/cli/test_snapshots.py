@@ -406,6 +406,8 @@ def test_a_diff_by_folder_has_a_column_for_each_kind_that_there_is(pictures: Lin
     value = pictures("snapshot", "diff", "v1", "--only", "changed", "--only", "removed", "--json").json
     assert (value["added"], len(value["changed"]), len(value["removed"])) == ([], 1, 1)
     assert "stat" not in value
+    for words in (["--only", "copied"], ["--only", "removed", "--under", "pictures/new", "--stat"]):
+        assert pictures("snapshot", "diff", "v1", *words).lines == ["v1 -> v2: no such difference"]
 
 
 def test_a_kind_of_difference_that_is_none_is_named(pictures: Line) -> None:

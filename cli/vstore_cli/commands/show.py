@@ -56,8 +56,8 @@ def show(picture: str, at: str | None, no_neighbours: bool, as_json: bool) -> No
 
 def _rows(report: ShowReport) -> tuple[list[list[str]], list[str]]:
     """Give the rows of a report, and the paths in them."""
-    rows = [["picture", shown(report.path)]] if report.path is not None else []
     path_of = nearer()
+    rows = [["picture", shown(path_of(report.file, report.path))]] if report.path is not None else []
     found = [(one.file, one.path) for one in report.names[:_NAMES]]
     found += [(one.file, one.path) for one in report.neighbours or ()]
     paths = [shown(path_of(*one)) for one in found]

@@ -150,7 +150,7 @@ def diff(a: str, b: str, stat: bool, only: tuple[str, ...], under: str | None, a
     from vstore_cli.reports.diff_report import show_diff  # the other commands compare nothing
 
     with paged():
-        show_diff(report)
+        show_diff(report, is_part=bool(kinds) or under is not None)
 
 
 @snapshot.command(short_help="Give a snapshot a name of its own.")

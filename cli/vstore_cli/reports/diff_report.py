@@ -7,29 +7,33 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vstore_cli.output import number, placed_if_there, shown, table, tell
+from vstore_cli.output import number, placed, table, tell
 from vstore_cli.terminal.styles import styled
 
 if TYPE_CHECKING:
-    from vstore import DiffReport, FolderDiff
+    from vstore import DiffReport, Files, FolderDiff
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "M", "copied": "C", "renamed": "R"}
 
 
-def show_diff(report: DiffReport) -> None:
-    """Print what differs, a line each, or a line for each folder."""
+def show_diff(report: DiffReport, *, is_part: bool) -> None:
+    """Print what differs, a line each, or a line for each folder.
+
+    is_part: options chose which differences count, so others may have been left out.
+    """
     if report.stat is not None:
-        _print_stat(report.stat)
+        _print_stat(report.stat, report.where)
     else:
         for kind in ("added", "removed", "changed", "copied"):
-            _lines(kind, [placed_if_there(path, report.where) for path in getattr(report, kind)])
-        pairs = [[placed_if_there(path, report.where) for path in pair] for pair in report.renamed]
+            _lines(kind, [placed(path, report.where) for path in getattr(report, kind)])
+        pairs = [[placed(path, report.where) for path in pair] for pair in report.renamed]
         _lines("renamed", [" -> ".join(pair) for pair in pairs])
     found = [f"{number(len(getattr(report, kind)))} {kind}" for kind in _SIGNS if getattr(report, kind)]
-    tell(f"{report.before} -> {report.after}: " + (", ".join(found) or "the same pictures under the same paths"))
+    none = "no such difference" if is_part else "the same pictures under the same paths"
+    tell(f"{report.before} -> {report.after}: " + (", ".join(found) or none))
 
 
-def _print_stat(folders: Sequence[FolderDiff]) -> None:
+def _print_stat(folders: Sequence[FolderDiff], where: Files) -> None:
     """Print a line for each folder, with a column for each kind that there is."""
     kinds = [kind for kind in _SIGNS if any(getattr(folder, kind) for folder in folders)]
     rows = []
@@ -37,7 +41,9 @@ def _print_stat(folders: Sequence[FolderDiff]) -> None:
         counts = [getattr(folder, kind) for kind in kinds]
         cells = [f"{_SIGNS[kind]} {number(count)}" if count else "" for kind, count in zip(kinds, counts, strict=True)]
         is_gone = folder.removed == sum(counts)
-        rows.append([*cells, f"{shown(folder.folder)}/", ("(gone)" if is_gone else "(new)") if folder.whole else ""])
+        rows.append(
+            [*cells, f"{placed(folder.folder, where)}/", ("(gone)" if is_gone else "(new)") if folder.whole else ""]
+        )
     table(rows, right=range(len(kinds)), drop=(len(kinds) + 1,), colours=dict(enumerate(kinds)))
 
 

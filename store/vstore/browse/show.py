@@ -93,6 +93,7 @@ class ShowReport(NamedTuple):
     kind:       of a picture that no sync could read: the kind of the failure.
     reason:     and one line for people.
     next:       what to do.
+    file:       `path` on disk today; None if there is none, or its folder is no longer known.
     """
 
     snapshot: str
@@ -110,12 +111,14 @@ class ShowReport(NamedTuple):
     kind: str | None = None
     reason: str | None = None
     next: str = ""
+    file: bytes | None = None
 
     def to_json(self) -> dict[str, Json]:
         value: dict[str, Json] = {
             "snapshot": self.snapshot,
             "status": self.status,
             "path": None,
+            **named_file(self.file),
             "key": self.key.hex(),
             "new_key": None if self.new_key is None else self.new_key.hex(),
             "names": [{**_paths(name.path, name.file), "there": name.there} for name in self.names],
@@ -183,6 +186,7 @@ def show(repo: Repository, picture: AnyPath, *, at: str | None, neighbours: Neig
         facts=facts,
         fields=fields_known(repo, snapshot, key),
         cut=cut,
+        file=None if asked.path is None else repo.file_finder(snapshot)(asked.path),
     )
     report = _judged(repo, snapshot, asked, report)
     if neighbours is None:
