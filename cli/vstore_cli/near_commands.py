@@ -99,7 +99,8 @@ def _alike(word: str, commands: Iterable[str], cutoff: float) -> str | None:
     begun = [command for last, command in by_last.items() if len(word) > 2 and last.startswith(word)]
     if len(begun) == 1:
         return begun[0]
-    near = get_close_matches(word, by_last, n=1, cutoff=cutoff)
+    swapped = [last for last in by_last if sorted(last) == sorted(word)]  # difflib takes `stauts` for `stats`
+    near = swapped or get_close_matches(word, by_last, n=1, cutoff=cutoff)
     return by_last[near[0]] if near else None
 
 

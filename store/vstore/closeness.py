@@ -16,6 +16,9 @@ def nearest(wanted: str, names: Iterable[str]) -> str | None:
     begun = [name for name in plain if len(low) > 2 and name.startswith(low)]
     if len(begun) == 1:
         return plain[begun[0]]
+    swapped = [name for name in plain if sorted(name) == sorted(low)]  # difflib takes `stauts` for `stats`
+    if len(swapped) == 1:
+        return plain[swapped[0]]
     from difflib import get_close_matches  # few commands are mistyped
 
     found = get_close_matches(low, plain, n=1, cutoff=_ALIKE)

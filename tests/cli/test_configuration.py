@@ -228,7 +228,8 @@ def test_links_are_not_followed_because_a_variable_says_so(
     pictures: Configured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VSTORE_SYNC_FOLLOW_SYMLINKS", "1")
-    assert "VSTORE_SYNC_FOLLOW_SYMLINKS is not taken" in pictures.refused("sync")
+    refused = pictures.refused("sync")
+    assert "VSTORE_SYNC_FOLLOW_SYMLINKS is not taken: --follow-symlinks comes from your file or the command" in refused
 
 
 def test_a_file_of_excludes_is_written_into_the_file_itself(pictures: Configured) -> None:

@@ -16,6 +16,7 @@ from vstore_cli.near_commands import ELSEWHERE, no_such_command
     [
         ("sycn", "vstore sync"),
         ("sycn p -n", "vstore sync p -n"),
+        ("stauts", "vstore status"),
         ("Sync", "vstore sync"),
         ("snap", "vstore snapshot"),
         ("snapshot lst", "vstore snapshot list"),

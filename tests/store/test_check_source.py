@@ -50,6 +50,7 @@ def test_source_skips_pictures_that_the_next_sync_will_read(world: World) -> Non
     (world.pictures / "4.png").unlink()
     report = world.store.check(source=True)
     assert report.ok
+    assert "2 files not compared, new or changed of late: the next sync reads them anyway" in report.notes
     assert any("4 pictures read" in note for note in report.notes)
 
 

@@ -14,6 +14,7 @@ COMMANDS = ["sync", "status", "search", "snapshot", "log", "stats", "rollback", 
     [
         ("sycn", "sync"),
         ("lits", "list"),
+        ("stauts", "status"),
         ("lst", "list"),
         ("lgo", "log"),
         ("LOG", "log"),

@@ -158,6 +158,13 @@ def test_lines_of_ignore_files_are_noted_with_their_right_form(world: World) -> 
         )
 
 
+def test_a_line_of_a_file_that_is_no_text_is_shortened(world: World) -> None:
+    world.put({"a.png": 1, ".vstoreignore": b"./" + b"x" * 5000})
+    (note,) = world.sync().notes
+    assert f"/.vstoreignore has the line ./{'x' * 97}…, which can match nothing: " in note
+    assert len(note) < 400 and "Write:" not in note
+
+
 def test_many_such_lines_are_counted(world: World) -> None:
     world.put({"a.png": 1, ".vstoreignore": "".join(f"./{n}\n" for n in range(13)).encode()})
     notes = world.sync().notes

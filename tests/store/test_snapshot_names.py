@@ -389,6 +389,12 @@ def test_one_of_many_forgotten_snapshots_that_the_log_does_not_name_was_removed_
         ("2026-11-9", None),
         ("2026-11-1", None),
         ("2026.11.22", "did you mean 2026-11-22"),
+        ("22.11.2026", "did you mean 2026-11-22"),
+        ("22/11/2026", "did you mean 2026-11-22"),
+        ("11/22/2026", "did you mean 2026-11-22"),
+        ("11-11-2027", "did you mean 2027-11-11"),
+        ("12/11/2027", "no snapshot '12/11/2027' [^?]*$"),
+        ("31.02.2027", "no snapshot '31.02.2027' [^?]*$"),
     ],
 )
 def test_a_date_before_the_first_snapshot_says_so(dated: World, name: str, says: str | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from vstore import UsageError
-from vstore_cli.settings.only_typed import NOT_IN_FILE, ONLY_TYPED
+from vstore_cli.settings.only_typed import NOT_IN_ENVIRONMENT, NOT_IN_FILE, ONLY_TYPED
 from vstore_cli.settings.options import converted, dashed, name_of
 
 
@@ -96,7 +96,8 @@ def not_in_file(place: str, key: str) -> UsageError | None:
 
 
 def not_taken(place: str, name: str, reason: str, step: str, *, is_file: bool = False) -> UsageError:
-    """Make the error for an option that comes from the command line alone."""
+    """Make the error for an option that does not come from this place."""
     if name in NOT_IN_FILE and is_file:
         return UsageError(f"{place} is not taken from a file", reason)
-    return UsageError(f"{place} is not taken: {dashed(name)} comes from the command line alone", f"{step}: {reason}")
+    source = "your file or the command line" if name in NOT_IN_ENVIRONMENT else "the command line alone"
+    return UsageError(f"{place} is not taken: {dashed(name)} comes from {source}", f"{step}: {reason}")

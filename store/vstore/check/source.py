@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from vstore.check.findings import Problem
+from vstore.counts import counted
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.file_hash import hash_file
 from vstore.intake.surveyor import Surveyor
@@ -30,7 +31,7 @@ class _Unchanged(NamedTuple):
 def check_source(repo: Repository, stages: Stages) -> tuple[list[Problem], list[str]]:
     """Find pictures whose bytes changed although their size and times did not: a sync takes them for unchanged.
 
-    Every picture in the catalogue is read.
+    Every picture is read of which the catalogue knows what it was; the next sync reads the others anyway.
     Returns: problems, notes. Raises: Untrusted.
     """
     if not repo.state.roots:
@@ -43,9 +44,12 @@ def check_source(repo: Repository, stages: Stages) -> tuple[list[Problem], list[
     existing = [target for target in targets if os.path.isdir(target.place)]
     notes = [f"{os.fsdecode(target.place)} does not exist" for target in targets if target not in existing]
     problems: list[Problem] = []
-    read = 0
+    read = left = 0
     with catalogue:
         for picture in _unchanged(repo, catalogue, existing, stages):
+            if picture is None:
+                left += 1
+                continue
             try:
                 same = hash_file(picture.file, repo.hash.new()).digest() == picture.key
                 still = same or _is(picture.seen, os.stat(picture.file))
@@ -55,10 +59,16 @@ def check_source(repo: Repository, stages: Stages) -> tuple[list[Problem], list[
             read += 1
             if not same and still:
                 problems.append(_problem(picture))
-    return problems, [*notes, f"{read} pictures read and compared"]
+    notes.append(f"{read} pictures read and compared")
+    if left:
+        notes.append(f"{counted(left, 'file')} not compared, new or changed of late: the next sync reads them anyway")
+    return problems, notes
 
 
-def _unchanged(repo: Repository, catalogue: Catalogue, targets: list[Target], stages: Stages) -> Iterator[_Unchanged]:
+def _unchanged(
+    repo: Repository, catalogue: Catalogue, targets: list[Target], stages: Stages
+) -> Iterator[_Unchanged | None]:
+    """Yield the pictures that a sync takes for unchanged, and None for each file that it would read."""
     tree = repo.mapped_tree(repo.state.current_snapshot)
     stages.begin("listing folders")
     survey = Surveyor(repo, catalogue, tree, stages=stages).survey(targets, frozenset())
@@ -67,7 +77,9 @@ def _unchanged(repo: Repository, catalogue: Catalogue, targets: list[Target], st
     for chunk in survey.chunks:
         for number, path, file in chunk.files():
             key = chunk.key(number)
-            if key is not None:
+            if key is None:
+                yield None
+            else:
                 place = os.path.join(chunk.place, file.name)
                 stages.take(place)
                 yield _Unchanged(path, place, key, file)

@@ -14,6 +14,7 @@ _WORDS = {
 }  # fmt: skip
 _STEPS = r"(.+?)((?:~[0-9]*|\^[0-9]*)*)"
 _DAY = r"([0-9]{4})(?:([-/. ])([0-9]{1,2})\2([0-9]{1,2})|([0-9]{2})([0-9]{2}))"
+_DAY_LAST = r"([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{4})"
 _LONGEST = 250  # letters; a tag has 100 at most, as has the name of another store
 _MOMENTS = ("now", "today", "yesterday", "last week", "last month", "last year")
 _MOMENT = r"today|yesterday|last.(week|month|year)|([0-9]+|an?|one).(second|minute|hour|day|week|month|year)s?.ago"
@@ -45,6 +46,8 @@ def _near(listing: Listing, base: str) -> Iterator[str]:
         yield f"@{{{low}}}"
     if day := re.fullmatch(_DAY, base):
         yield f"{day[1]}-{int(day[3] or day[5]):02}-{int(day[4] or day[6]):02}"
+    if turned := re.fullmatch(_DAY_LAST, base):
+        yield from _turned(int(turned[1]), int(turned[3]), turned[4], with_dots=turned[2] == ".")
     _, slash, own = base.rpartition("/")
     if slash:
         yield own
@@ -59,3 +62,12 @@ def _near(listing: Listing, base: str) -> Iterator[str]:
     near = nearest(base, names)
     if near is not None:
         yield near
+
+
+def _turned(first: int, second: int, year: str, *, with_dots: bool) -> Iterator[str]:
+    """Yield the date of a day that ends in its year, if only one can be meant: with dots the day comes first."""
+    if with_dots or first > 12 or first == second:
+        first, second = second, first
+    elif second <= 12:
+        return
+    yield f"{year}-{first:02}-{second:02}"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vstore.pictures.pattern_watch import Unmatched
 
 _MOST = 10  # lines of ignore files that a report names
+_LONGEST = 100  # letters of one that it shows: the file may be no text
 
 
 def notes(survey: Survey, *, dry_run: bool) -> tuple[str, ...]:
@@ -38,5 +39,6 @@ def _of_option(one: Unmatched, *, dry_run: bool) -> str:
 
 
 def _of_line(path: bytes, line: str, fault: Fault) -> str:
-    right = f" Write: {' and '.join(fault.right)}" if fault.right else ""
+    right = f" Write: {' and '.join(fault.right)}" if fault.right and len(line) <= _LONGEST else ""
+    line = line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
     return f"{os.fsdecode(path)} has the line {line}, which can match nothing: {fault.reason}.{right}"
