@@ -87,6 +87,11 @@ def test_undo_and_redo_load_nothing_heavy(pictures: Line) -> None:
     assert loaded(command("redo"), pictures.home) == set()
 
 
+@pytest.mark.parametrize("words", [["ls"], ["find", "*"], ["snapshot", "list"], ["rollback", "v1"]], ids=" ".join)
+def test_what_asks_for_nothing_past_loads_no_history(words: list[str], pictures: Line) -> None:
+    assert loaded(command(*words), pictures.home, {"vstore.format.history", "vstore.format.log_lines"}) == set()
+
+
 def test_a_sync_without_news_loads_neither_numpy_nor_faiss_nor_a_decoder(pictures: Line) -> None:
     assert loaded(command("sync"), pictures.home) <= {"lmdb", "_hashlib"}  # of prepared pixels
     assert loaded(command("status"), pictures.home) <= {"lmdb"}

@@ -8,17 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from vstore.clock import written
 from vstore.closeness import instead
 from vstore.counts import counted
 from vstore.errors import AmbiguousSnapshot, Damage, SnapshotNotFound, UsageError
 from vstore.format.entries import Snapshot, Space
-from vstore.format.history import Line
 from vstore.format.layout import why_not_a_space
 from vstore.format.listing import Listing
 from vstore.format.state import State
 from vstore.quick_tuple import NamedTuple
+
+if TYPE_CHECKING:
+    from vstore.format.history import Line
 
 # Compiled when a name is looked up: every command would pay for it.
 _STEP = r"(?P<base>.+)(?:~(?P<up>[0-9]{0,18})|\^)"
