@@ -37,7 +37,7 @@ lane-newest:
 lane-lowest:
 	PYTHON='$(PYTHON)' TORCH='$(TORCH)' bash tests/install/lowest.sh
 
-# Every Python from 3.12 on that is there: the tests of the core.
+# The tests of the core under the newest Python that is there, a choice of them under each other one from 3.12 on.
 lane-pythons:
 	bash tests/install/pythons.sh
 
