@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pyte
 import pytest
 
+from vstore_cli.progress.faces import Rows
 from vstore_cli.progress.screen import Screen
 from vstore_cli.terminal.outlets import send
 
@@ -24,6 +25,7 @@ class Emulated:
         self._shown.set_mode(pyte.modes.LNM)
         self._stream = pyte.ByteStream(self._shown)
         self.screen = Screen(self._write)
+        self.rows = Rows(self._write)
         size = lambda fd: os.terminal_size((self.columns, 10))  # noqa: E731
         monkeypatch.setattr("vstore_cli.progress.screen.os.get_terminal_size", size)
 
@@ -105,3 +107,15 @@ def test_a_terminal_that_is_gone_ends_nothing() -> None:
     os.close(read)
     send(write, b"nobody reads this")
     os.close(write)
+
+
+def test_a_line_amid_the_rows_is_broken_between_words(emulated: Emulated) -> None:
+    emulated.rows.say("Stopping after this batch; finished work is saved. Press Ctrl-C again to stop at once.")
+    emulated.rows.say("Corrupt data: 3 extraneous bytes", "p/a long name.jpg")
+    assert emulated.lines == [
+        "Stopping after this batch; finished work",
+        "  is saved. Press Ctrl-C again to stop",
+        "  at once.",
+        "p/a long name.jpg: Corrupt data: 3",
+        "  extraneous bytes",
+    ]

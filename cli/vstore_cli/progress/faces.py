@@ -78,7 +78,10 @@ class Rows(Face):
             self._screen.draw(rows(drawn, columns - 1, lines, plain=self._plain))
 
     def say(self, text: str, about: str = "") -> None:
-        self._screen.write(_named(text, about))
+        from vstore_cli.terminal.wrapping import wrapped  # most runs say nothing amid their progress
+
+        lines = wrapped(_named(text, about), self._screen.size[0], unbroken=[about] if about else ())
+        self._screen.write(lines.replace("\n", "\r\n"))
 
     def rest(self) -> None:
         self._screen.clear()
