@@ -100,6 +100,8 @@ def test_paths_are_left_to_the_shell(named: Line) -> None:
     assert offered("vstore --store ") == offered("vstore sync --store=x") == ["dir,"]
     assert offered("vstore search --under ") == ["my photos", "file,"]
     assert offered("vstore search --under ./") == ["file,"]
+    assert offered("vstore root remove ") == offered("vstore root rename m") == ["my photos"]
+    assert offered("vstore root remove ./") == ["dir,"]
     assert offered("vstore ls ") == ["current", "latest", "first", EVIL, "my photos", "file,"]
     assert offered("vstore ls v") == ["v2", "v1", "file,"]
 
@@ -298,6 +300,20 @@ def test_bash_takes_the_script_in_silence(named: Line, tmp_path: Path) -> None:
     checks = f"set -u; source {script}; complete -p vstore; unset -f _vstore_completion; bash -n {script}"
     done = subprocess.run(["bash", "-c", checks], capture_output=True, text=True, check=True)
     assert done.stdout == "complete -o nosort -F _vstore_completion vstore\n" and done.stderr == ""
+
+
+def test_bash_offers_files_sorted_and_no_name_twice(named: Line, tmp_path: Path) -> None:
+    named.put({f"{name}.png": 1 for name in "dbeac"})
+    shell = Shell("bash", tmp_path / "user", named.home)
+    try:
+        for line in ("vstore sync ", "vstore search --under "):
+            seen = shell.listed(line)
+            there = [name for name in seen if name in ("my", "photos/", "a.png", "b.png", "c.png", "d.png", "e.png")]
+            files = ["a.png", "b.png", "c.png", "d.png", "e.png"]
+            assert [name for name in there if name.endswith(".png")] == files, (line, seen)
+            assert there.count("photos/") == 1, (line, seen)
+    finally:
+        shell.close()
 
 
 @pytest.fixture(params=list(SCRIPTS))

@@ -85,6 +85,16 @@ class Shell:
             self._until("ready> ")
         return seen.rpartition("begin.|")[2].partition("|end.|")[0].split("|")
 
+    def listed(self, line: str) -> list[str]:
+        """Type the beginning of a command line and TAB twice. Returns: the words that bash lists, in rows."""
+        self._type("bind 'set completion-display-width 0'; bind 'set page-completions off'\r")
+        self._until("ready> ")
+        self._type(f"{line}\t\t")
+        seen = self._until(f"ready> {line}")  # it is shown again below the list
+        self._type("\x15\r")
+        self._until("ready> ")
+        return seen.split()
+
     def close(self) -> None:
         os.close(self._terminal)
         self._process.kill()

@@ -223,6 +223,14 @@ def _labels(asked: _Asked) -> Found:
     return _beginning(asked, found.folders) if found is not None else iter(())
 
 
+def _roots(asked: _Asked) -> Found:
+    """A folder of the store: its label, or its path where one is begun."""
+    if asked.begin[:1] in (".", "/", "~"):
+        yield CompletionItem("", type="dir")
+    else:
+        yield from _labels(asked)
+
+
 def _paths(asked: _Asked) -> Found:
     """A file, or the label of a folder: a path may be one of the store."""
     if asked.begin[:1] not in (".", "/", "~"):
@@ -268,6 +276,7 @@ KINDS: dict[str, Callable[[_Asked], Found]] = {
     "SPACE": _spaces,
     "LABEL": _labels,
     "PATH": _paths,
+    "ROOT": _roots,
     "FILE": _files,
     "DIR": _folders,
     "DEVICE": _devices,
@@ -275,4 +284,9 @@ KINDS: dict[str, Callable[[_Asked], Found]] = {
     "COMMAND": _commands,
 }
 _WORDS = {"A": "SNAP", "B": "SNAP", "SNAPS": "SNAP", "OUT": "FILE", "PICTURE": "PATH", "OPERAND": "FILE"}
-_ARGUMENTS = {"paths": "FILE", "snapshot untag name": "TAG"}  # where their metavar says too little
+_ARGUMENTS = {  # where their metavar says too little
+    "paths": "FILE",
+    "snapshot untag name": "TAG",
+    "root remove root": "ROOT",
+    "root rename old": "ROOT",
+}

@@ -18,12 +18,12 @@ _vstore_completion() {
     if [[ -n $files && ${#COMPREPLY[@]} -gt 0 ]]; then
         compopt -o filenames 2>/dev/null
         while IFS= read -r value; do
-            COMPREPLY+=("$value")
-        done < <(compgen -"${files:0:1}" -- "$cur")
+            [[ $'\\n'"${COMPREPLY[*]}"$'\\n' == *$'\\n'"$value"$'\\n'* ]] || COMPREPLY+=("$value")
+        done < <(compgen -"${files:0:1}" -- "$cur" | sort)
     elif [[ $files == dir ]]; then
-        compopt -o dirnames 2>/dev/null
+        compopt -o dirnames +o nosort 2>/dev/null
     elif [[ $files == file ]]; then
-        compopt -o default 2>/dev/null
+        compopt -o default +o nosort 2>/dev/null
     fi
 }
 complete -o nosort -F _vstore_completion vstore 2>/dev/null || complete -F _vstore_completion vstore
