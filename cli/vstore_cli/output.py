@@ -255,6 +255,12 @@ def local(text: str) -> str:
     return re.sub(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", by_the_clock, text)
 
 
+def holdings(paths: int, images: int) -> str:
+    """Count paths and the pictures under them: `34 paths, 33 pictures`, or `33 pictures` where each has one path."""
+    pictures = count(images, "picture")
+    return pictures if paths == images else f"{count(paths, 'path')}, {pictures}"
+
+
 def count(amount: int, noun: str, several: str = "") -> str:
     """Format a count: `1 picture`, `2 pictures`."""
     return f"{number(amount)} {noun if amount == 1 else several or noun + 's'}"

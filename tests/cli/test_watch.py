@@ -102,9 +102,9 @@ def test_each_snapshot_is_one_line(pictures: Line) -> None:
     with watching(pictures) as watch:
         watch.until_out(f"Watching {pictures.home}/pictures")
         pictures.put({"pictures/new.png": 9})
-        watch.until_out("v2: 1 new; 4 paths in all\n")
+        watch.until_out("v2: 1 new; 4 pictures in all\n")
         os.rename(pictures.home / "pictures/new.png", pictures.home / "pictures/sub/newer.png")
-        watch.until_out("v3: 1 renamed; 4 paths in all\n")
+        watch.until_out("v3: 1 renamed; 4 pictures in all\n")
         assert watch.end() == 0
         lines = watch.out.splitlines()
         assert len(lines) == 3 and watch.err == ""
@@ -213,17 +213,19 @@ def test_pictures_in_a_folder_that_cannot_be_read_are_kept_and_told(pictures: Li
         (pictures.home / "pictures/sub").chmod(0)
         try:
             pictures.put({"pictures/new.png": 9})
-            watch.until_out("v2: 1 new, 1 kept that could not be read; 4 paths in all\n")
+            watch.until_out("v2: 1 new, 1 kept that could not be read; 4 pictures in all\n")
         finally:
             (pictures.home / "pictures/sub").chmod(0o755)
 
 
 def test_lines_of_a_sync_that_was_stopped_or_kept_pictures() -> None:
     counts = dict.fromkeys(SyncReport._fields, 0)
-    report = SyncReport(**{**counts, "snapshot": "v2", "current": "v2", "carried": 1200, "new": 3, "paths": 5000})
+    report = SyncReport(
+        **{**counts, "snapshot": "v2", "current": "v2", "carried": 1200, "new": 3, "paths": 5000, "images": 4000}
+    )
     report = report._replace(failed=(), notes=(), partial=False, interrupted=False)
     (line,) = lines_of(Watched("", report), is_again=False)
-    assert line == ("v2: 3 new, 1,200 kept that could not be read; 5,000 paths in all", False)
+    assert line == ("v2: 3 new, 1,200 kept that could not be read; 5,000 paths, 4,000 pictures in all", False)
     (line,) = lines_of(Watched("", report._replace(partial=True)), is_again=False)
     assert line[0].startswith("v2 (partial: the next sync goes on from here): 3 new")
     stopped = report._replace(snapshot=None, new=0, carried=0, interrupted=True)

@@ -11,7 +11,7 @@ from vstore_cli.again import typed_again
 from vstore_cli.interrupts import saying
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, offline_option
-from vstore_cli.output import count, echo_json, json_option, shown, size, tell
+from vstore_cli.output import count, echo_json, holdings, json_option, shown, size, tell
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.query import parse
 
@@ -71,6 +71,5 @@ def export(out: str, words: tuple[str, ...], format: str, quiet: bool, as_json: 
         gone = f"; {count(report.missing, 'picture')} no longer there" if report.missing else ""
         tell(f"Made {count(report.images, 'link')} in {shown(out)}{gone}")
     else:
-        paths = f" ({count(report.paths, 'path')})" if report.paths != report.images else ""
-        what = count(report.images, "picture") + paths
+        what = holdings(report.paths, report.images)
         tell(f"Wrote {what} of {report.snapshot} to {shown(out)} ({size(report.bytes)})")

@@ -9,7 +9,18 @@ import click
 from vstore_cli.groups import InOrder
 from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.options import dry_run_option, message_option, wait_option
-from vstore_cli.output import are_for_people, count, echo_json, json_option, number, say, shown, table, tell
+from vstore_cli.output import (
+    are_for_people,
+    count,
+    echo_json,
+    holdings,
+    json_option,
+    number,
+    say,
+    shown,
+    table,
+    tell,
+)
 from vstore_cli.pager import paged
 
 if TYPE_CHECKING:
@@ -95,7 +106,7 @@ def remove(root: str, message: str, dry_run: bool, wait: bool, as_json: bool) ->
         return
     label = shown(report.label)
     where = "" if report.place is None else f" ({shown(report.place)})"
-    gone = f"{count(report.paths, 'path')}, {count(report.images, 'picture')}"
+    gone = holdings(report.paths, report.images)
     if dry_run:
         tell(f"Would take out {label}{where}: {gone}; {count(report.left, 'path')} would stay.")
         return

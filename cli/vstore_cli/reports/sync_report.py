@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vstore_cli.output import count, duration, echo_json, number, placed, say, shown, size, tell, tell_path
+from vstore_cli.output import count, duration, echo_json, holdings, number, placed, say, shown, size, tell, tell_path
 from vstore_cli.reports import passed_report
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def _print_classes(report: SyncReport, retry: str) -> None:
     if not moved and report.snapshot is None:
         if not report.interrupted and report.store_exists:
             where = f"{report.current}: " if report.current else ""
-            tell(f"Nothing changed. {where}{_paths(report)}, checked in {duration(report.seconds)}")
+            have = holdings(report.paths, report.images)
+            tell(f"Nothing changed. {where}{have}, checked in {duration(report.seconds)}")
         _print_retried(report)
         if known:
             say(f"{count(known, 'picture')} could not be read, as before; {_of_known(report, retry)}.")
@@ -109,7 +110,7 @@ def _print_classes(report: SyncReport, retry: str) -> None:
     wrote = (
         f"Wrote {kind} {report.snapshot}" if report.snapshot else f"No snapshot written; {report.current} is current"
     )
-    tell(f"{wrote}: {_paths(report)}")
+    tell(f"{wrote}: {holdings(report.paths, report.images)}")
     tell(f"Embedded {count(report.embedded, 'picture')} in {duration(report.seconds)}" + _saving(report))
     if report.without_pixels:
         have = "has" if report.without_pixels == 1 else "have"
@@ -176,12 +177,6 @@ def _forecast(report: SyncReport) -> str:
         return "A sync would embed nothing."
     cost = f", about {duration(report.embed_seconds)}" if report.embed_seconds is not None else ""
     return f"A sync would embed {count(report.to_embed, 'picture')}{cost}."
-
-
-def _paths(report: SyncReport) -> str:
-    if report.paths == report.images:
-        return count(report.paths, "picture")
-    return f"{count(report.paths, 'path')}, {count(report.images, 'picture')}"
 
 
 def _saving(report: SyncReport) -> str:

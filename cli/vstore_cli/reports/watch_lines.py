@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vstore_cli.output import count, number, placed
+from vstore_cli.output import count, holdings, number, placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ def _changes(report: SyncReport) -> str:
             "; stopped, the next sync goes on from here" if report.interrupted else ""
         )
     partial = " (partial: the next sync goes on from here)" if report.partial else ""
-    return f"{report.snapshot}{partial}: {what}; {count(report.paths, 'path')} in all"
+    return f"{report.snapshot}{partial}: {what}; {holdings(report.paths, report.images)} in all"
 
 
 def _failures(failures: list[Failure], where: Files) -> str:
