@@ -127,12 +127,15 @@ def _used(folder: Path) -> Path:
 def say_store(folder: Path) -> None:
     """Say which store is changed, unless it is .vstore in this folder: it may be a forgotten one further up.
 
-    Nothing is said with -q, or with --json, whose document names the store; nor of a store that is yet to be made.
+    Nothing is said with -q, or with --json, whose document names the store; nor of a dry run, which changes nothing,
+    nor of a store that is yet to be made.
     """
     from vstore import Store
 
     ctx = click.get_current_context(silent=True)
-    if ctx is None or ctx.params.get("quiet") or ctx.params.get("as_json") or not Store.exists(folder):
+    if ctx is None or any(ctx.params.get(name) for name in ("quiet", "as_json", "dry_run")):
+        return
+    if not Store.exists(folder):
         return
     if os.path.realpath(folder) != os.path.realpath(Store.FOLDER):
         tell(f"Store: {shown(os.path.abspath(folder))}", err=True)

@@ -262,7 +262,6 @@ def test_a_store_may_be_called_otherwise_and_moved(pictures: Line) -> None:
 
 CHANGING = [
     ["sync"],
-    ["sync", "-n"],
     ["snapshot", "tag", "v1", "x"],
     ["snapshot", "untag", "x"],
     ["model", "use", "builtin-2"],
@@ -305,6 +304,10 @@ def test_a_command_that_changes_another_store_than_the_one_here_says_which(
     for words in LOOKING:
         assert "Store: " not in pictures(*words).err, words
     assert "Store: " not in pictures("sync", "-q").err
+    for words in (["sync"], ["gc"], ["snapshot", "forget", "--keep-last", "9"], ["root", "remove", "pictures"]):
+        ran = pictures(*words, "--dry-run")
+        assert "Store: " not in ran.err, "it changes nothing"
+        assert pictures(*words, "--dry-run", "--json").json["store"] == str(pictures.store)
     folder = elsewhere(pictures, monkeypatch)
     assert pictures("sync", pictures.home / "pictures").err.startswith(said)
     assert pictures("gc", "--store", "../home").err.startswith(said)
