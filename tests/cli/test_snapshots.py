@@ -412,3 +412,31 @@ def test_a_diff_by_folder_has_a_column_for_each_kind_that_there_is(pictures: Lin
 
 def test_a_kind_of_difference_that_is_none_is_named(pictures: Line) -> None:
     assert "'moved' is no kind of difference" in pictures("snapshot", "diff", "v1", "--only", "moved", code=2).err
+
+
+def test_a_label_of_a_folder_that_another_took_the_place_of_is_explained(pictures: Line) -> None:
+    pictures("root", "remove", "pictures")
+    pictures.put({"elsewhere/pictures/new.png": 70})
+    pictures("sync", "elsewhere/pictures", "-q")
+    pictures("rollback", "v1")
+    pictures("rollback", "--release")
+    pictures("sync", "-q")
+    ran = pictures("snapshot", "diff", "v2", "current")
+    note = "Note: pictures (before v3)/ is the folder that was called pictures before v3; since then another one is"
+    assert "+ pictures (before v3)/a.png" in ran.lines
+    assert ran.lines.count(note) == 1
+    assert note in pictures("snapshot", "diff", "v2", "current", "--stat").lines
+    assert note not in pictures("snapshot", "diff", "v2", "v3").out
+
+
+def test_paths_and_pictures_are_counted_in_the_same_words(pictures: Line) -> None:
+    shutil.copy("pictures/a.png", "pictures/again.png")
+    held = "4 paths, 3 pictures"
+    assert f"Wrote snapshot v2: {held}\n" in pictures("sync").out
+    assert f"Nothing changed. v2: {held}, " in pictures("status").out
+    assert f"Wrote {held} of v2 to " in pictures("export", "out").out
+    assert f": {held}; 0 paths would stay." in pictures("root", "remove", "pictures", "-n").out
+    assert [" ".join(line.split()[-2:]) for line in pictures("root", "list").lines][1:] == ["4 3"]
+    os.unlink("pictures/again.png")
+    pictures("sync", "-q")
+    assert ": 3 pictures; 0 paths would stay." in pictures("root", "remove", "pictures", "-n").out

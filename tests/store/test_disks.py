@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -173,6 +174,8 @@ def test_a_real_disk_that_is_not_mounted_stops_the_sync(settled: World) -> None:
         put(deep, many(DISK, first=1000))
         assert settled.sync().paths == 125
     assert "pictures/a/b/c/disk was on a disk of its own" in refused(settled)
+    with contextlib.chdir(settled.pictures):
+        assert refused(settled).startswith("a/b/c/disk was on a disk of its own"), "as it is opened from there"
     shutil.rmtree(settled.pictures / "a")  # as of places that exist only while something is mounted there
     assert "pictures/a/b/c/disk was on a disk of its own" in refused(settled)
     deep.mkdir(parents=True)

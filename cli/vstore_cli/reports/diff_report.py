@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from vstore_cli.output import number, placed, table, tell
+from vstore_cli.output import number, placed, shown, table, tell
 from vstore_cli.terminal.styles import styled
 
 if TYPE_CHECKING:
@@ -31,6 +32,21 @@ def show_diff(report: DiffReport, *, is_part: bool) -> None:
     found = [f"{number(len(getattr(report, kind)))} {kind}" for kind in _SIGNS if getattr(report, kind)]
     none = "no such difference" if is_part else "the same pictures under the same paths"
     tell(f"{report.before} -> {report.after}: " + (", ".join(found) or none))
+    _explain_labels(report)
+
+
+def _explain_labels(report: DiffReport) -> None:
+    """Say what a label such as `paper (before v7)` means: no folder has it."""
+    labels: dict[bytes, None] = {}
+    for kind in _SIGNS:
+        for paths in getattr(report, kind):
+            for path in paths if kind == "renamed" else (paths,):
+                labels[path.partition(b"/")[0]] = None
+    for label in labels:
+        found = re.fullmatch(rb"(.*) \(before (v\d+)\)", label)
+        if found is not None and label not in report.where.places:
+            name, first = shown(found[1]), shown(found[2])
+            tell(f"Note: {shown(label)}/ is the folder that was called {name} before {first}; since then another one is")
 
 
 def _print_stat(folders: Sequence[FolderDiff], where: Files) -> None:

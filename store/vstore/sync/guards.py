@@ -133,8 +133,9 @@ def _lost_disks(losses: Losses, label: bytes, lost: Lost) -> Iterator[Refused]:
     for one in emptied:
         why = changed_disk(earlier.get(one.folder), now.get(one.folder), is_empty=one.is_empty)
         if why is not None:
+            folder = _name(_shorter(losses.file_of(one.folder)))
             yield Refused(
-                f"{_name(one.folder)} {why}, and this sync would remove its {counted(len(one.lost), 'picture')}",
+                f"{folder} {why}, and this sync would remove its {counted(len(one.lost), 'picture')}",
                 f"mount its disk; {_ANYWAY}",
                 named=_opened(one.lost, losses.file_of),
                 about=f"disk {_name(one.folder)}",
