@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 LONGEST = 1 << 16  # bytes of a line
 END = "exit"  # alone on its line; in quotes it is a text
+HELP = "help"  # the same, of a person
 PROMPT = "search> "
 
 
@@ -166,12 +167,14 @@ def converse(
     as_json: bool,
     end: bytes,
     hint: str,
+    more: str,
 ) -> int:
     """Answer lines until they end; an error ends none but its own.
 
     ready:   reads the words of a line, and returns what asks the store, in another thread.
     end:     of an answer, for programs that read paths.
     hint:    tells a person what to type.
+    more:    tells more of it, where they type help.
     Returns: the exit code: 1 if a line of a program failed.
     Raises:  OSError if an answer cannot be written.
     """
@@ -195,6 +198,9 @@ def converse(
 
     with cancelling() if lines.is_typed else contextlib.nullcontext():
         for line in lines.every():
+            if lines.is_typed and not isinstance(line, TooLong) and line.strip() == HELP:
+                click.echo(more, err=True)
+                continue
             cancellable(partial(answer, line), lambda: click.echo("\nCancelled.", err=True))
             if end:
                 sys.stdout.buffer.write(end)

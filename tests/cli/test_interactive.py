@@ -315,6 +315,8 @@ interactive.Lines.every = every
 from vstore_cli.main import main
 main()
 """
+PLAIN = "from vstore_cli.main import main\nmain()"
+READS_TEXT = "from vstore.models import show\nshow.reads_text = lambda recipe: True\n" + PLAIN
 # Ctrl-C comes after a line was typed, before its search begins; and again while the first one is answered.
 BETWEEN = """
 import os, signal
@@ -374,6 +376,31 @@ def test_ctrl_c_between_two_steps_ends_what_comes_next_and_not_the_command(
     assert "1.000" not in terminal.text
     terminal.type("\x04")
     assert terminal.ends() == 0
+
+
+def test_help_says_what_can_be_typed_and_offers_no_words_where_none_are_read(
+    at_a_terminal: Callable[[str], Terminal], home: Line
+) -> None:
+    terminal = at_a_terminal(PLAIN)
+    terminal.shows("search> ")
+    assert "Type ./picture.jpg, as after" in terminal.text and "words" not in terminal.text
+    terminal.type(" help\n")
+    terminal.shows("options of this line alone")
+    terminal.shows("search> ", 2)
+    assert "a text" not in terminal.text and "Error" not in terminal.text
+    terminal.type("'help'\n")
+    terminal.shows("search> ", 3)
+    assert "Error: " in terminal.text, "it is a text, which this space does not read"
+    assert "help" in json.loads(said(home, "help\n", "--json").out)["error"]["message"], "of a program it is a text"
+
+
+def test_words_are_offered_where_they_are_read(at_a_terminal: Callable[[str], Terminal]) -> None:
+    terminal = at_a_terminal(READS_TEXT)
+    terminal.shows("search> ")
+    assert "Type ./picture.jpg or words, as after" in terminal.text
+    terminal.type("help\n")
+    terminal.shows("exit, or Ctrl-D", 2)
+    assert '"help"' in terminal.text
 
 
 def test_a_request_to_terminate_ends_it_at_the_prompt_and_amid_a_query(terminal: Terminal, home: Line) -> None:

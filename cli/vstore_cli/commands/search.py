@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from vstore import UsageError
+from vstore import UsageError, VstoreError
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, offline_option
 from vstore_cli.output import echo_json, json_option, openable, shown, table, tell, write_raw
@@ -27,10 +27,21 @@ _FLAT = (
 )
 _OF_A_LINE = ("k", "at", "under", "min_score", "new_since")  # options
 _HINT = (
-    "Type ./picture.jpg or words, as after vstore search;\n"
+    "Type ./picture.jpg{words}, as after vstore search;\n"
     "options hold for their line: -k 5, --at v3, --under PATH.\n"
-    "Ctrl-C cancels a line; exit, or Ctrl-D, ends."
+    "Ctrl-C cancels a line; help says more; exit, or Ctrl-D, ends."
 )
+_HELP = """\
+  ./cat.jpg                   look for what is like a picture; so with ../ ~/ and /
+{words}  ./cat.jpg - ./dog.jpg       several at once: + like this too, - unlike that
+  0.5:./cat.jpg               a weight
+  -k 5, --at SNAP, --under PATH, --min-score 0.5, --new-since SNAP, --image FILE
+                              options of this line alone
+  exit, or Ctrl-D             end; Ctrl-C cancels a line"""
+_HELP_WORDS = """\
+  a red car                   look for what matches a text
+  "help"                      look for this word
+"""
 
 
 @click.command()
@@ -73,8 +84,9 @@ def search(
     The scores are cosines: 1 means the same picture, 0 means nothing in common.
 
     With --interactive, each line of the input is a search, with words in quotes as in a shell, and with -k, --image,
-    --at, --under, --min-score and --new-since for this line alone. Ctrl-C cancels a line; exit, or Ctrl-D, ends. With
-    --json each line gets one document, an error too; with -l or -0 an empty name ends each answer.
+    --at, --under, --min-score and --new-since for this line alone. At a terminal, help says what can be typed, and
+    Ctrl-C cancels a line; exit, or Ctrl-D, ends; in quotes both are texts. With --json each line gets one document, an
+    error too; with -l or -0 an empty name ends each answer.
 
     \b
     Example:
@@ -123,7 +135,23 @@ def search(
             return _asking(store, _parts(given.pop("words"), given.pop("images")), given, quiet=quiet)
 
         end = b"" if as_json else b"\0" if null else b"\n" if paths_only else b""
-        return converse(ready, show, as_json=as_json, end=end, hint=_HINT)
+        has_words = sys.stdin.isatty() and _reads_text(store, options["at"])
+        return converse(
+            ready,
+            show,
+            as_json=as_json,
+            end=end,
+            hint=_HINT.format(words=" or words" if has_words else ""),
+            more=_HELP.format(words=_HELP_WORDS if has_words else ""),
+        )
+
+
+def _reads_text(store: Store, at: str | None) -> bool:
+    """Tell whether a snapshot can be searched with words; where that is not known, a search says so."""
+    try:
+        return store.model_show(store.snapshot_show(at or "current").row.space_name).reads_text
+    except VstoreError:
+        return False
 
 
 def _parts(words: Sequence[str], images: Sequence[str]) -> list[Part]:

@@ -46,7 +46,9 @@ def _explain_labels(report: DiffReport) -> None:
         found = re.fullmatch(rb"(.*) \(before (v\d+)\)", label)
         if found is not None and label not in report.where.places:
             name, first = shown(found[1]), shown(found[2])
-            tell(f"Note: {shown(label)}/ is the folder that was called {name} before {first}; since then another one is")
+            tell(
+                f"Note: {shown(label)}/ is the folder that was called {name} before {first}; since then another one is"
+            )
 
 
 def _print_stat(folders: Sequence[FolderDiff], where: Files) -> None:

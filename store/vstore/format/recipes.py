@@ -12,6 +12,8 @@ from vstore.format.segment_header import LARGEST_DIM
 
 Recipe = Mapping[str, Any]
 
+_WITHOUT_TEXT = ("builtin", "imported")  # families of recipes that read none, and do not say so
+
 
 def space_id(recipe: Recipe) -> str:
     """Name the space of a recipe: sha256 of its canonical JSON, in hex, whatever the store's own hash is."""
@@ -33,3 +35,8 @@ def recipe_of(data: bytes) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError) as err:
         raise Damage(f"a recipe cannot be read: {err!r}", "run: vstore check") from err
     return recipe
+
+
+def reads_text(recipe: Mapping[str, Any]) -> bool:
+    """Tell whether a space may read text: what its recipe does not say is not known yet."""
+    return recipe.get("text", None if recipe.get("family") in _WITHOUT_TEXT else True) is not None

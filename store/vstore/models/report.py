@@ -56,6 +56,7 @@ class ModelDetail(NamedTuple):
     max_side:   pixels of the longer side to which pictures are shrunk, or None.
     short_side: pixels of the shorter side to which they are shrunk; None where the longer side alone decides.
     model_side: pixels of a side of the largest square that the model sees; None where its files do not say.
+    reads_text: pictures can be looked for by words; where the model was not loaded yet, perhaps.
     """
 
     row: ModelRow
@@ -67,6 +68,7 @@ class ModelDetail(NamedTuple):
     max_side: int | None = None
     short_side: int | None = None
     model_side: int | None = None
+    reads_text: bool = False
 
     def to_json(self) -> dict[str, Json]:
         fields = self._asdict()

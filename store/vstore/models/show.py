@@ -9,7 +9,7 @@ from vstore.embed.model_words import BUILTIN, Words
 from vstore.embed.probes import Probes
 from vstore.embed.sight import sight
 from vstore.format.entries import Space
-from vstore.format.recipes import Recipe
+from vstore.format.recipes import Recipe, reads_text
 from vstore.models.report import ModelDetail, ModelRow
 from vstore.pictures.preparation import NEWEST
 from vstore.repository.repository import Repository
@@ -39,6 +39,7 @@ def model_show(repo: Repository, name: str) -> ModelDetail:
         max_side=prepare.get("max_side"),
         short_side=prepare.get("short_side"),
         model_side=None if seen is None else seen.side,
+        reads_text=bool(recipe) and reads_text(recipe),
     )
 
 

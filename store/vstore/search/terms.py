@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from vstore.errors import ModelError, UsageError, VstoreError
+from vstore.format.recipes import reads_text
 from vstore.near_files import did_you_mean, find_by_name, near_files
 from vstore.pictures.elsewhere import FETCH, program_of_link, program_of_pointer
 from vstore.pictures.picture_file import read_regular, read_up_to
@@ -19,7 +20,6 @@ from vstore.search.wording import file_of_address, names_picture, refuse_address
 
 _LARGEST = 1 << 30  # bytes of a picture to search with
 _GIVEN = (b"/dev/fd/", b"/dev/stdin", b"/proc/self/fd/")  # names of what the shell opened for this process
-_WITHOUT_TEXT = ("builtin", "imported")  # families of recipes that read none, and do not say so
 
 
 class Term(NamedTuple):
@@ -175,7 +175,7 @@ class _Reader:
         if self._text is None:
             try:
                 recipe = self._repo.reading(lambda: self._repo.recipe(self._repo.snapshot(self._at).space))
-                self._text = recipe.get("text", None if recipe.get("family") in _WITHOUT_TEXT else True) is not None
+                self._text = reads_text(recipe)
             except ModelError:  # its recipe is lost
                 self._text = False
         return self._text
