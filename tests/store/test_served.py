@@ -67,6 +67,12 @@ class Loader:
         return Fake(2.0)
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may take longer than a caller waits to be greeted."""
+    monkeypatch.setattr(caller, "_GREETING", 60.0)
+
+
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     found = address_of(tmp_path / ".vstore", SPACE)
@@ -218,10 +224,10 @@ def test_a_server_that_hangs_costs_no_answer(place: Path, monkeypatch: pytest.Mo
             go.wait(60)
             return super().embed_texts(texts)
 
-    monkeypatch.setattr(caller, "_PATIENCE", 0.05)
     with served(place, Slow()):
         found = called(place, Loader())
         assert found is not None
+        monkeypatch.setattr(caller, "_PATIENCE", 0.05)
         assert found.embed_texts(["one"])[0, 0] == 2
         go.set()
 
