@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 # Characters that JSON may hold as they are, and that steer a terminal or turn the direction of a line.
 _UNSEEN = "[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 
+# A word that is in no path: a name has 255 bytes at most, each of which may be written as four characters.
+_TOO_LONG = r"[^\s/]{1100,}|\S{17000,}"
+_HEAD, _TAIL = 60, 20  # characters of it that an error shows
+
 _USUAL = 80  # cells of a line of a terminal that does not know
 
 # Words at the beginning of a line, after the time in a log, and what they mean.
@@ -99,6 +103,8 @@ def tell(text: str, *, err: bool = False, hang: int | None = None, unbroken: Seq
     hang:     cells that its further lines are indented there.
     unbroken: paths in it, which stay whole even if they have blanks; those of the command line do so anyway.
     """
+    if err:
+        text = re.sub(_TOO_LONG, lambda word: f"{word[0][:_HEAD]}…{word[0][-_TAIL:]}", text)
     width = width_of(err=err)
     if width is not None:
         kept = [*unbroken, *_given_paths()]

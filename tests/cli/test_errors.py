@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -24,6 +25,7 @@ from vstore.disk import durable
 from vstore.format.canonical import canonical
 from vstore.format.hashing import checksum
 from vstore.repository.repository import Repository
+from vstore_cli.main import run
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -680,3 +682,18 @@ def test_a_snapshot_of_thousands_of_digits_is_none_of_those_kept(pictures: Line,
 
 def test_a_number_larger_than_any_count_shows_all(pictures: Line) -> None:
     assert pictures("log", "-n", "9" * 30).out == pictures("log").out
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["show", "find", "ls", "search", "rollback", "root remove", "snapshot show", "snapshot diff v1 v1 --under",
+     "model show", "snapshot untag", "sync"],
+)  # fmt: skip
+def test_a_word_that_no_name_can_be_is_cut_in_an_error(pictures: Line, words: str) -> None:
+    word = "y" * 5000
+    done = run([*words.split(), word])
+    ran = pictures(*words.split(), word, code=done)
+    assert done != 0 and len(ran.err) < 1000, ran.err
+    assert re.search("y{59,60}…y{19,20}", ran.err)
+    name = "y" * 250
+    assert name in pictures("show", f"./{name}", code=2).err, "a name is said as it is"
