@@ -348,6 +348,16 @@ def test_a_loss_that_goes_on_is_told_once(two: World) -> None:
     assert told == [f"This sync would remove 25 of the {MANY} pictures in 'pictures'"]
 
 
+def test_a_disk_that_stays_full_is_told_once(synced: World) -> None:
+    from vstore.watch.syncing import Syncer
+
+    def sync(paths: object, leave_out: frozenset[str]) -> SyncReport:
+        raise DiskTrouble(f"cannot write packs/{os.urandom(16).hex()}.pack: No space left on device", "free some space")
+
+    syncer = Syncer(synced.repo, [], sync)
+    assert [len(list(syncer.run())) for _ in range(3)] == [1, 0, 0]
+
+
 def test_pictures_that_move_between_two_folders_are_no_loss(two: World) -> None:
     with Watching.of(two, settle=0.5) as watching:
         for number in range(MANY - 5):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -62,7 +63,7 @@ class Syncer:
                 yield Watched(now(), report=outcome)
                 continue
             error = _for_a_watch(outcome)
-            about = error.about if isinstance(error, Refused) else str(error)
+            about = _about(error)
             if about not in self._said | said:
                 yield Watched(now(), error=error)
             said.add(about)
@@ -119,6 +120,11 @@ class Syncer:
         except OSError as err:
             where = f"{os.fsdecode(err.filename)}: " if err.filename is not None else ""
             return DiskTrouble(f"{where}{err.strerror or err}", "look at the disk")
+
+
+def _about(error: VstoreError) -> str:
+    """Tell what an error is about: those alike but for counts, or the names by chance of new files, are one."""
+    return error.about if isinstance(error, Refused) else re.sub(r"[0-9a-f]{16,}", "*", str(error))
 
 
 def _for_a_watch(error: VstoreError) -> VstoreError:
