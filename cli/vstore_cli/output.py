@@ -80,16 +80,27 @@ def are_for_people(rows: Sequence[Report], *, as_json: bool, none: str) -> bool:
 
 def json_bytes(value: Any) -> bytes:
     """Write JSON as programs get it."""
-    # A text that is not UTF-8 (a label, a message) must not break the document; paths come as path_b64 too.
+    # A text that is not UTF-8 (a message) must not break the document; paths and labels come in base64, too.
     text = json.dumps(value, ensure_ascii=False)
-    return re.sub(_UNSEEN, lambda char: f"\\u{ord(char[0]):04x}", text).encode("utf-8", "replace")
+    text = re.sub("[\ud800-\udfff]", "\ufffd", text)
+    return re.sub(_UNSEEN, lambda char: f"\\u{ord(char[0]):04x}", text).encode()
 
 
 def with_store(document: Mapping[str, Any]) -> dict[str, Any]:
     """Add the store that the command used to its document, where that is known."""
     ctx = click.get_current_context(silent=True)
     used = (ctx.find_object(dict) or {}).get("used") if ctx is not None else None
-    return dict(document) if used is None or "store" in document else {**document, "store": used}
+    value = dict(document) if used is None or "store" in document else {**document, "store": used}
+    return {**value, **in_base64("store", value.get("store"))}
+
+
+def in_base64(field: str, path: Any) -> dict[str, str]:
+    """Make the field `FIELD_b64` of a path or label that is not UTF-8; of any other, nothing."""
+    if not isinstance(path, str) or not any("\udc80" <= char <= "\udcff" for char in path):
+        return {}
+    import binascii
+
+    return {f"{field}_b64": binascii.b2a_base64(os.fsencode(path), newline=False).decode()}
 
 
 def say(text: str, *, err: bool = False, hang: int | None = None, unbroken: Sequence[str] = ()) -> None:

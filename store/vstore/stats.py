@@ -12,7 +12,7 @@ from vstore import clock
 from vstore.brief import briefly
 from vstore.disk import inside
 from vstore.disk.turn import stretches
-from vstore.format.canonical import Json
+from vstore.format.canonical import Json, named
 from vstore.format.entries import Root
 from vstore.format.layout import DTYPES
 from vstore.repository.acquaintance import KnownFolders
@@ -72,6 +72,9 @@ class RootStats(NamedTuple):
     there: bool
     named: bool = True
 
+    def to_json(self) -> dict[str, Json]:
+        return {**self._asdict(), **named("label", self.label), **named("place", self.place)}
+
 
 @briefly
 class StatsReport(NamedTuple):
@@ -114,8 +117,9 @@ class StatsReport(NamedTuple):
 
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
-        for name in ("parts", "spaces", "roots"):
+        for name in ("parts", "spaces"):
             value[name] = [entry._asdict() for entry in getattr(self, name)]
+        value["roots"] = [root.to_json() for root in self.roots]
         return value
 
 

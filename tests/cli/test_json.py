@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,3 +135,49 @@ def test_a_document_says_the_same_as_the_method(pictures: Line) -> None:
         rows = [row.to_json() for row in store.snapshot_list()]
     assert pictures("snapshot", "list", "--json").json == json.loads(json.dumps(rows))
     assert Path(pictures("stats", "--json").json["store"]) == pictures.store
+
+
+def test_a_label_that_is_not_utf8_is_in_base64_wherever_it_stands(line: Line) -> None:
+    odd, other = os.fsdecode(b"odd\xff"), os.fsdecode(b"odder\xfe")
+    line.put({f"{odd}/a.png": 8, f"{odd}/inner/b.png": 9})
+    written = {name: base64.b64encode(os.fsencode(name)).decode() for name in (odd, other)}
+    line("sync", odd, "--exclude", "*.gif")
+    row = next(row for row in line("root", "list", "--json").json if row["label"] == "odd\ufffd")
+    assert row["label_b64"] == written[odd]
+    assert base64.b64decode(row["place_b64"]) == os.fsencode(line.home / odd)
+    roots = line("stats", "--json").json["roots"]
+    assert [root.get("label_b64") for root in roots] == [written[odd]]
+    assert base64.b64decode(roots[0]["place_b64"]) == os.fsencode(line.home / odd)
+    shown = line("snapshot", "show", "--json").json
+    assert (shown["roots"]["odd\ufffd"], shown["roots_b64"]) == (2, {written[odd]: 2})
+    kept = [row for row in line("config", "list", "--json").json["options"] if row["origin"] == "kept"]
+    assert {row["where_b64"] for row in kept} == {written[odd]}
+    renamed = line("root", "rename", odd, other, "--json").json
+    assert (renamed["old_b64"], renamed["label_b64"]) == (written[odd], written[other])
+    assert next(row for row in line("root", "list", "--json").json if row["earlier"])["earlier_b64"] == [written[odd]]
+    (line.home / odd).rename(line.home / "elsewhere")
+    moved = line("sync", "elsewhere", "--as", other, "--json").json
+    assert moved["moved"] == {"odder\ufffd": str(line.home / "elsewhere")}
+    place = base64.b64encode(os.fsencode(line.home / "elsewhere")).decode()
+    assert moved["moved_b64"] == {written[other]: place}
+    gone = line("root", "remove", other, "--json").json
+    assert gone["label_b64"] == written[other]
+
+
+def test_a_folder_taken_in_by_a_wider_one_has_its_odd_label_in_base64(line: Line) -> None:
+    odd = os.fsdecode(b"wide/odd\xff")
+    line.put({f"{odd}/a.png": 8})
+    line("sync", odd)
+    absorbed = line("sync", "wide", "--json").json
+    names = [base64.b64encode(name).decode() for name in (b"odd\xff", b"wide/odd\xff")]
+    assert (absorbed["absorbed"], absorbed["absorbed_b64"]) == ({"odd\ufffd": "wide/odd\ufffd"}, dict([names]))
+
+
+def test_the_path_of_a_store_that_is_not_utf8_is_in_base64(line: Line) -> None:
+    line.put({"pictures/a.png": 8})
+    store = os.fsdecode(b"store\xff")
+    for words in (["init"], ["sync", "pictures"], ["stats"]):
+        document = line("--store", store, *words, "--json").json
+        assert base64.b64decode(document["store_b64"]) == os.fsencode(line.home / store)
+    out = line("--store", store, "export", os.fsdecode(b"out\xff.jsonl"), "--format", "jsonl", "--json").json
+    assert base64.b64decode(out["out_b64"]).endswith(b"out\xff.jsonl")

@@ -250,6 +250,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     for format in ("triple", "parquet", "clip-retrieval"):
         say("export", str(top / f"out.{format}"), "--format", format)
     say("export", str(top / "links"), str(pictures / "a.png"), "--format", "links")
+    _label(top, say)
     _adopt(top, say)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(plugin(top / "plugin")))
@@ -341,10 +342,38 @@ def _adopt(top: Path, say: Callable[..., None]) -> None:
     (old.top / "old.json").write_text(json.dumps(listed))
     said = ["--embeddings", old.npy, "--metadata", old.top / "old.json", "--root", old.pictures, "-n"]
     say("import", *map(str, said), where=store)
+    with contextlib.suppress(OSError):
+        shutil.copytree(old.pictures, top / os.fsdecode(b"old\xff"))
+        said[-2] = top / os.fsdecode(b"old\xff")
+        say("import", *map(str, said), where=store)
     old.put({gone: 61})
     say("status", where=store)
     say("sync", where=store)
     say("check", "--reembed", "20", expect=13, where=store)
+
+
+def _label(top: Path, say: Callable[..., None]) -> None:
+    """Folders with labels that are not UTF-8."""
+    odd, store = os.fsdecode(b"odd\xff"), top / "labels"
+    try:
+        put(top, {f"there/{odd}/a.png": 1})
+    except OSError:
+        return
+    say("init", where=store)
+    say("sync", str(top / "there" / odd), "--exclude", "*.gif", where=store)
+    for line in (["root", "list"], ["stats"], ["snapshot", "show"], ["config", "list"]):
+        say(*line, where=store)
+    say("export", str(top / f"{odd}.npz"), "--format", "npz", where=store)
+    say("snapshot", "export", "current", str(top / f"{odd}.jsonl"), where=store)
+    (top / "there").rename(top / "moved there")
+    for command in "status", "sync":
+        say(command, str(top / "moved there" / odd), where=store)
+    for command in "status", "sync":
+        say(command, str(top / "moved there"), where=store)
+    say("root", "rename", "moved there", f"{odd}2", where=store)
+    say("root", "rename", f"{odd}2", f"{odd}3", where=store)
+    say("root", "list", where=store)
+    say("root", "remove", f"{odd}3", where=store)
 
 
 def test_every_command_has_a_table() -> None:

@@ -19,6 +19,7 @@ from support.old_indexes import OldIndex, reasons, states, unit
 from vstore.disk import durable
 from vstore.errors import LabelTaken, Locked, ModelError, Refused, UsageError, VstoreError
 from vstore.format.recipes import space_id
+from vstore.importing.faiss_source import FaissSource
 from vstore.importing.report import ImportRefused
 from vstore.repository.add_space import add_space
 from vstore.store import Store
@@ -1014,6 +1015,17 @@ def test_flat_scalar_quantised_and_inverted_indexes_give_their_rows(tmp_path: Pa
     tolerance = 0.02 if "SQ8" in kind else 1e-3
     assert all(np.abs(stored[old.key(i)] - old.rows[i]).max() < tolerance for i in range(100))
     assert any("approximately" in note for note in report.notes) == ("SQ8" in kind)
+
+
+@pytest.mark.parametrize("kind", ["Flat", "SQ8", "HNSW8"])
+def test_an_index_below_a_folder_that_is_not_utf8_is_read(tmp_path: Path, kind: str) -> None:
+    rows = np.eye(8, dtype=np.float32)
+    file = tmp_path / os.fsdecode(b"\xff") / "index.faiss"
+    file.parent.mkdir()
+    faiss.write_index(_build(kind, rows), str(tmp_path / "index.faiss"))
+    (tmp_path / "index.faiss").rename(file)
+    source = FaissSource(file)
+    assert np.abs(source.block(0, 8) - rows).max() < 0.02
 
 
 @pytest.mark.parametrize(

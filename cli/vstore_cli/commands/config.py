@@ -11,7 +11,7 @@ import click
 from vstore import UsageError, VstoreError
 from vstore_cli.groups import InOrder
 from vstore_cli.locate import config_file, find_store, open_store
-from vstore_cli.output import echo_json, json_option, say, shown, table, tell
+from vstore_cli.output import echo_json, in_base64, json_option, say, shown, table, tell
 from vstore_cli.pager import paged
 from vstore_cli.settings import user_file
 from vstore_cli.settings.finding import unknown_variables, written
@@ -45,7 +45,7 @@ class Row(NamedTuple):
         return ".".join((*self.command, self.option))
 
     def to_json(self) -> dict[str, Any]:
-        return {**self._asdict(), "command": " ".join(self.command)}
+        return {**self._asdict(), "command": " ".join(self.command), **in_base64("where", self.where)}
 
 
 class ConfigList(NamedTuple):

@@ -91,7 +91,7 @@ def open_environment(folder: Path, write: bool) -> Any:
     while True:
         try:
             return lmdb.open(
-                os.fspath(folder), map_size=size, readonly=not write, lock=write, max_readers=READERS, lib_version=0
+                os.fsencode(folder), map_size=size, readonly=not write, lock=write, max_readers=READERS, lib_version=0
             )
         except (lmdb.Error, MemoryError):
             size //= 2

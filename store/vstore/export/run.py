@@ -10,7 +10,7 @@ from typing import NamedTuple
 from vstore.errors import UsageError
 from vstore.export import target
 from vstore.export.pictures import Pictures
-from vstore.format.canonical import Json
+from vstore.format.canonical import Json, named
 from vstore.progress import Progress, Stages
 from vstore.repository.repository import Repository
 
@@ -38,7 +38,7 @@ class ExportReport(NamedTuple):
     missing: int = 0
 
     def to_json(self) -> dict[str, Json]:
-        return self._asdict()
+        return {**self._asdict(), **named("out", self.out)}
 
 
 Writer = Callable[[Repository, Pictures, Path], None]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import binascii
 import json
 import math
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Json = Any
@@ -76,32 +77,64 @@ def path_to_json(path: bytes) -> Json:
     try:
         return path.decode("utf-8")
     except UnicodeDecodeError:
-        return {"b64": binascii.b2a_base64(path, newline=False).decode("ascii")}
+        return {"b64": _base64(path)}
+
+
+def named(field: str, name: bytes | str | None) -> dict[str, Json]:
+    """Write a path or label for people and programs: as a field, and as `FIELD_b64` too where it is not UTF-8.
+
+    name: the bytes, or what Python makes of them (`os.fsdecode`); None is null.
+    """
+    if name is None:
+        return {field: None}
+    path = os.fsencode(name)
+    try:
+        return {field: path.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {field: path.decode("utf-8", "replace"), f"{field}_b64": _base64(path)}
 
 
 def named_path(path: bytes) -> dict[str, Json]:
     """Write a path for people and programs: `path`, and `path_b64` too where it is not UTF-8."""
-    try:
-        return {"path": path.decode("utf-8")}
-    except UnicodeDecodeError:
-        return {
-            "path": path.decode("utf-8", "replace"),
-            "path_b64": binascii.b2a_base64(path, newline=False).decode("ascii"),
-        }
+    return named("path", path)
 
 
 def named_file(file: bytes | None) -> dict[str, Json]:
     """Write the file of a path: `file`, which is null where it is not known, and `file_b64` where it is not UTF-8."""
-    return {"file": None} if file is None else {f"file{name[4:]}": value for name, value in named_path(file).items()}
+    return named("file", file)
+
+
+def named_all(field: str, names: Iterable[bytes | str | None]) -> dict[str, Json]:
+    """Write several names as a list, and `FIELD_b64` where any is not UTF-8: for each of them base64 or null."""
+    written = [named(field, name) for name in names]
+    value: dict[str, Json] = {field: [one[field] for one in written]}
+    if any(len(one) > 1 for one in written):
+        value[f"{field}_b64"] = [one.get(f"{field}_b64") for one in written]
+    return value
+
+
+def by_label(field: str, values: Mapping[str, int | str]) -> dict[str, Json]:
+    """Write label -> a number or a path. Where one is not UTF-8, `FIELD_b64` has it by the base64 of its label.
+
+    A path is base64 there, too.
+    """
+    written: dict[str, Json] = {}
+    odd: dict[str, Json] = {}
+    for label, value in values.items():
+        names = [named("name", one) for one in (label, value) if isinstance(one, str)]
+        written[str(names[0]["name"])] = names[1]["name"] if isinstance(value, str) else value
+        if any(len(one) > 1 for one in names):
+            odd[_base64(os.fsencode(label))] = _base64(os.fsencode(value)) if isinstance(value, str) else value
+    return {field: written, **({f"{field}_b64": odd} if odd else {})}
+
+
+def _base64(path: bytes) -> str:
+    return binascii.b2a_base64(path, newline=False).decode("ascii")
 
 
 def named_files(files: Sequence[bytes | None]) -> dict[str, Json]:
     """Write the files of several paths: `files`, with null for one that is not known, and `files_b64` as above."""
-    written = [named_file(file) for file in files]
-    value: dict[str, Json] = {"files": [one["file"] for one in written]}
-    if any("file_b64" in one for one in written):
-        value["files_b64"] = [one.get("file_b64") for one in written]
-    return value
+    return named_all("files", files)
 
 
 def path_from_json(value: Json) -> bytes:

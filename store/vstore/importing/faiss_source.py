@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,11 +45,16 @@ class FaissSource:
     def _open(self, path: Path, found: Structure) -> None:
         """Let faiss map a file whose rows do not lie in it one after another as they are."""
         faiss = faiss_module()
-        try:
-            # The whole keeps its parts alive: what downcast gives is a view.
-            self._whole = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-        except RuntimeError as err:
-            raise UsageError(f"{path} cannot be imported: faiss cannot read it ({_line(err)})") from err
+        with path.open("rb") as file:
+            name = f"/dev/fd/{file.fileno()}"  # faiss opens by name, and takes none that is not UTF-8
+            if not os.path.exists(name):  # a machine without /proc
+                name = str(path)
+            try:
+                # The whole keeps its parts alive: what downcast gives is a view.
+                self._whole = faiss.read_index(name, faiss.IO_FLAG_MMAP_IFC)
+            except RuntimeError as err:
+                reason = _line(err).replace(name, str(path))
+                raise UsageError(f"{path} cannot be imported: faiss cannot read it ({reason})") from err
         self._index = faiss.downcast_index(self._whole)
         if hasattr(self._index, "id_map"):
             self.ids = faiss.vector_to_array(self._index.id_map).copy()

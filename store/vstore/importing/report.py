@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from vstore.brief import briefly
 from vstore.errors import Refused, UsageError
-from vstore.format.canonical import Json, named_file, named_path
+from vstore.format.canonical import Json, named, named_path
 from vstore.importing.columns import KeptField, LeftColumn
 from vstore.importing.matching import AMBIGUOUS, EDITED, MATCHED, MISSING, WAITING
 
@@ -158,7 +158,7 @@ class ImportReport(NamedTuple):
         value = self._asdict()
         del value["rows_of"]
         value["notes"] = list(self.notes)
-        value["root_place"] = named_file(self.root_place)["file"]
+        value |= {**named("root", self.root), **named("root_place", self.root_place)}
         value["fields"] = [field.to_json() for field in self.fields]
         value["fields_left"] = [column.to_json() for column in self.fields_left]
         value.update(self.counts())

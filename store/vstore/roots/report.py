@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from vstore.brief import briefly
-from vstore.format.canonical import Json, named_path
+from vstore.format.canonical import Json, named, named_all
 
 
 @briefly
@@ -33,8 +33,8 @@ class RootRow(NamedTuple):
     earlier: tuple[str, ...]
 
     def to_json(self) -> dict[str, Json]:
-        value = {**self._asdict(), "options": dict(self.options), "earlier": list(self.earlier)}
-        return {**value, **_place(self.place)}
+        value = {**self._asdict(), "options": dict(self.options), **named_all("earlier", self.earlier)}
+        return {**value, **named("label", self.label), **named("place", self.place)}
 
 
 @briefly
@@ -63,7 +63,7 @@ class RootRemoved(NamedTuple):
     dry_run: bool
 
     def to_json(self) -> dict[str, Json]:
-        return {**self._asdict(), **_place(self.place)}
+        return {**self._asdict(), **named("label", self.label), **named("place", self.place)}
 
 
 @briefly
@@ -90,11 +90,5 @@ class RootRenamed(NamedTuple):
     dry_run: bool
 
     def to_json(self) -> dict[str, Json]:
-        return {**self._asdict(), **_place(self.place)}
-
-
-def _place(place: bytes | None) -> dict[str, Json]:
-    """Write a place: as text, and in base64 where that is not all of it."""
-    if place is None:
-        return {"place": None}
-    return {name.replace("path", "place"): value for name, value in named_path(place).items()}
+        names = {**named("old", self.old), **named("label", self.label), **named("place", self.place)}
+        return {**self._asdict(), **names}

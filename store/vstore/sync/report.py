@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.brief import briefly
-from vstore.format.canonical import Json, named_path
+from vstore.format.canonical import Json, by_label, named_path
 from vstore.repository.files import Files
 
 if TYPE_CHECKING:
@@ -163,6 +163,4 @@ class SyncReport(NamedTuple):
         for name in ("failed", "passed", "truncated", "candidates"):
             value[name] = [{**one.to_json(), **self.where.named(one.path)} for one in getattr(self, name)]
         value["notes"] = list(self.notes)
-        value["moved"] = dict(self.moved)
-        value["absorbed"] = dict(self.absorbed)
-        return value
+        return {**value, **by_label("moved", self.moved), **by_label("absorbed", self.absorbed)}

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from vstore.format.canonical import Json, named_path
+from vstore.format.canonical import Json, named
 
 
 class FolderDiff(NamedTuple):
@@ -33,7 +33,7 @@ class FolderDiff(NamedTuple):
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
         del value["folder"]
-        return {**{f"folder{name[4:]}": text for name, text in named_path(self.folder).items()}, **value}
+        return {**named("folder", self.folder), **value}
 
 
 KINDS = FolderDiff._fields[2:]

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from vstore.brief import briefly
-from vstore.format.canonical import Json
+from vstore.format.canonical import Json, by_label
 from vstore.format.entries import Snapshot
 from vstore.format.state import State
 from vstore.quick_tuple import NamedTuple
@@ -68,7 +68,8 @@ class SnapshotDetail(NamedTuple):
     roots: dict[str, int]
 
     def to_json(self) -> dict[str, Json]:
-        return {**self.row.to_json(), "tree": self.tree, "manifest": self.manifest, "roots": dict(self.roots)}
+        row = self.row.to_json()
+        return {**row, "tree": self.tree, "manifest": self.manifest, **by_label("roots", self.roots)}
 
 
 def snapshot_list(repo: Repository) -> list[SnapshotRow]:
