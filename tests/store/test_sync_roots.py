@@ -44,8 +44,9 @@ def test_or_as_the_user_says(world: World) -> None:
 def test_a_root_has_one_label(world: World) -> None:
     world.put({"a.png": 1, "x/b.png": 2})
     world.sync()
-    with pytest.raises(LabelTaken, match="is already known as 'pictures'"):
-        world.sync(as_label="holiday")
+    with pytest.raises(LabelTaken, match="is already known as 'pictures'") as raised:
+        world.sync(as_label="holiday trip")
+    assert raised.value.next_step.endswith("to give it another label: vstore root rename pictures 'holiday trip'")
     with pytest.raises(UsageError, match="which is known as 'pictures'"):
         world.sync(world.pictures / "x", as_label="holiday")
     assert list(places(world)) == ["pictures"]

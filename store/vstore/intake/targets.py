@@ -138,7 +138,8 @@ class _ScopeBuilder:
                 if self._as not in (None, root.label):
                     raise LabelTaken(
                         f"{_shown(path)} is already known as {root.label!r}",
-                        "sync it without --as, or under that label",
+                        "sync it without --as; to give it another label: "
+                        f"vstore root rename {quoted(root.label)} {quoted(self._as or '')}",
                     )
                 self._whole(root, place, named=self._is_named(root))
                 return
