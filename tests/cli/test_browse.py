@@ -28,6 +28,24 @@ def test_ls_prints_paths_as_they_are_opened_from_here(pictures: Line, monkeypatc
     assert ran.lines == [str(pictures.home / "pictures/sub/c.png").removeprefix("/")]
 
 
+@pytest.mark.parametrize("command", ["ls", "find", "show"])
+def test_an_address_has_an_answer_of_its_own(pictures: Line, command: str) -> None:
+    error = pictures(command, "https://e.org/a.jpg", "--json", code=2).error
+    assert error["message"] == "https://e.org/a.jpg is an address, and vstore downloads no pictures"
+    save = "save it first: curl -Lo query.jpg https://e.org/a.jpg, and show it: vstore show ./query.jpg"
+    assert error["next"] == save
+    assert "save it to a file" in pictures(command, "s3://bucket/a.jpg", "--json", code=2).error["next"]
+    assert pictures(command, "data:image/png;base64,aa", code=2).err.startswith(
+        "Error: data:image/png;base64,aa… holds"
+    )
+
+
+def test_a_file_address_is_the_file(pictures: Line) -> None:
+    address = (pictures.home / "pictures/a.png").as_uri()
+    assert pictures("show", address, "--json").json["path"] == "pictures/a.png"
+    assert pictures("ls", address).lines == ["pictures/a.png"]
+
+
 def test_a_label_without_a_folder_keeps_its_stored_paths(pictures: Line) -> None:
     from vstore.repository.repository import Repository
 

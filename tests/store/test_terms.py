@@ -13,8 +13,9 @@ from support.failing_disks import disk
 from support.folders import World, drawn, put
 
 from vstore import Operand, UsageError, VstoreError
+from vstore.repository.addresses import file_of_address, refuse_address
 from vstore.search.terms import Terms, read_terms
-from vstore.search.wording import file_of_address, names_picture, refuse_address, refuse_pattern, refuse_video
+from vstore.search.wording import names_picture, refuse_pattern, refuse_video
 
 __all__ = ["disk"]
 

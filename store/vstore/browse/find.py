@@ -16,6 +16,7 @@ from vstore.format.pages import Alias, Child
 from vstore.format.relabelling import doubtful_labels
 from vstore.format.tree import Tree
 from vstore.quick_tuple import NamedTuple
+from vstore.repository.addresses import refuse_address
 from vstore.repository.files import UNKNOWN, Files, files_of
 from vstore.repository.repository import Repository
 
@@ -53,6 +54,7 @@ def find(repo: Repository, glob: str, *, at: str | None, all: bool, ignore_case:
 
     Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot, Damage, FileNotFoundError.
     """
+    refuse_address(glob, "show")
     wanted = Glob.parse(glob, fold=ignore_case)
     if all and at is not None:
         raise UsageError("--all looks through every snapshot, and --at through one", "give one of them")

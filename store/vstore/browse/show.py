@@ -17,6 +17,7 @@ from vstore.format.pages import Child, leaf_keys
 from vstore.format.tree import Tree
 from vstore.paths import AnyPath, as_bytes
 from vstore.quick_tuple import NamedTuple
+from vstore.repository.addresses import file_meant
 from vstore.repository.files import finder_to_look
 from vstore.repository.repository import Repository
 
@@ -162,7 +163,7 @@ def show(repo: Repository, picture: AnyPath, *, at: str | None, neighbours: Neig
     """
     snapshot = repo.snapshot("current" if at is None else at)
     tree = repo.tree(snapshot)
-    asked = picture_of(repo, snapshot, tree, as_bytes(picture))
+    asked = picture_of(repo, snapshot, tree, file_meant(as_bytes(picture), "show"))
     key = asked.key if asked.key is not None else asked.found
     assert key is not None
     is_there = asked.path is not None and tree.get(asked.path) == key

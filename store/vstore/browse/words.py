@@ -10,6 +10,7 @@ from vstore.format.entries import Snapshot
 from vstore.format.tree import Tree
 from vstore.paths import AnyPath, as_bytes
 from vstore.quick_tuple import NamedTuple
+from vstore.repository.addresses import file_meant
 from vstore.repository.repository import Repository
 
 _PATHS = (b"/", b"./", b"../", b"~")
@@ -33,7 +34,7 @@ def read_words(repo: Repository, words: Sequence[AnyPath], at: str | None) -> As
 
     Raises: UsageError for words that mean nothing, or two things; SnapshotNotFound, AmbiguousSnapshot.
     """
-    given = [as_bytes(word) for word in words]
+    given = [file_meant(as_bytes(word), "show") for word in words]
     if len(given) > (1 if at is not None else 2):
         raise UsageError(
             f"{len(given)} words are too many", "give a snapshot, a path, or a snapshot and then a path, each once"

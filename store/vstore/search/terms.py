@@ -13,10 +13,11 @@ from vstore.near_files import did_you_mean, find_by_name, near_files
 from vstore.pictures.elsewhere import FETCH, program_of_link, program_of_pointer
 from vstore.pictures.picture_file import read_regular, read_up_to
 from vstore.quoting import quoted
+from vstore.repository.addresses import file_of_address, refuse_address
 from vstore.repository.repository import Repository
 from vstore.repository.stored_paths import prefixes_of
 from vstore.search.operand import Operand
-from vstore.search.wording import file_of_address, names_picture, refuse_address, refuse_pattern, refuse_video
+from vstore.search.wording import names_picture, refuse_pattern, refuse_video
 
 _LARGEST = 1 << 30  # bytes of a picture to search with
 _GIVEN = (b"/dev/fd/", b"/dev/stdin", b"/proc/self/fd/")  # names of what the shell opened for this process
