@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,6 +129,73 @@ def test_a_file_outside_is_known_by_its_bytes_or_not(four: World) -> None:
     inside = four.store.show(four.pictures / "new/n.png")
     assert (inside.status, inside.path) == ("elsewhere", b"pictures/new/n.png")
     assert inside.next == "take this name in with: vstore sync"
+
+
+def test_a_file_that_no_sync_takes_shows_the_reason(four: World) -> None:
+    picture = drawn(77)
+    four.put(
+        {
+            ".vstoreignore": b"bad*\n",
+            "notes.txt": b"notes",
+            "scan.psd": b"psd",
+            ".hidden.png": picture,
+            "bad.png": picture,
+            "tmp/a.png": picture,
+            "#recycle/a.png": picture,
+            ".thumb/a.png": picture,
+            "fresh.png": drawn(78),
+        }
+    )
+    (four.top / "beside").mkdir()
+    (four.top / "beside/a.png").write_bytes(picture)
+    (four.pictures / "linked").symlink_to(four.top / "beside")
+    four.store.sync([four.pictures / "a.png"], exclude=["tmp/"])
+    for name, reason, step in (
+        ("notes.txt", "its name is not that of a picture", "vstore sync FOLDER --include '*.txt'"),
+        ("scan.psd", r"vstore does not read pictures of this kind \(psd\)", ""),
+        (".hidden.png", r"hidden.png: its name begins with a dot", "give it another name"),
+        ("bad.png", "bad.png: an exclude hides it", "remove its pattern from .vstoreignore, or with --no-exclude"),
+        ("tmp/a.png", "tmp: an exclude hides it", "remove its pattern"),
+        ("#recycle/a.png", "#recycle: deleted files are left out by default", "--exclude '!#recycle/'"),
+        (".thumb/a.png", r"\.thumb: its name begins with a dot", "give it another name"),
+        ("linked/a.png", "it lies in a folder that syncs do not enter", "vstore sync --follow-symlinks"),
+    ):
+        report = four.store.show(four.pictures / name, no_neighbours=True)
+        assert (report.status, report.kind) == ("unknown", None), name
+        assert re.search(reason, report.reason or ""), (name, report.reason)
+        assert step in report.next, (name, report.next)
+        assert report.next != "take it in with: vstore sync"
+    fresh = four.store.show(four.pictures / "fresh.png", no_neighbours=True)
+    assert (fresh.reason, fresh.next) == (None, "take it in with: vstore sync")
+    assert four.store.sync().new == 1, "and that takes it, and none of the others"
+
+
+def test_a_changed_file_that_no_sync_takes_any_more_shows_the_reason(four: World) -> None:
+    four.put({"a.png": 7, ".vstoreignore": b"a.png\n"})
+    report = four.store.show(four.pictures / "a.png", no_neighbours=True)
+    assert (report.status, report.new_key) == ("changed", bytes.fromhex(four.key(7)))
+    assert "an exclude hides it" in str(report.reason)
+    assert "remove its pattern" in report.next
+
+
+def test_a_copy_under_a_name_that_no_sync_takes_shows_the_reason(four: World) -> None:
+    four.put({"copy.txt": drawn(1)})
+    report = four.store.show(four.pictures / "copy.txt", no_neighbours=True)
+    assert (report.status, report.next) == (
+        "elsewhere",
+        "if it is a picture, take it in with: vstore sync FOLDER --include '*.txt'",
+    )
+    outside = four.top / "outside.txt"
+    outside.write_bytes(b"notes")
+    report = four.store.show(outside, no_neighbours=True)
+    assert report.status == "unknown" and "is not that of a picture" in str(report.reason)
+
+
+def test_a_file_that_is_too_large_shows_the_reason(four: World) -> None:
+    four.put({"large.png": drawn(79) + bytes(5000)})
+    four.store.sync(max_file_size=5000)
+    report = four.store.show(four.pictures / "large.png", no_neighbours=True)
+    assert (report.status, report.reason) == ("unknown", "it is larger than the limit; raise it with --max-file-size")
 
 
 def test_a_picture_that_no_sync_could_read_shows_the_reason(four: World) -> None:

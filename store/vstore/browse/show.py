@@ -92,7 +92,7 @@ class ShowReport(NamedTuple):
     cut:        the lines that are there, and all, of a picture whose file is cut.
     neighbours: the most similar pictures of the snapshot; None if they were not asked for.
     kind:       of a picture that no sync could read: the kind of the failure.
-    reason:     and one line for people.
+    reason:     why it is in no snapshot, or not under this name; None if syncs take it.
     next:       what to do.
     file:       `path` on disk today; None if there is none, or its folder is no longer known.
     """
@@ -238,11 +238,12 @@ def _names(repo: Repository, snapshot: Snapshot, paths: Sequence[bytes]) -> tupl
 def _judged(repo: Repository, snapshot: Snapshot, asked: Picture, report: ShowReport) -> ShowReport:
     """Say how the picture stands: whether its file is as the snapshot has it, and what to do if it is not."""
     if asked.key is not None and asked.found is not None and asked.found != asked.key:
-        return report._replace(status=CHANGED, new_key=asked.found, next="take its new bytes in with: vstore sync")
+        report = report._replace(status=CHANGED, new_key=asked.found)
+        return _to_take(repo, snapshot, asked, report, "take its new bytes in with")
     if report.names:
         if asked.key is None:
-            word = "vstore sync" if asked.path is not None else ""
-            return report._replace(status=ELSEWHERE, next=f"take this name in with: {word}" if word else "")
+            report = report._replace(status=ELSEWHERE)
+            return report if asked.path is None else _to_take(repo, snapshot, asked, report, "take this name in with")
         own = next((name for name in report.names if name.path == asked.path), None)
         if own is None and asked.path is not None:
             return report._replace(status=ELSEWHERE)
@@ -258,6 +259,16 @@ def _judged(repo: Repository, snapshot: Snapshot, asked: Picture, report: ShowRe
         return report._replace(
             status=FAILED, kind=failure[0], reason=failure[1], next="try it again with: vstore sync --retry-failed"
         )
-    is_in_folder = asked.path is not None
-    step = "take it in with: vstore sync" if is_in_folder else "take its folder in with: vstore sync FOLDER"
-    return report._replace(status=UNKNOWN, next=step)
+    return _to_take(repo, snapshot, asked, report._replace(status=UNKNOWN), "take it in with")
+
+
+def _to_take(repo: Repository, snapshot: Snapshot, asked: Picture, report: ShowReport, words: str) -> ShowReport:
+    """Say how a file is taken in, or why syncs do not take it."""
+    from vstore.browse.not_taken import by_its_name, by_listing
+
+    if asked.path is not None:
+        found, step = by_listing(repo, snapshot, asked.path), f"{words}: vstore sync"
+    else:
+        found = None if asked.file is None else by_its_name(asked.file)
+        step = "take its folder in with: vstore sync FOLDER"
+    return report._replace(next=step) if found is None else report._replace(reason=found.reason, next=found.next)

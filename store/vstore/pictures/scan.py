@@ -145,6 +145,11 @@ class Scan:
         """
         return self._rules.faults
 
+    @property
+    def why_hidden(self) -> str:
+        """The reason why the path `hidden` is not looked at."""
+        return "its name begins with a dot" if os.path.basename(self.hidden).startswith(b".") else "an exclude hides it"
+
     def leaves_out(self, path: bytes) -> bool:
         """Tell whether a path lies in a folder that is left out by default."""
         return self._rules.left_out_above(os.fsdecode(path)) is not None

@@ -39,8 +39,7 @@ def notes(survey: Survey, tree: Tree) -> Iterator[str]:
         scan = survey.scans.get(target.prefix)
         if scan is not None and scan.hidden:
             hidden = os.fsdecode(os.path.join(target.place, scan.hidden))
-            why = "its name begins with a dot" if os.path.basename(hidden).startswith(".") else "an exclude hides it"
-            yield f"{hidden} is not looked at: {why}."
+            yield f"{hidden} is not looked at: {scan.why_hidden}."
 
 
 def _is_known(prefix: bytes, tree: Tree) -> bool:
