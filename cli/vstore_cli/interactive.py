@@ -15,6 +15,7 @@ import click
 from vstore import UsageError, VstoreError
 from vstore_cli.failures import document_of, fail
 from vstore_cli.interrupts import cancellable, cancelling
+from vstore_cli.output import echo_aside
 from vstore_cli.suggestions import typed
 from vstore_cli.typed_line import escaped, split
 
@@ -46,7 +47,7 @@ class Lines:
     def every(self) -> Iterator[str | TooLong]:
         """Yield the lines, without their ends, up to `exit`. A line that is cancelled while it is typed is none."""
         while True:
-            got = cancellable(self._next, lambda: click.echo(err=True))
+            got = cancellable(self._next, echo_aside)
             if not got:
                 continue
             (line,) = got
@@ -67,7 +68,7 @@ class Lines:
                 raise
             return TooLong() if len(os.fsencode(line)) > LONGEST else line
         if self.is_typed:
-            click.echo(PROMPT, nl=False, err=True)
+            echo_aside(PROMPT, nl=False)
         data = sys.stdin.buffer.readline(LONGEST + 1)
         if not data:
             return None
@@ -182,7 +183,7 @@ def converse(
     is_read = as_json or bool(end)  # by a program, which counts answers
     failed = False
     if lines.is_typed:
-        click.echo(hint, err=True)
+        echo_aside(hint)
 
     def answer(line: str | TooLong) -> None:
         nonlocal failed
@@ -199,9 +200,9 @@ def converse(
     with cancelling() if lines.is_typed else contextlib.nullcontext():
         for line in lines.every():
             if lines.is_typed and not isinstance(line, TooLong) and line.strip() == HELP:
-                click.echo(more, err=True)
+                echo_aside(more)
                 continue
-            cancellable(partial(answer, line), lambda: click.echo("\nCancelled.", err=True))
+            cancellable(partial(answer, line), lambda: echo_aside("\nCancelled."))
             if end:
                 sys.stdout.buffer.write(end)
                 sys.stdout.buffer.flush()

@@ -232,7 +232,9 @@ def run(args: Sequence[str] | None = None) -> int:
         sys.stdout.flush()  # a full disk or a closed pipe shows here at the latest
         return result if isinstance(result, int) else 0
     except click.exceptions.NoArgsIsHelpError as err:
-        click.echo(err.format_message(), err=True)
+        from vstore_cli.output import echo_aside
+
+        echo_aside(err.format_message())
         return err.exit_code
     except (BrokenPipeError, SystemExit):  # click raises SystemExit for a broken pipe alone
         # The reader of our output is gone. Python would complain when it flushes the rest.

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import click
@@ -123,7 +123,32 @@ def tell(text: str, *, err: bool = False, hang: int | None = None, unbroken: Seq
     label = re.match(_LABEL, text)
     if label is not None:
         text = label[1] + styled(label[2], _LABELS[label[2]], err=err) + text[label.end() :]
-    click.echo(text, err=err)
+    if err:
+        echo_aside(text)
+    else:
+        click.echo(text)
+
+
+def echo_aside(text: str = "", *, nl: bool = True) -> None:
+    """Print on stderr. Where that cannot be written, as on a full disk, nothing stops: it holds no results."""
+    try:
+        click.echo(text, nl=nl, err=True)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        pass
+
+
+@contextlib.contextmanager
+def kept_for_the_end() -> Iterator[None]:
+    """Let no full disk behind stdout stop a command that has yet to do its work: `run` flushes it, and fails then."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as err:
+        if err.filename is not None:  # of another file
+            raise
 
 
 def tell_path(path: str, after: str = "", *, before: str = "  ", err: bool = False) -> None:

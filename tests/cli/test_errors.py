@@ -380,6 +380,52 @@ def test_an_error_that_cannot_be_told_keeps_its_exit_code(pictures: Line) -> Non
             assert done.returncode == code, (words, out)
 
 
+def _shell(pictures: Line, line: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a line in which `vstore` is the command, in a folder below that of the store."""
+    (pictures.home / "below").mkdir(exist_ok=True)
+    whole = f'vstore() {{ "{sys.executable}" -c "{CALL}" "$@"; }}; {line}'
+    return subprocess.run(["bash", "-c", whole], cwd=pictures.home / "below", env=environment(), capture_output=True)
+
+
+@pytest.mark.parametrize("how", ["", "--progress lines", "--progress json", "-q"])
+def test_stderr_that_cannot_be_written_stops_nothing(pictures: Line, how: str) -> None:
+    pictures.put({"pictures/new.png": 8, "pictures/broken.png": b"no picture"})
+    done = _shell(pictures, f"vstore sync {how} 2> /dev/full")
+    assert done.returncode == 3, done
+    assert pictures("stats", "--json").json["images"] == 4
+
+
+def test_a_line_that_cannot_be_said_ends_no_command(pictures: Line) -> None:
+    pictures.put({"pictures/new.png": 8, "pictures/broken.png": b"no picture"})
+    pictures("sync", "-q", code=3)
+    for line, code in (
+        ("tag v1 good", 2), ("snapshot tag v1 good", 0), ("rollback v1", 0), ("undo", 0), ("facts", 0),
+        ("gc", 0), ("check", 0), ("status", 0), ("ls --failed", 0), ("search ../pictures/a.png", 0),
+    ):  # fmt: skip
+        assert _shell(pictures, f"vstore {line} 2> /dev/full").returncode == code, line
+    assert pictures("snapshot", "show", "good", "--json").json["snapshot"] == "v1"
+
+
+def test_stdout_that_cannot_be_written_is_an_error_once_the_store_is_safe(pictures: Line) -> None:
+    for line in ("sync ../pictures", "sync ../pictures --json", "--store new sync ../pictures"):
+        pictures.put({f"pictures/{len(line)}.png": len(line)})
+        done = _shell(pictures, f"vstore {line} > /dev/full")
+        assert done.returncode == 1, (line, done)
+        assert b"No space left on device" in done.stderr and b"Traceback" not in done.stderr
+    assert pictures("stats", "--json").json["images"] == 5
+    assert pictures("--store", "below/new", "stats", "--json").json["images"] == 6
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-", "> /dev/full 2>&-"])
+def test_a_sync_with_closed_streams_writes_its_partial_snapshots(pictures: Line, closed: str) -> None:
+    pictures.put({f"pictures/more{number}.png": 10 + number for number in range(40)})
+    done = _shell(pictures, f"vstore sync --commit-every 0.000001s {closed}")
+    assert done.returncode == (1 if "full" in closed else 0), done
+    assert b"Traceback" not in done.stderr + done.stdout
+    assert pictures("stats", "--json").json["images"] == 43
+    pictures("check")
+
+
 def test_closed_streams_are_no_error(pictures: Line) -> None:
     for closed in (">&-", "2>&-", "<&-", ">&- 2>&-"):
         done = subprocess.run(

@@ -20,7 +20,7 @@ from vstore_cli.locate import (
 )
 from vstore_cli.models import MODEL_WORDS, batch_option, devices_option, model_options, note, offline_option
 from vstore_cli.options import dry_run_option, message_option, reading_options, wait_option
-from vstore_cli.output import json_option, say, shown, tell
+from vstore_cli.output import json_option, kept_for_the_end, say, shown, tell
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.reports.sync_report import show
 from vstore_cli.units import Share
@@ -135,9 +135,10 @@ def _run(
 
     def made(report: object) -> None:
         if not as_json and not quiet:
-            tell(f"Made the store {shown(str(folder))}")
-            if is_built_in:
-                say(_BUILT_IN)
+            with kept_for_the_end():
+                tell(f"Made the store {shown(str(folder))}")
+                if is_built_in:
+                    say(_BUILT_IN)
 
     model = {name: options.pop(name) for name in MODEL_WORDS}
     is_built_in = model["model"] is None and model["adapter"] is None

@@ -171,8 +171,9 @@ def drawing(how: str) -> Iterator[Bar]:
 
 
 def _to_stream(stream: TextIO, data: bytes) -> None:
-    stream.write(data.decode(encoding(), "replace"))
-    stream.flush()
+    with contextlib.suppress(OSError):  # as `send`
+        stream.write(data.decode(encoding(), "replace"))
+        stream.flush()
 
 
 def _is_real() -> bool:
