@@ -21,6 +21,7 @@ import click  # noqa: E402
 from vstore import UsageError, VstoreError, __version__  # noqa: E402
 from vstore_cli.failures import fail  # noqa: E402
 from vstore_cli.groups import Commands  # noqa: E402
+from vstore_cli.homes import ignore_unusable  # noqa: E402
 from vstore_cli.interrupts import heed, was_interrupted  # noqa: E402
 from vstore_cli.store_option import store_option  # noqa: E402
 from vstore_cli.terminal.outlets import outlets  # noqa: E402
@@ -252,6 +253,7 @@ def _is_json(words: Sequence[str]) -> bool:
 def main() -> None:
     """Run the command line of this process, and exit with its exit code."""
     _open_streams()
+    ignore_unusable()
     if "_VSTORE_COMPLETE" in os.environ:
         _complete()
     code = 130

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -521,3 +523,43 @@ def test_a_wrong_device_is_refused_wherever_it_is_said(
     pictures.write("")
     monkeypatch.setenv("VSTORE_DEVICE", "cuda:x")
     assert pictures(*words, code=2).err.startswith("Error: VSTORE_DEVICE: 'cuda:x' does not name devices\n  did you")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("HOME", "", "HOME is ignored: it is empty"),
+        ("HOME", ".", "HOME is ignored: it is ., no absolute path"),
+        ("XDG_CONFIG_HOME", "config", "XDG_CONFIG_HOME is ignored: it is config, no absolute path"),
+        ("XDG_CACHE_HOME", "cache", "XDG_CACHE_HOME is ignored: it is cache, no absolute path"),
+        ("XDG_CONFIG_HOME", "", None),
+    ],
+)
+def test_a_home_that_is_no_absolute_path_is_ignored_and_said(line: Line, name: str, value: str, says: str) -> None:
+    for folder in ("config", ".config"):
+        line.put({f"{folder}/vstore/config.toml": b"this is no TOML"})
+    env = environment(**{name: value})
+    for other in {"XDG_CONFIG_HOME", "XDG_CACHE_HOME"} - {name}:
+        env.pop(other, None)
+    ran = process("config", "list", "sync", "--origin", cwd=line.home, env=env)
+    told = [row for row in ran.err.splitlines() if "is ignored" in row]
+    assert told == ([f"Note: the environment variable {says}"] if says else [])
+    assert "is ignored" not in process("config", "list", "sync", cwd=line.home, env=env).err
+    document = process("config", "list", "sync", "--json", cwd=line.home, env=env).json
+    assert len(document["ignored"]) == len(told)
+    assert not str(document["file"]).startswith(str(line.home))
+
+
+def test_doctor_says_which_home_is_ignored(line: Line) -> None:
+    ran = process("doctor", cwd=line.home, env=environment(XDG_CACHE_HOME="cache"))
+    told = next(at for at, row in enumerate(ran.lines) if "XDG_CACHE_HOME is ignored: it is cache" in row)
+    assert ran.lines[told].startswith("note ")
+    assert ran.lines[told + 1].strip() == "set it to the path of a folder, or unset it"
+    assert str(line.home) not in "".join(row for row in ran.lines if "hub cache" in row)
+
+
+def test_libraries_see_no_home_in_the_working_folder(line: Line) -> None:
+    code = "import os; from vstore_cli.homes import ignore_unusable as go; go(); print(sorted(os.environ))"
+    env = {**environment(), "HOME": "", "XDG_CACHE_HOME": "cache", "XDG_CONFIG_HOME": "."}
+    done = subprocess.run([sys.executable, "-c", code], env=env, cwd=line.home, capture_output=True, check=True)
+    assert not [name for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME") if f"'{name}'".encode() in done.stdout]

@@ -10,6 +10,7 @@ import click
 
 from vstore import UsageError, VstoreError
 from vstore_cli.groups import InOrder
+from vstore_cli.homes import ignored
 from vstore_cli.locate import config_file, find_store, open_store
 from vstore_cli.output import echo_json, in_base64, json_option, say, shown, table, tell
 from vstore_cli.pager import paged
@@ -56,6 +57,7 @@ class ConfigList(NamedTuple):
     options: one row an option of a command, and one for each folder that keeps it.
     unknown: variables of the environment that begin with VSTORE_ and mean nothing.
     faults:  errors of the file and of variables, with what to do: most commands refuse to run.
+    ignored: lines about those that should name a folder of yours, and do not.
     """
 
     file: str | None
@@ -63,6 +65,7 @@ class ConfigList(NamedTuple):
     options: list[Row]
     unknown: list[str]
     faults: list[str]
+    ignored: list[str]
 
     def to_json(self) -> dict[str, Any]:
         return {**self._asdict(), "options": [row.to_json() for row in self.options]}
@@ -124,7 +127,8 @@ def list_(words: tuple[str, ...], only_set: bool, origin: bool, as_json: bool) -
         raise UsageError(f"there is no command vstore {' '.join(words)}", "list all options with: vstore config list")
     if only_set:
         rows = [row for row in rows if row.origin not in _UNSET]
-    report = ConfigList(file, file is not None and os.path.lexists(file), rows, unknown_variables(group), list(wrong))
+    is_there = file is not None and os.path.lexists(file)
+    report = ConfigList(file, is_there, rows, unknown_variables(group), list(wrong), ignored())
     if as_json:
         echo_json(report)
         return
@@ -144,6 +148,8 @@ def list_(words: tuple[str, ...], only_set: bool, origin: bool, as_json: bool) -
             )
     for fault in report.faults:
         say(f"Warning: {shown(fault)}", err=True)
+    for note in report.ignored if origin else []:
+        tell(f"Note: {shown(note)}", err=True)
     for name in report.unknown:
         tell(f"Note: the environment variable {shown(name)} sets nothing", err=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from vstore_cli.homes import ignored
 from vstore_cli.locate import find_store, user_words
 from vstore_cli.output import echo_json, json_option, say, shown, tell
 
@@ -22,10 +23,12 @@ def doctor(as_json: bool) -> int:
     Example:
       vstore doctor
     """
-    from vstore import Store
+    from vstore import Finding, Store
 
     folder = find_store()
     report = Store.doctor(folder, **(user_words(folder) if folder is not None else {}))
+    notes = [Finding("environment", "note", note, "set it to the path of a folder, or unset it") for note in ignored()]
+    report = report._replace(findings=(*report.findings, *notes))
     if as_json:
         echo_json(report)
         return 0 if report.ok else 1

@@ -11,6 +11,7 @@ OWN = {
 }
 # Of the system and of libraries, as far as vstore, or what it uses, heeds them.
 OF_OTHERS = {
+    "HOME": "your home; ignored, as the next two are, unless it is an absolute path",
     "XDG_CONFIG_HOME": "your folder for configurations; `~/.config` by default",
     "XDG_CACHE_HOME": "your folder for caches; `~/.cache` by default",
     "SUDO_UID": "set by sudo: root may write into the stores of this user, and reads their file of options",
