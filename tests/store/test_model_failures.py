@@ -109,6 +109,7 @@ def test_what_was_finished_before_the_device_fell_sick_is_kept(frail: World) -> 
     of(frail).sick = None
     report = frail.sync()
     assert (report.recovered, report.embedded, report.paths, report.failed) == (16, 24, 40, ())
+    assert report.without_pixels == 16, "the killed run kept their vectors alone"
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])

@@ -93,8 +93,9 @@ class SyncReport(NamedTuple):
     moved:         label -> new place of a moved folder.
     absorbed:      old label -> new prefix of its paths, for a folder taken in by a wider one.
     same_pixels:   changed paths whose prepared pixels are as before: only the metadata of the file was edited.
-    without_pixels: pictures of the current snapshot without a digest of their pixels; counted only if a changed picture
-                   was embedded for the lack of one, else 0.
+    without_pixels: pictures of the current snapshot without a digest of their pixels; counted only if vectors of a
+                    killed run, which have none, were recovered, or a changed picture was embedded for the lack of
+                    one, else 0.
     candidates:    new paths that may belong to rows set aside by an import.
     retried:       pictures with a remembered failure that were tried again.
     retried_embedded: those of them with a vector now.

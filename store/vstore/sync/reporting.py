@@ -121,7 +121,7 @@ class Reporter:
             moved=outcome.moved,
             absorbed=outcome.absorbed,
             same_pixels=len(same),
-            without_pixels=self._without_pixels() if ingest.missed_digests else 0,
+            without_pixels=self._without_pixels() if ingest.missed_digests or outcome.recovered else 0,
             candidates=self._candidates(edits, before),
             passed=passed_over(outcome.survey.passed, ingest.troubles),
             truncated=self._truncated(),
