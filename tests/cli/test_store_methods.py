@@ -39,7 +39,7 @@ OTHERWISE = {
 USER = set(vstore.UserWords.__annotations__)  # the command line takes them from the environment, and from --trust
 ONLY_IN_PYTHON = {
     "init": {"folder", "recipe", "note", "progress", *USER},  # the folder is what --store names; a recipe has no words
-    "doctor": {"folder", *USER},
+    "doctor": {"folder", "found", *USER},
     "trust": {"config"},
     "model_add": {"note", "progress"},
     "model_convert": {"cache", "note", "progress"},

@@ -313,3 +313,17 @@ def test_a_model_of_the_hub_that_is_not_downloaded_is_no_trouble(
     finding = found(report, "space dino")
     assert finding.state == "note" and finding.what.endswith("the next run that needs it downloads it"), finding
     assert report.ok
+
+
+def test_each_finding_is_told_as_soon_as_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Finding] = []
+    before: list[str] = []
+
+    def watching() -> Finding:
+        before.extend(one.name for one in told)
+        return Finding("watch", "ok", "there")
+
+    monkeypatch.setattr("vstore.doctor.run.watching", watching)
+    report = Store.doctor(found=told.append)
+    assert tuple(told) == report.findings
+    assert "python" in before and before == [one.name for one in told[: len(before)]], "before a later check ran"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from vstore_cli.homes import ignored
 from vstore_cli.locate import find_store, user_words
 from vstore_cli.output import echo_json, json_option, say, shown, tell
+
+if TYPE_CHECKING:
+    from vstore import Finding
 
 _MARKS = {"ok": "ok     ", "note": "note   ", "trouble": "TROUBLE"}
 _INDENT = 9  # cells before what is said
@@ -26,14 +31,19 @@ def doctor(as_json: bool) -> int:
     from vstore import Finding, Store
 
     folder = find_store()
-    report = Store.doctor(folder, **(user_words(folder) if folder is not None else {}))
+    found = None if as_json else _print  # some checks take seconds
+    report = Store.doctor(folder, found=found, **(user_words(folder) if folder is not None else {}))
     notes = [Finding("environment", "note", note, "set it to the path of a folder, or unset it") for note in ignored()]
     report = report._replace(findings=(*report.findings, *notes))
     if as_json:
         echo_json(report)
-        return 0 if report.ok else 1
-    for finding in report.findings:
-        tell(f"{_MARKS[finding.state]}  {shown(finding.name)}: {shown(finding.what)}", hang=_INDENT)
-        if finding.fix:
-            say(f"{' ' * _INDENT}{shown(finding.fix)}", hang=_INDENT)
+    else:
+        for note in notes:
+            _print(note)
     return 0 if report.ok else 1
+
+
+def _print(finding: Finding) -> None:
+    tell(f"{_MARKS[finding.state]}  {shown(finding.name)}: {shown(finding.what)}", hang=_INDENT)
+    if finding.fix:
+        say(f"{' ' * _INDENT}{shown(finding.fix)}", hang=_INDENT)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from vstore.check.report import CheckReport
     from vstore.disk.typed_words import UserWords
-    from vstore.doctor.report import DoctorReport
+    from vstore.doctor.report import DoctorReport, Finding
     from vstore.embed.embedder import Embedder
     from vstore.embed.typed_words import ModelWords
     from vstore.facts.fill import FillWords
@@ -177,16 +177,22 @@ class Upkeep(Opened):
         )
 
     @staticmethod
-    def doctor(folder: AnyPath | None = None, **user: Unpack[UserWords]) -> DoctorReport:
+    def doctor(
+        folder: AnyPath | None = None,
+        *,
+        found: Callable[[Finding], None] | None = None,
+        **user: Unpack[UserWords],
+    ) -> DoctorReport:
         """Check the installation and suggest fixes.
 
         folder: a store to check too.
+        found:  is given each finding as soon as it is known.
         user:   the words of `UserWords`.
         """
         from vstore.doctor.run import doctor
 
         asker = User.of(**user)
-        return doctor(None if folder is None else absolute(folder), consent_of(asker.config), asker)
+        return doctor(None if folder is None else absolute(folder), consent_of(asker.config), asker, found)
 
     @staticmethod
     def trust(
