@@ -55,6 +55,7 @@ EXCEPTIONS = {
     "vstore.intake.reader": {"os.open", "os.stat"},
     "vstore.intake.targets": {"os.path.isdir", "os.stat"},
     "vstore.repair.recompute": {"os.path.isdir"},
+    "vstore.repository.addresses": {"os.path.lexists"},
     "vstore.repository.files": {"os.path.lexists"},
     "vstore.repository.model_space": {"os.path.isdir"},
     "vstore.near_files": {"os.path.isdir", "os.scandir"},
