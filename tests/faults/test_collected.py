@@ -38,7 +38,7 @@ def shown(store: Store) -> Any:
     report = store.show("pictures/e.png")
     assert report.neighbours is not None
     like = [(one.key, one.score, one.path) for one in report.neighbours]
-    return report._replace(names=(), facts={}, neighbours=None), [name.path for name in report.names], like
+    return report._replace(names=(), facts={}, neighbours=None, file=None), [name.path for name in report.names], like
 
 
 Command = tuple[Callable[[Path], None], Callable[[Store], Any]]  # what makes the store, and what reads it
