@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vstore.disk import durable
+from vstore.disk import durable, inside
 from vstore.format.canonical import SMALL, Json, parsed
 from vstore.format.hashing import checksum
 
@@ -45,6 +45,14 @@ def read_cache_object(folder: Path, name: str) -> dict[str, Json]:
     """Read a cache file that holds a JSON object; an empty one if it cannot be used."""
     value = read_cache_json(folder, name)
     return value if isinstance(value, dict) else {}
+
+
+def cache_names(folder: Path) -> set[str]:
+    """List the files of `cache/`; none if it cannot be listed."""
+    try:
+        return set(inside.names(folder))
+    except OSError:
+        return set()
 
 
 def write_cache(folder: Path, name: str, content: bytes) -> bool:

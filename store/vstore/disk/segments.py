@@ -73,6 +73,13 @@ class Segment:
         size = self.footer.key_size
         return self.keys[row * size : (row + 1) * size]
 
+    def row_of(self, key: bytes) -> int | None:
+        """Find the first row of a key; None if it has none."""
+        at = self.keys.find(key)
+        while at >= 0 and at % len(key):  # across two keys
+            at = self.keys.find(key, at + 1)
+        return at // len(key) if at >= 0 else None
+
     def key_list(self) -> list[bytes]:
         """List the keys, row by row."""
         size = self.footer.key_size

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from copy import copy
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -47,20 +48,27 @@ class Index:
 
     def __init__(self, segments: Sequence[Segment], bitmaps: Sequence[bytes], cache: Path) -> None:
         self._segments = segments
-        self._bitmaps = bitmaps
+        self._mark(bitmaps)
         self._firsts = list(accumulate((segment.footer.rows for segment in segments), initial=0))  # rows before each
+        self._views = Views(segments, cache)
+
+    def narrowed(self, bitmaps: Sequence[bytes]) -> Index:
+        """Give an index of the same segments with other rows marked."""
+        other = copy(self)
+        other._mark(bitmaps)
+        return other
+
+    def _mark(self, bitmaps: Sequence[bytes]) -> None:
+        self._bitmaps = bitmaps
         self._marked = [marked_rows(bitmap) for bitmap in bitmaps]
         self.count = sum(self._marked)
-        self._views = Views(segments, cache)
 
     def find(self, key: bytes) -> int | None:
         """Find the winning row of a key, marked or not; None if no segment has the key."""
         for segment, first in zip(self._segments, self._firsts, strict=False):
-            at = segment.keys.find(key)
-            while at >= 0 and at % len(key):
-                at = segment.keys.find(key, at + 1)
-            if at >= 0:
-                return first + at // len(key)
+            row = segment.row_of(key)
+            if row is not None:
+                return first + row
         return None
 
     def is_marked(self, row: int) -> bool:
@@ -70,6 +78,36 @@ class Index:
     def key(self, row: int) -> bytes:
         part, row = self._part(row)
         return self._segments[part].key(row)
+
+    def marked_rows(self) -> Ints:
+        """List the marked rows: int64 (count,), rising."""
+        import numpy as np
+
+        parts = [
+            first + np.flatnonzero(np.unpackbits(np.frombuffer(bitmap, np.uint8), bitorder="little"))
+            for first, bitmap in zip(self._firsts, self._bitmaps, strict=False)
+        ]
+        return np.concatenate([np.empty(0, np.int64), *parts])
+
+    def keys_of(self, rows: Ints) -> bytes:
+        """Read the keys of some rows, one after another. rows: int64 (m,), rising."""
+        import numpy as np
+
+        edges = np.searchsorted(rows, self._firsts).tolist()
+        found = []
+        for segment, first, (begin, end) in zip(self._segments, self._firsts, pairwise(edges), strict=False):
+            column = np.frombuffer(segment.keys, np.uint8).reshape(-1, segment.footer.key_size)
+            found.append(column[rows[begin:end] - first].tobytes())
+        return b"".join(found)
+
+    def bitmaps_of(self, rows: Ints) -> list[bytes]:
+        """Mark some rows in bitmaps, one per segment. rows: int64 (m,)."""
+        import numpy as np
+
+        marks = np.zeros(self._firsts[-1], bool)
+        marks[rows] = True
+        parts = (marks[begin:end] for begin, end in pairwise(self._firsts))
+        return [np.packbits(part, bitorder="little").tobytes() for part in parts]
 
     def vector(self, row: int) -> Floats:
         """Read one row: float32 (dim,). Raises: Damage, FileNotFoundError."""

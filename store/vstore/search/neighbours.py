@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from vstore.repository.repository import Repository
+from vstore.search.opened import Opened
 from vstore.search.query import weighted_sum
-from vstore.search.subject import open_subject
 
 NEIGHBOURS = 5
 
@@ -17,13 +17,14 @@ def neighbours(
     key:    of the picture; none is found if the space of the snapshot has no vector of it.
     Raises: SnapshotNotFound, Damage, FileNotFoundError.
     """
-    subject = open_subject(repo, [key], at=snapshot, under=None, new_since=None)
-    vector = subject.vectors[0]
-    if vector is None or not subject.rows.count:
+    opened = Opened(repo, snapshot)
+    row = opened.row(key)
+    if row is None or not opened.rows.count:
         return []
-    rows = subject.rows
-    found = rows.top_k(weighted_sum([1.0], [vector]), min(count + 1, rows.count))
+    opened.wait()
+    rows = opened.rows
+    found = rows.top_k(weighted_sum([1.0], [rows.vector(row)]), min(count + 1, rows.count))
     scored = [(rows.key(int(row)), float(score)) for score, row in zip(found.scores[0], found.rows[0], strict=True)]
     others = [(other, score) for other, score in scored if other != key][:count]
-    paths = subject.paths_of({other for other, _ in others})
+    paths = {other: opened.paths.paths_of(other) for other, _ in others}
     return [(other, score, paths[other][0]) for other, score in others if paths[other]]

@@ -13,13 +13,13 @@ from vstore.errors import Damage, UsageError
 from vstore.format.canonical import Json, named_files, named_path
 from vstore.format.recipes import Recipe
 from vstore.paths import AnyPath, as_bytes
-from vstore.repository.acquaintance import KnownFolders
+from vstore.repository.places import is_below
 from vstore.repository.repository import Repository
 from vstore.search.index import Index
+from vstore.search.opened import Opened
 from vstore.search.operand import Operand
 from vstore.search.query import vectors_of, weighted_sum
-from vstore.search.subject import Subject, open_subject
-from vstore.search.terms import read_terms
+from vstore.search.terms import Terms, read_terms
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Floats
@@ -83,6 +83,37 @@ class SearchReport(NamedTuple):
         return value
 
 
+class Narrowing(NamedTuple):
+    """The part of a snapshot that is searched.
+
+    under:     a stored path (LABEL/FOLDER), or a folder or file on disk; only pictures below it.
+    new_since: only pictures that this snapshot lacks.
+    """
+
+    under: bytes | None = None
+    new_since: str | None = None
+
+
+class Limits(NamedTuple):
+    """The hits that are wanted.
+
+    k:         as many at most.
+    min_score: none below it.
+    """
+
+    k: int = 10
+    min_score: float | None = None
+
+    @classmethod
+    def of(cls, k: int, min_score: float | None) -> Limits:
+        """Raises: UsageError."""
+        if k < 1:
+            raise UsageError("-k must be at least 1", "give 1 or more")
+        if min_score is not None and not math.isfinite(min_score):
+            raise UsageError(f"{min_score} is not a valid score", "give a number from -1 to 1")
+        return cls(k, min_score)
+
+
 def search(
     repo: Repository,
     operands: Sequence[Operand],
@@ -106,51 +137,93 @@ def search(
     Raises:    UsageError, SnapshotNotFound, Damage; ModelError if the space cannot embed an operand, VstoreError
                where a picture cannot be decoded.
     """
-    if k < 1:
-        raise UsageError("-k must be at least 1", "give 1 or more")
-    if min_score is not None and not math.isfinite(min_score):
-        raise UsageError(f"{min_score} is not a valid score", "give a number from -1 to 1")
+    limits = Limits.of(k, min_score)
+    narrowing = Narrowing(None if under is None else as_bytes(under), new_since)
     # A query is read once. What it is compared with may be collected meanwhile, and is then looked up again.
     snap = "current" if at is None else at
-    terms, notes = read_terms(repo, operands, snap)
-    keys = [term.key for term in terms]
-    folder = None if under is None else as_bytes(under)
+    terms = read_terms(repo, operands, snap)
+    return repo.reading(lambda: answer(repo, Opened(repo, snap), terms, limits, narrowing, load=load_embedder))
 
-    def found() -> SearchReport:
-        subject = open_subject(repo, keys, at=snap, under=folder, new_since=new_since)
-        if not subject.rows.count:  # before a model is loaded for nothing
-            return SearchReport(subject.snapshot.name, (), notes=notes)
-        vectors = vectors_of(repo, subject.snapshot.space, terms, subject.vectors, load=load_embedder)
-        query = weighted_sum([term.operand.weight for term in terms], vectors.rows)
-        own = subject.stored[0] if len(terms) == 1 and terms[0].operand.weight > 0 else None
-        nearest = _nearest(subject.rows, query, own, k)
-        kept = [(key, score) for key, score in nearest if min_score is None or score >= min_score]
-        return _report(repo, subject, kept, keys, flat=vectors.flat)._replace(notes=notes)
 
-    return repo.reading(found)
+def answer(
+    repo: Repository,
+    opened: Opened,
+    terms: Terms,
+    limits: Limits,
+    narrowing: Narrowing,
+    *,
+    load: Callable[[Recipe], Embedder],
+) -> SearchReport:
+    """Find the pictures of an opened snapshot nearest to the terms of a query.
+
+    repo:   of the snapshot's store; for what a query needs beside the snapshot.
+    Raises: as `search`; FileNotFoundError.
+    """
+    part = _narrowed(repo, opened, narrowing)
+    if not part.rows.count:  # before a model is loaded for nothing
+        return SearchReport(opened.snapshot.name, (), notes=terms.notes)
+    opened.wait()
+    rows = [None if term.key is None else opened.row(term.key) for term in terms.terms]
+    stored = [None if row is None else opened.rows.vector(row) for row in rows]
+    vectors = vectors_of(repo, opened.snapshot.space, terms.terms, stored, load=load)
+    query = weighted_sum([term.operand.weight for term in terms.terms], vectors.rows)
+    own = rows[0] if len(rows) == 1 and terms.terms[0].operand.weight > 0 else None
+    nearest = _nearest(part.rows, query, own, limits.k)
+    kept = [(key, score) for key, score in nearest if limits.min_score is None or score >= limits.min_score]
+    keys = {term.key for term in terms.terms if term.key is not None}
+    return _report(repo, opened, kept, keys, part.prefixes, flat=vectors.flat)._replace(notes=terms.notes)
+
+
+class _Part(NamedTuple):
+    """A part of a snapshot: its rows, and the stored paths above its hits (None: all)."""
+
+    rows: Index
+    prefixes: tuple[bytes, ...] | None = None
+
+
+def _narrowed(repo: Repository, opened: Opened, narrowing: Narrowing) -> _Part:
+    """Find the part of a snapshot that is searched. Raises: UsageError, SnapshotNotFound, Damage."""
+    import numpy as np
+
+    prefixes = numbers = None
+    if narrowing.under is not None:
+        prefixes = opened.prefixes(repo, narrowing.under)
+        numbers = opened.numbers_below(prefixes)
+    if narrowing.new_since is not None:
+        others = opened.numbers_missing_in(repo, repo.snapshot(narrowing.new_since))
+        numbers = others if numbers is None else np.intersect1d(numbers, others, assume_unique=True)
+    return _Part(opened.rows if numbers is None else opened.narrowed(numbers), prefixes)
 
 
 def _report(
-    repo: Repository, subject: Subject, found: list[tuple[bytes, float]], keys: list[bytes | None], *, flat: bool
+    repo: Repository,
+    opened: Opened,
+    found: list[tuple[bytes, float]],
+    keys: set[bytes],
+    prefixes: tuple[bytes, ...] | None,
+    *,
+    flat: bool,
 ) -> SearchReport:
     """Report the pictures found. keys: of the pictures of the query. flat: another picture of it has one colour."""
-    paths = subject.paths_of({key for key, _ in found})
-    if not all(paths.values()):
-        raise Damage(
-            f"{repo.layout.cache}/ marks pictures that {subject.snapshot.name} does not hold",
-            "remove that folder and run the command again: vstore makes it again",
-        )
-    flats = _flat(repo, subject.snapshot.space, {*(key for key, _ in found), *(key for key in keys if key is not None)})
-    snapshot = subject.snapshot
-    file_of, is_known = repo.file_finder(snapshot), KnownFolders(repo).knower(snapshot)
+    flats = _flat(repo, opened.snapshot.space, {*(key for key, _ in found), *keys})
 
     def hit(key: bytes, score: float) -> Hit:
-        files = tuple(map(file_of, paths[key]))
-        unnamed = [f for path, f in zip(paths[key], files, strict=True) if f is not None and not is_known(path)]
-        return Hit(key, score, tuple(paths[key]), files, key in flats, tuple(unnamed))
+        paths = [path for path in opened.paths.paths_of(key) if prefixes is None or _is_below_any(path, prefixes)]
+        if not paths:
+            raise Damage(
+                f"{repo.layout.cache}/ marks pictures that {opened.snapshot.name} does not hold",
+                "remove that folder and run the command again: vstore makes it again",
+            )
+        files = tuple(map(opened.file_of, paths))
+        unnamed = [f for path, f in zip(paths, files, strict=True) if f is not None and not opened.is_known(path)]
+        return Hit(key, score, tuple(paths), files, key in flats, tuple(unnamed))
 
     hits = tuple(hit(key, score) for key, score in found)
-    return SearchReport(subject.snapshot.name, hits, flat or any(key in flats for key in keys))
+    return SearchReport(opened.snapshot.name, hits, flat or not keys.isdisjoint(flats))
+
+
+def _is_below_any(path: bytes, prefixes: tuple[bytes, ...]) -> bool:
+    return any(path == prefix or is_below(path, prefix) for prefix in prefixes)
 
 
 def _flat(repo: Repository, space: str, keys: Collection[bytes]) -> set[bytes]:

@@ -1,0 +1,219 @@
+"""The paths of each picture of a snapshot, by its key: a file of `cache/`, made from an older snapshot's by the delta.
+
+    offset  size         content
+    0       8            n: the number of keys
+    8       n × key      the keys, rising
+    …       n × 8        for each key, where its paths end in the rest
+    …       …            for each key its paths, rising, joined by a zero byte
+All numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vstore.disk import durable, inside
+from vstore.disk.cache import cache_names, read_cache, write_cache
+from vstore.errors import Damage, VstoreError
+from vstore.format.differences import differences
+from vstore.format.entries import Snapshot
+from vstore.format.tree import Tree
+from vstore.format.unfolded import most_bytes
+
+if TYPE_CHECKING:
+    from vstore.format.delta import Change
+    from vstore.repository.repository import Repository
+
+_HEAD = 8
+_END = 8
+_BEGIN = "paths-"
+_FILES = 3  # of these files that are kept: one of a million pictures has about 80 MB
+_OLDER = 64  # snapshots back at which a file to begin with is looked for
+
+
+class KeyPaths:
+    """The keys of a snapshot, rising, and the paths of each.
+
+    content: of the file.
+    keys:    one after another.
+    """
+
+    def __init__(self, content: bytes, key_size: int) -> None:
+        """Raises: ValueError if the content is none of such a file."""
+        self.content = content
+        self._size = key_size
+        view = memoryview(content)
+        self._count: int = struct.unpack_from("<Q", view)[0] if len(view) >= _HEAD else -1
+        at = _HEAD + self._count * key_size
+        if self._count < 0 or len(view) < at + self._count * _END:
+            raise ValueError("it is cut short")
+        self.keys = view[_HEAD:at]
+        self.ends = view[at : at + self._count * _END]
+        self.paths = view[at + self._count * _END :]
+        if len(self.paths) != self._end(self._count - 1):
+            raise ValueError("its length is wrong")
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[bytes]:
+        size = self._size
+        return (bytes(self.keys[at : at + size]) for at in range(0, len(self.keys), size))
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, bytes) and self.find(key) is not None
+
+    def key(self, number: int) -> bytes:
+        return bytes(self.keys[number * self._size : (number + 1) * self._size])
+
+    def find(self, key: bytes) -> int | None:
+        """Find the number of a key; None if the snapshot does not have it."""
+        at = bisect_left(range(self._count), key, key=self.key)
+        return at if at < self._count and self.key(at) == key else None
+
+    def paths_at(self, number: int) -> list[bytes]:
+        """List the paths of the key with this number."""
+        return bytes(self.paths[self._end(number - 1) : self._end(number)]).split(b"\0")
+
+    def paths_of(self, key: bytes) -> list[bytes]:
+        """List the paths of a key; none if the snapshot does not have it."""
+        number = self.find(key)
+        return [] if number is None else self.paths_at(number)
+
+    def _end(self, number: int) -> int:
+        """Find where the paths of a key end; those of the key before the first one end at 0."""
+        return int(struct.unpack_from("<Q", self.ends, number * _END)[0]) if number >= 0 else 0
+
+
+def key_paths(repo: Repository, snapshot: Snapshot, tree: Tree) -> KeyPaths:
+    """Find the paths of all pictures of a snapshot: in `cache/`, or by the delta from an older snapshot that is there.
+
+    tree: its aliases, as they are stored.
+    Raises: Damage, FileNotFoundError.
+    """
+    cache, size = repo.layout.cache, repo.hash.size
+    found = _read(cache, tree.root, size, snapshot.images, snapshot.paths)
+    if found is None:
+        found = _from_older(repo, snapshot, tree)
+        if found is None or len(found) != snapshot.images:
+            found = KeyPaths(made(tree), size)
+        if len(found) != snapshot.images:
+            raise Damage(
+                f"{snapshot.name} names {len(found):,} pictures; its manifest says {snapshot.images:,}",
+                "run: vstore check",
+            )
+        if write_cache(cache, _name(tree.root), found.content):
+            _make_room(cache, _name(tree.root))
+    return found
+
+
+def made(tree: Tree) -> bytes:
+    """Write the file of a snapshot from its aliases."""
+    pairs = sorted((key, path) for path, key in tree)
+    keys: list[bytes] = []
+    paths: list[bytes] = []
+    last = b""
+    for key, path in pairs:
+        if key == last:
+            paths[-1] += b"\0" + path
+        else:
+            keys.append(key)
+            paths.append(path)
+            last = key
+    ends = list(accumulate(map(len, paths)))
+    return b"".join([struct.pack("<Q", len(keys)), *keys, struct.pack(f"<{len(ends)}Q", *ends), *paths])
+
+
+def changed(before: KeyPaths, changes: Iterable[Change]) -> bytes:
+    """Write the file of a snapshot from that of an older one and the paths that differ; other keys are copied."""
+    import numpy as np
+
+    edits: dict[bytes, tuple[set[bytes], set[bytes]]] = {}  # key -> its paths that go, and that come
+    for path, old, new in changes:
+        if old is not None:
+            edits.setdefault(old, (set(), set()))[0].add(path)
+        if new is not None:
+            edits.setdefault(new, (set(), set()))[1].add(path)
+    size = before._size
+    old_ends = np.frombuffer(before.ends, "<u8")
+    keys: list[bytes | memoryview] = []
+    ends: list[Any] = []
+    paths: list[bytes | memoryview] = []
+    count = total = at = 0
+
+    def copy(stop: int) -> None:
+        """Copy the keys from `at` up to `stop`."""
+        nonlocal count, total, at
+        if at < stop:
+            begin, end = int(old_ends[at - 1]) if at else 0, int(old_ends[stop - 1])
+            keys.append(before.keys[at * size : stop * size])
+            paths.append(before.paths[begin:end])
+            ends.append(old_ends[at:stop] + np.uint64(total) - np.uint64(begin))
+            count, total, at = count + stop - at, total + end - begin, stop
+
+    for key, (going, coming) in sorted(edits.items()):
+        number = bisect_left(range(len(before)), key, at, key=before.key)
+        copy(number)
+        had: list[bytes] = []
+        if number < len(before) and before.key(number) == key:
+            had = before.paths_at(number)
+            at = number + 1
+        now = b"\0".join(sorted(({*had} - going) | coming))
+        if now:
+            keys.append(key)
+            paths.append(now)
+            count, total = count + 1, total + len(now)
+            ends.append(np.array([total], "<u8"))
+    copy(len(before))
+    return b"".join([struct.pack("<Q", count), *keys, *[part.tobytes() for part in ends], *paths])
+
+
+def _from_older(repo: Repository, snapshot: Snapshot, tree: Tree) -> KeyPaths | None:
+    """Make them by the delta from the nearest snapshot before it whose file is there, if any."""
+    names = cache_names(repo.layout.cache)
+    for older in older_ones(repo, snapshot):
+        other = repo.tree(older)
+        if _name(other.root) in names:
+            found = _read(repo.layout.cache, other.root, repo.hash.size, older.images, older.paths)
+            if found is not None:
+                return KeyPaths(changed(found, differences(other, tree)), repo.hash.size)
+    return None
+
+
+def older_ones(repo: Repository, snapshot: Snapshot) -> Iterator[Snapshot]:
+    """Yield the snapshots from which one was made, the nearest first, as far as they are kept; a few at most."""
+    for _ in range(_OLDER):
+        found = None if snapshot.parent is None else repo.listing.find(snapshot.parent)
+        if found is None or not found.kept:
+            return
+        yield found
+        snapshot = found
+
+
+def _read(cache: Path, root: bytes, key_size: int, images: int, paths: int) -> KeyPaths | None:
+    longest = _HEAD + images * (key_size + _END) + most_bytes(paths) + paths
+    content = read_cache(cache, _name(root), longest)
+    try:
+        found = None if content is None else KeyPaths(content, key_size)
+    except ValueError:
+        return None
+    return found if found is not None and len(found) == images else None
+
+
+def _name(root: bytes) -> str:
+    return _BEGIN + root.hex()
+
+
+def _make_room(cache: Path, kept: str) -> None:
+    """Remove the oldest of these files, the one just written apart."""
+    with contextlib.suppress(OSError, VstoreError):  # others do the same
+        others = [name for name in cache_names(cache) if name.startswith(_BEGIN) and name != kept]
+        others.sort(key=lambda name: inside.look(cache / name).st_mtime_ns)
+        for name in others[: max(0, len(others) - _FILES + 1)]:
+            durable.remove(cache / name)

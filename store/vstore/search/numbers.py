@@ -1,0 +1,64 @@
+"""The numbers of the pictures of a snapshot, in the order of their keys, and their rows in its index."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from vstore.errors import Damage
+from vstore.search.index import Index
+from vstore.search.key_paths import KeyPaths
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Ints = npt.NDArray[np.int64]
+    Words = npt.NDArray[np.uint64]
+
+_FEW = 64  # keys up to which looking each up is faster
+
+
+def numbers_of(paths: KeyPaths, keys: Collection[bytes]) -> Ints:
+    """Find the numbers of those keys that a snapshot has.
+
+    keys:    distinct.
+    Returns: int64 (m,), rising.
+    """
+    import numpy as np
+
+    if len(keys) <= _FEW:
+        return np.array(sorted(n for key in keys if (n := paths.find(key)) is not None), np.int64)
+    given = sorted(keys)
+    every, wanted = words(paths.keys, len(given[0])), words(b"".join(given), len(given[0]))
+    at = np.searchsorted(every[:, 0], wanted[:, 0]).clip(max=max(0, len(every) - 1))
+    is_there = (every[at] == wanted).all(axis=1) if len(every) else np.zeros(len(given), bool)
+    # A key that begins as another one does may stand behind it.
+    rest = [n for row in np.flatnonzero(~is_there).tolist() if (n := paths.find(given[row])) is not None]
+    return np.sort(np.concatenate([at[is_there], np.array(rest, np.int64)]))
+
+
+def rows_by_number(index: Index, paths: KeyPaths, key_size: int) -> Ints:
+    """Find the row of each picture of a snapshot.
+
+    index:   marks the rows of the whole snapshot.
+    Returns: int64 (n,), rows of the index.
+    Raises:  Damage if the index marks other pictures.
+    """
+    import numpy as np
+
+    rows = index.marked_rows()
+    found, every = words(index.keys_of(rows), key_size), words(paths.keys, key_size)
+    order = np.argsort(found[:, 0], kind="stable")
+    if len(found) == len(every) and not (found[order] == every).all():  # some keys begin alike
+        order = np.lexsort(found.T[::-1])
+    if len(found) != len(every) or not (found[order] == every).all():
+        raise Damage("the index marks other pictures than the snapshot has", "run: vstore check")
+    return rows[order]
+
+
+def words(keys: bytes | memoryview, key_size: int) -> Words:
+    """Read keys as numbers that are ordered as the keys are. Returns: uint64 (n, key_size / 8)."""
+    import numpy as np
+
+    return np.frombuffer(keys, ">u8").reshape(-1, key_size // 8).astype(np.uint64)
