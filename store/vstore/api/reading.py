@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from vstore.browse.find import FindReport
     from vstore.browse.ls import LsReport
     from vstore.browse.show import ShowReport
+    from vstore.embed.embedder import Embedder
     from vstore.export.run import ExportReport
+    from vstore.format.recipes import Recipe
     from vstore.paths import AnyPath
     from vstore.progress import Progress
     from vstore.repository.repository import Repository
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from vstore.search.operand import Operand
     from vstore.search.search import SearchReport
     from vstore.search.typed_words import SearchWords
+    from vstore.search.view import View
 
 
 class Reading(Opened):
@@ -60,6 +63,29 @@ class Reading(Opened):
 
         with self._turn:
             return self._use_newest(run)
+
+    def view(self, at: str = "current", *, device: str = "auto", offline: bool = False) -> View:
+        """Open a snapshot for many searches: only the first pays for opening it.
+
+        at:      the snapshot.
+        offline: download no model.
+        Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot, Damage.
+        """
+        from vstore.embed.model_words import settings_of
+        from vstore.search.open_snapshot import OpenSnapshot
+        from vstore.search.view import View
+
+        settings = settings_of(device, offline=offline)
+
+        def run(repo: Repository) -> OpenSnapshot:
+            opened = OpenSnapshot(repo, at)
+            opened.wait()
+            return opened
+
+        def load(repo: Repository, recipe: Recipe) -> Embedder:
+            return self._embedders_of(repo).load_for_query(recipe, settings)
+
+        return View(self._read(run), self._pool.one, load)
 
     def dupes(
         self,
