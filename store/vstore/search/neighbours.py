@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vstore.repository.repository import Repository
-from vstore.search.opened import Opened
+from vstore.search.open_snapshot import OpenSnapshot
 from vstore.search.query import weighted_sum
 
 NEIGHBOURS = 5
@@ -17,7 +17,7 @@ def neighbours(
     key:    of the picture; none is found if the space of the snapshot has no vector of it.
     Raises: SnapshotNotFound, Damage, FileNotFoundError.
     """
-    opened = Opened(repo, snapshot)
+    opened = OpenSnapshot(repo, snapshot)
     row = opened.row(key)
     if row is None or not opened.rows.count:
         return []

@@ -16,7 +16,7 @@ from vstore.paths import AnyPath, as_bytes
 from vstore.repository.places import is_below
 from vstore.repository.repository import Repository
 from vstore.search.index import Index
-from vstore.search.opened import Opened
+from vstore.search.open_snapshot import OpenSnapshot
 from vstore.search.operand import Operand
 from vstore.search.query import vectors_of, weighted_sum
 from vstore.search.terms import Terms, read_terms
@@ -142,12 +142,12 @@ def search(
     # A query is read once. What it is compared with may be collected meanwhile, and is then looked up again.
     snap = "current" if at is None else at
     terms = read_terms(repo, operands, snap)
-    return repo.reading(lambda: answer(repo, Opened(repo, snap), terms, limits, narrowing, load=load_embedder))
+    return repo.reading(lambda: answer(repo, OpenSnapshot(repo, snap), terms, limits, narrowing, load=load_embedder))
 
 
 def answer(
     repo: Repository,
-    opened: Opened,
+    opened: OpenSnapshot,
     terms: Terms,
     limits: Limits,
     narrowing: Narrowing,
@@ -181,7 +181,7 @@ class _Part(NamedTuple):
     prefixes: tuple[bytes, ...] | None = None
 
 
-def _narrowed(repo: Repository, opened: Opened, narrowing: Narrowing) -> _Part:
+def _narrowed(repo: Repository, opened: OpenSnapshot, narrowing: Narrowing) -> _Part:
     """Find the part of a snapshot that is searched. Raises: UsageError, SnapshotNotFound, Damage."""
     import numpy as np
 
@@ -197,7 +197,7 @@ def _narrowed(repo: Repository, opened: Opened, narrowing: Narrowing) -> _Part:
 
 def _report(
     repo: Repository,
-    opened: Opened,
+    opened: OpenSnapshot,
     found: list[tuple[bytes, float]],
     keys: set[bytes],
     prefixes: tuple[bytes, ...] | None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from vstore.errors import StoreClosed
 from vstore.format.recipes import Recipe
 from vstore.paths import AnyPath, as_bytes
 from vstore.repository.repository import Repository
-from vstore.search.opened import Opened
+from vstore.search.open_snapshot import OpenSnapshot
 from vstore.search.operand import Operand
 from vstore.search.search import Limits, Narrowing, SearchReport, answer
 from vstore.search.terms import read_terms
@@ -29,12 +29,12 @@ class View:
     one.
     """
 
-    def __init__(self, opened: Opened, using: Using, load: Callable[[Repository, Recipe], Embedder]) -> None:
+    def __init__(self, opened: OpenSnapshot, using: Using, load: Callable[[Repository, Recipe], Embedder]) -> None:
         """
         using: gives a repository of the store to one query.
         load:  loads the embedder of a recipe.
         """
-        self._opened: Opened | None = opened
+        self._opened: OpenSnapshot | None = opened
         self._using = using
         self._load = load
 
@@ -67,7 +67,7 @@ class View:
             return answer(repo, opened, terms, limits, narrowing, load=lambda recipe: self._load(repo, recipe))
 
     @property
-    def _now(self) -> Opened:
+    def _now(self) -> OpenSnapshot:
         if self._opened is None:
             raise StoreClosed("the view was closed", "open another one: store.view()")
         return self._opened

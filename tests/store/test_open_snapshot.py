@@ -14,7 +14,7 @@ from vstore.format.hashing import store_hash
 from vstore.repository.repository import Repository
 from vstore.search import bitmaps, numbers
 from vstore.search.bitmaps import bitmaps_of
-from vstore.search.opened import Opened
+from vstore.search.open_snapshot import OpenSnapshot
 
 HASH = store_hash("xxh3_128")
 KEYS = [HASH.digest(bytes([number])) for number in range(200)]
@@ -44,8 +44,8 @@ class World:
         self.stored.update(new)
         self.builder.add_snapshot({path: KEYS[number] for path, number in self.paths.items()})
 
-    def open(self, at: str = "current") -> Opened:
-        return Opened(Repository(self.builder.repo.layout.folder), at)
+    def open(self, at: str = "current") -> OpenSnapshot:
+        return OpenSnapshot(Repository(self.builder.repo.layout.folder), at)
 
     def expected(self) -> list[bytes]:
         repo = self.builder.repo
@@ -118,7 +118,7 @@ def test_keys_that_begin_alike_are_told_apart(tmp_path: Path, monkeypatch: pytes
     keys = [bytes(8) + number.to_bytes(8, "big") for number in range(40)]
     builder.add_segment(keys[::-1], unit_vectors(40))
     builder.add_snapshot({b"p/%d" % number: key for number, key in enumerate(keys)})
-    opened = Opened(Repository(builder.repo.layout.folder), "current")
+    opened = OpenSnapshot(Repository(builder.repo.layout.folder), "current")
     assert [opened.rows.key(int(row)) for row in opened.row_of] == keys
     absent = [bytes(8) + b"\xff" * 8, b"\xff" * 16, b"\1" * 16]
     assert numbers.numbers_of(opened.paths, keys[5:30] + absent).tolist() == list(range(5, 30))

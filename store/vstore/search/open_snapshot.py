@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vstore.search.numbers import Ints
 
 
-class Opened:
+class OpenSnapshot:
     """A snapshot that was opened for searches. Nothing that gc removes from then on is missed.
 
     Its pictures are numbered in the order of their keys. After `wait` it is safe in several threads.
