@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from vstore.format.facts import KEY, RANGES, READER, TEXT_LIMIT, Column, Value
 from vstore.quick_tuple import NamedTuple
 
-_NUMBERS = {"1": "B", "2": "H", "4": "I", "8": "Q", "s": "q", "d": "d"}
-TYPES = frozenset(_NUMBERS) | {"k", "t"}
+NUMBERS = {"1": "B", "2": "H", "4": "I", "8": "Q", "s": "q", "d": "d"}
+TYPES = frozenset(NUMBERS) | {"k", "t"}
 
 
 class Place(NamedTuple):
@@ -48,7 +48,7 @@ def write_column(column: Column, values: Sequence[Value | None], key_size: int) 
             return bits + struct.pack(f"<{len(texts)}I", *map(len, texts)) + b"".join(texts)
         if kind == "d":
             return bits + struct.pack(f"<{len(values)}d", *map(_finite, values))
-        return bits + struct.pack(f"<{len(values)}{_NUMBERS[kind]}", *(value or 0 for value in values))
+        return bits + struct.pack(f"<{len(values)}{NUMBERS[kind]}", *(value or 0 for value in values))
     except (struct.error, KeyError, TypeError, AttributeError) as err:
         raise ValueError(f"a value of the column {column.name} is not of the type {kind}: {err}") from err
 
@@ -84,7 +84,7 @@ def place_of(column: Column, data: bytes, at: int, rows: int, key_size: int) -> 
     elif column.type == "t":
         stop = begin + 4 * rows + sum(struct.unpack_from(f"<{rows}I", data, begin))
     else:
-        stop = begin + rows * struct.calcsize("<" + _NUMBERS[column.type])
+        stop = begin + rows * struct.calcsize("<" + NUMBERS[column.type])
     return Place(column, at, begin, stop)
 
 
@@ -126,11 +126,11 @@ def _values(place: Place, data: bytes, rows: int, key_size: int) -> list[Value |
         for size in struct.unpack_from(f"<{rows}I", data, at):
             text = data[begin : begin + size]
             if text not in known:
-                known[text] = _decoded(text)
+                known[text] = decoded(text)
             values.append(known[text])
             begin += size
         return values
-    numbers = struct.unpack_from(f"<{rows}{_NUMBERS[kind]}", data, at)
+    numbers = struct.unpack_from(f"<{rows}{NUMBERS[kind]}", data, at)
     if kind == "d" and not all(map(math.isfinite, numbers)):
         raise ValueError(f"a number of the column {place.column.name} is not finite")
     return list(numbers)
@@ -146,15 +146,16 @@ def read_value(place: Place, data: bytes, row: int, rows: int, key_size: int) ->
     if kind == "t":
         *before, size = struct.unpack_from(f"<{row + 1}I", data, at)
         begin = at + 4 * rows + sum(before)
-        return _decoded(data[begin : begin + size])
-    code = "<" + _NUMBERS[kind]
+        return decoded(data[begin : begin + size])
+    code = "<" + NUMBERS[kind]
     (value,) = struct.unpack_from(code, data, at + row * struct.calcsize(code))
     if kind == "d" and not math.isfinite(value):
         raise ValueError(f"a number of the column {place.column.name} is not finite")
     return value if _is_fact(place.column, value) else None
 
 
-def _decoded(text: bytes) -> str:
+def decoded(text: bytes) -> str:
+    """Read a text of a column. Raises: ValueError."""
     if len(text) > TEXT_LIMIT:
         raise ValueError(f"a text has {len(text)} bytes")
     return text.decode("utf-8")

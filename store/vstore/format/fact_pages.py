@@ -101,6 +101,14 @@ class FactPage:
         place = self._places.get(column)
         return [None] * self.rows if place is None else self._read(place)
 
+    def raw(self, column: Column) -> tuple[bytes, bytes]:
+        """Give the bits of a column that the leaf has, none for keys and readers, and its values as they are written.
+
+        They are checked by nobody.
+        """
+        place = {KEY: self._keys, READER: self._readers}.get(column) or self._places[column]
+        return self._data[place.bits : place.at], self._data[place.at : place.stop]
+
     def facts(self, rows: Sequence[int] | None = None, columns: Container[Column] | None = None) -> list[Fact]:
         """Read some rows and some columns; None means all. Raises: Damage."""
         keys = self.keys() if rows is None else [self.key(row) for row in rows]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
+from typing import TYPE_CHECKING
 
 from vstore.format.canonical import Json
 from vstore.format.fact_runs import Run, new_run
 from vstore.format.facts import Column, Fact, chosen
 from vstore.quick_tuple import NamedTuple
 from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from vstore.format.fact_arrays import FactArrays
 
 
 class Added(NamedTuple):
@@ -53,3 +57,19 @@ def facts_of(repo: Repository, keys: Iterable[bytes], columns: Container[Column]
         for fact in run.find(wanted, columns):
             found.setdefault(fact.key, []).append(fact)
     return {key: chosen(facts) for key, facts in found.items()}
+
+
+def fact_arrays(repo: Repository, columns: Iterable[Column]) -> FactArrays:
+    """Read columns of the facts of all pictures, column by column: a million in a second, where `facts_of` takes many.
+
+    columns: those to read; the others are not.
+    Returns: `keys`, uint8 (n, size of a key): every picture with facts once, rising, whether its path is in a snapshot
+             or not; `columns`, by column: `there`, bool (n,), and `values`, (n,), numbers in the type of the column and
+             0 where there is no value. Texts are int32, numbers of `texts`, the different ones. The rows of other keys
+             are found by `rows_of`. Which facts of a key count is as `facts_of` has it.
+    Raises:  Damage, FileNotFoundError.
+    """
+    from vstore.format.fact_arrays import gathered
+
+    leaves = (leaf for run in runs_of(repo) for leaf in run.leaves())
+    return gathered(leaves, list(dict.fromkeys(columns)), repo.hash.size)
