@@ -43,7 +43,7 @@ CHECKS = {
     ],
     "the header of a segment is the only legal one": [("vstore.disk.segments:Segment", "_require_header", NOTHING)],
     "the store belongs to this user": [
-        ("vstore.repository.repository", "caches_for", "lambda layout, store_id, user: None")
+        ("vstore.repository.opened", "caches_for", "lambda layout, store_id, user: None")
     ],
     "the user named the folders of the store": [
         ("vstore.repository.acquaintance:KnownFolders", "is_known", "lambda self, root: True")

@@ -313,7 +313,7 @@ MUTATIONS = [
     ),
     Mutation(
         "owner: a catalogue as one's own",
-        "repository/repository.py",
+        "repository/objects.py",
         "self.layout.caches is not None",
         "False",
         OWNER,

@@ -21,7 +21,8 @@ from vstore.format.state import State
 from vstore.format.tree import Tree
 from vstore.progress import Stages
 from vstore.repository.leftovers import LeftVectors, left_fields, left_rows
-from vstore.repository.repository import Repository, how_to_give
+from vstore.repository.objects import how_to_give
+from vstore.repository.repository import Repository
 
 PATHS = 10  # pictures that a problem names
 

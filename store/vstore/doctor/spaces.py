@@ -10,8 +10,9 @@ from vstore.doctor.space_model import model_of
 from vstore.errors import ForeignStore, VstoreError
 from vstore.format.layout import NEWEST
 from vstore.repository.newest import is_between, is_newest
+from vstore.repository.objects import how_to_give
 from vstore.repository.ownership import NO_CACHE, refuse_foreign
-from vstore.repository.repository import Repository, how_to_give
+from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
     from vstore.disk.owner import User

@@ -7,7 +7,8 @@ from vstore.errors import Damage
 from vstore.format.entries import Space
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import Findings
-from vstore.repository.repository import Repository, how_to_give
+from vstore.repository.objects import how_to_give
+from vstore.repository.repository import Repository
 
 
 def keep_recipes(repo: Repository, found: Findings, blobs: Blobs) -> None:

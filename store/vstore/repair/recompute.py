@@ -29,7 +29,8 @@ from vstore.repair.stored_keys import StoredKeys
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.cut_facts import cut_among, for_picture
 from vstore.repository.health import prover
-from vstore.repository.repository import Repository, how_to_give
+from vstore.repository.objects import how_to_give
+from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
     from PIL.Image import Image
