@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from vstore.search.search import Hit as Hit
     from vstore.search.search import SearchReport as SearchReport
     from vstore.search.typed_words import SearchWords as SearchWords
+    from vstore.search.view import View as View
     from vstore.stats import Part as Part
     from vstore.stats import RootStats as RootStats
     from vstore.stats import SpaceStats as SpaceStats
@@ -169,6 +170,7 @@ _HOMES = {
     "vstore.search.operand": "Operand",
     "vstore.search.search": "Hit SearchReport",
     "vstore.search.typed_words": "SearchWords",
+    "vstore.search.view": "View",
     "vstore.stats": "Part RootStats SpaceStats StatsReport",
     "vstore.stop": "Stop",
     "vstore.store": "Store",

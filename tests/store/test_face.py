@@ -20,15 +20,17 @@ import vstore
 PLAIN = {"str", "int", "bool", "float", "bytes", "None", "Any", "list", "tuple", "dict", "Mapping", "Sequence"}
 PYTHONS = {
     "Callable", "Iterator", "Literal", "Unpack", "Path", "Event", "threading", "Store", "type", "BaseException",
-    "datetime",
+    "datetime", "Iterable", "Image",
 }  # fmt: skip
-ALIASES = {"AnyPath", "Recipe"}  # other names for Python's own types
+ALIASES = {"AnyPath", "Recipe", "Wanted"}  # other names for Python's own types
 # An error of the name on the right for callers; the rest is for our messages.
 WITHIN = {"OtherWords": "ModelError", "Unfound": "ModelError"}
 
 
 def methods() -> Iterator[tuple[str, Callable[..., Any]]]:
-    for name, value in (item for kind in vstore.Store.__mro__[:-1] for item in vars(kind).items()):
+    # A view is made by `Store.view` alone.
+    opened = [(name, value) for name, value in vars(vstore.View).items() if name != "__init__"]
+    for name, value in [*(item for kind in vstore.Store.__mro__[:-1] for item in vars(kind).items()), *opened]:
         function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
         if inspect.isfunction(function) and (not name.startswith("_") or name == "__init__"):
             yield name, function

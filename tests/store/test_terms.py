@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,17 +88,42 @@ def test_a_program_says_what_it_means(reading: World) -> None:
     assert alone.key == reading.repo.hash.digest(drawn(1))
 
 
+class Unreadable:
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError("call detach() first")
+
+
 @pytest.mark.parametrize(
     ("operands", "said"),
     [
         (
-            ["a.jpg"],
-            r"'a.jpg' is no operand of a search.*; write Operand\(1.0, image=b'cat.jpg'\) or Operand\(1.0, text=",
+            [b"a.jpg"],
+            "b'a.jpg' is no key: it has 5 bytes, and keys of this store have 16; for a path, give os.fsdecode",
         ),
-        ("a.jpg", "'a' is no operand of a search"),
-        ([b"a.jpg"], "b'a.jpg' is no operand"),
-        ([Path("a.jpg")], "is no operand"),
-        ([(1.0, b"a.jpg")], "is no operand"),
+        ([(1.0, b"a.jpg")], "is nothing that can be searched for; give a text, a path"),
+        ({"text": "a cat"}, "is nothing that can be searched for"),
+        (None, "None is nothing that can be searched for"),
+        (7, "7 is nothing that can be searched for"),
+        ("", "a word to search for is empty"),
+        ("~/cat.png", "~/cat.png begins with ~, which a shell expands; give Path"),
+        ("./half\udc00\ud800.png", "no file can have the name"),
+        (Path("nowhere/a.png"), "there is no picture nowhere/a.png"),
+        ("./nowhere.png", "there is no picture ./nowhere.png"),
+        (Operand(1.0, key="12"), "'12' is no key; a key of this store has 32 hex digits"),
+        (Operand(1.0, key=12), "12 is no key; a key of this store has 16 bytes"),
+        (b"0123456789abcdef", "the picture 30313233343536373839616263646566 has no vector in this space; give a key"),
+        ("30313233343536373839616263646566", "the picture 30313233343536373839616263646566 has no vector"),
+        (Operand(1.0, picture="a.png"), "'a.png' is no picture of Pillow"),
+        (Operand(1.0, image="a.png", key="12"), "several things to search for: image or text, key"),
+        (np.ones((1, 8)), r"a vector to search for has the shape \(1, 8\); give one with a single axis"),
+        (np.ones(()), r"has the shape \(\)"),
+        ([np.nan] * 8, "has a value that is not finite"),
+        (np.array([1, np.inf, 0, 0, 0, 0, 0, 0]), "has a value that is not finite"),
+        (np.zeros(8), "is zero, and leads nowhere"),
+        ([1, 0, 0], "has 3 numbers, and those of the space 'fake-1' have 8; give one that the model of the space made"),
+        (np.ones(8, complex), "has values of the type complex128"),
+        (np.array(["a"] * 8), "has values of the type <U1"),
+        (Unreadable(), r"cannot be read \(RuntimeError: call detach\(\) first\)"),
         ([Operand(1.0)], "neither a picture nor a text"),
         ([], "nothing to search for"),
     ],

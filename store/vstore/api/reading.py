@@ -8,7 +8,7 @@ from vstore.api.opened import Opened
 from vstore.paths import as_path, several
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Literal, Unpack
 
     from vstore.browse.find import FindReport
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from vstore.progress import Progress
     from vstore.repository.repository import Repository
     from vstore.search.dupes import DupesReport
-    from vstore.search.operand import Operand
     from vstore.search.search import SearchReport
     from vstore.search.typed_words import SearchWords
     from vstore.search.view import View
+    from vstore.search.wanted import Wanted
 
 
 class Reading(Opened):
@@ -32,19 +32,22 @@ class Reading(Opened):
 
     def search(
         self,
-        operands: Sequence[Operand],
+        operands: Wanted | Iterable[Wanted],
         *,
         device: str = "auto",
         offline: bool = False,
         progress: Progress | None = None,
         **options: Unpack[SearchWords],
     ) -> SearchReport:
-        """Find the pictures of a snapshot most similar to the operands.
+        """Find the pictures of a snapshot most similar to one thing, or to several at once.
 
-        offline: download no model.
-        options: the words of `SearchWords`.
-        Raises:  UsageError, SnapshotNotFound, Damage, Untrusted, ModelError; VstoreError if a picture cannot be
-                 decoded.
+        operands: a text, or the path of a picture, as a person types them (`str`); a path (`pathlib.Path`); the key of
+                  a picture (`bytes`, or its hex); a picture of Pillow; a vector (a 1-D array or a list of numbers); an
+                  `Operand`, which gives one of these a weight; or a list of any of these.
+        offline:  download no model.
+        options:  the words of `SearchWords`.
+        Raises:   UsageError, SnapshotNotFound, Damage, Untrusted, ModelError; VstoreError if a picture cannot be
+                  decoded.
         """
         from vstore.embed.model_words import settings_of
         from vstore.progress import Stages
@@ -192,7 +195,7 @@ class Reading(Opened):
         out: AnyPath,
         *,
         format: str = "triple",
-        operands: Sequence[Operand] = (),
+        operands: Wanted | Iterable[Wanted] = (),
         device: str = "auto",
         offline: bool = False,
         progress: Progress | None = None,

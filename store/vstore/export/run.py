@@ -85,7 +85,7 @@ def snapshot_export(
     )
 
 
-def refuse_search(operands: Sequence[object], options: Mapping[str, object]) -> None:
+def refuse_search(operands: object, options: Mapping[str, object]) -> None:
     """Refuse the words of a search, `at` apart, for the format of a whole snapshot.
 
     Raises: UsageError; TypeError for an unknown word: a slip would be lost otherwise.
@@ -95,7 +95,7 @@ def refuse_search(operands: Sequence[object], options: Mapping[str, object]) -> 
         if name not in ("k", "at", *narrowing):
             raise TypeError(f"export() got an unexpected keyword argument {name!r}")
     given = [name for name in narrowing if options.get(name) is not None]
-    if operands or given:
+    if given or not (isinstance(operands, (tuple, list)) and not operands):  # an array has no truth
         raise UsageError("a search only applies to links", "leave its words out, or add --format links")
 
 

@@ -149,7 +149,7 @@ def _completed(data: bytes, left: Left, preparation: Preparation) -> tuple[Image
         part = over_ground(to_srgb(layers(picture).crop(there), profile))
     whole = new("RGB", (width, left.height), MISSING)
     whole.paste(part, (0, left.first))
-    orientation = left.orientation or _orientation(picture)
+    orientation = left.orientation or orientation_of(picture)
     shown = (left.height, width) if orientation >= 5 else (width, left.height)
     facts = Facts(picture.format or "", *shown, cut=(lines, left.height))
     return _finished(shrunk(whole, preparation), orientation, preparation), facts
@@ -196,7 +196,7 @@ def _by_preview(picture: Image, preparation: Preparation) -> tuple[Image, Facts]
         if failure.kind == "io":
             raise
         return None
-    width, height = picture.size[::-1] if _orientation(picture) >= 5 else picture.size
+    width, height = picture.size[::-1] if orientation_of(picture) >= 5 else picture.size
     return prepared, Facts(picture.format, width, height)
 
 
@@ -216,7 +216,7 @@ def _decode(data: bytes, picture: Image, preparation: Preparation) -> tuple[Imag
         frame = shown_frame(picture, data)
         width, height = getattr(picture, "whole", None) or frame.size
         prepared = over_ground(to_srgb(shrunk(layers(frame), preparation), profile))
-    orientation = _orientation(picture)
+    orientation = orientation_of(picture)
     if orientation >= 5:
         width, height = height, width
     return _finished(prepared, orientation, preparation), Facts(kind, width, height)
@@ -246,7 +246,7 @@ def _finished(picture: Image, orientation: int, preparation: Preparation) -> Ima
     return picture
 
 
-def _orientation(picture: Image) -> int:
+def orientation_of(picture: Image) -> int:
     """Read the EXIF orientation, 1 to 8, of a loaded picture: Pillow turns TIFF when it loads it."""
     try:
         value = picture.getexif().get(_ORIENTATION, 1)

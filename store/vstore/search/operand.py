@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from vstore.brief import briefly
+from vstore.paths import AnyPath
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from PIL.Image import Image
 
 
+@briefly
 class Operand(NamedTuple):
-    """One part of a query: a picture or a text.
+    """One part of a query: a picture, a text, a key or a vector. It has one of them.
 
-    weight: how much it counts; less than 0 leads away from it.
-    image:  the path of a picture file, its `file://` address, or a path of the snapshot that is searched.
-    text:   a text, if there is no picture.
-    typed:  a person typed the text: where it names a picture, that may be meant. The report's notes say so.
+    weight:  how much it counts; less than 0 leads away from it.
+    image:   the path of a picture file, its `file://` address, or a path of the snapshot that is searched.
+    text:    a text, if there is no picture.
+    typed:   a person typed the text: where it names a picture, that may be meant. The report's notes say so.
+    key:     the key of a picture that the store has, in bytes or in hex.
+    picture: a picture of Pillow. It is prepared as a PNG of its pixels is, and turned as its EXIF says.
+    vector:  an embedding by the model of the space: a 1-D array of numbers of any norm above 0.
     """
 
     weight: float
-    image: bytes | None = None
+    image: AnyPath | None = None
     text: str | None = None
     typed: bool = False
+    key: bytes | str | None = None
+    picture: Image | None = None
+    vector: Any = None

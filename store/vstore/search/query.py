@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -49,21 +48,25 @@ def vectors_of(
 
     Raises: ModelError if the space cannot embed one, VstoreError if a picture cannot be decoded.
     """
-    vectors = list(stored)
+    vectors = [term.vector if term.vector is not None else row for term, row in zip(terms, stored, strict=True)]
+    _require_widths(repo, space, terms)
     flat = False
     if any(vector is None for vector in vectors):
         recipe = repo.recipe(space)
-        for at, (operand, data, _) in enumerate(terms):
-            if vectors[at] is None and data is None and operand.text is None:
-                name = os.fsdecode(operand.image or b"")
-                raise UsageError(f"{name} is not on disk, and has no vector to search with", "name a picture file")
-            if vectors[at] is None and data is None and operand.text is not None:
-                if recipe.get("text", True) is None:  # known without loading anything
-                    raise _no_text_side(repo, space, operand.text)
-                # Earlier versions kept what a sick device gave.
-                cached = cached_text(repo.layout.cache, text_name(space, recipe, operand.text), recipe["dim"])
-                if cached is not None and usable(unit_rows(cached[None], 1, recipe["dim"]))[0]:
-                    vectors[at] = cached
+        for at, term in enumerate(terms):
+            text = term.operand.text
+            if vectors[at] is not None or term.data is not None or term.operand.picture is not None:
+                continue
+            if term.operand.key is not None:
+                raise UsageError(f"{term.name} has no vector in this space", "give a key of its pictures, or a file")
+            if text is None:
+                raise UsageError(f"{term.name} is not on disk, and has no vector to search with", "name a picture file")
+            if recipe.get("text", True) is None:  # known without loading anything
+                raise _no_text_side(repo, space, text)
+            # Earlier versions kept what a sick device gave.
+            cached = cached_text(repo.layout.cache, text_name(space, recipe, text), recipe["dim"])
+            if cached is not None and usable(unit_rows(cached[None], 1, recipe["dim"]))[0]:
+                vectors[at] = cached
         missing = [at for at, vector in enumerate(vectors) if vector is None]
         if missing:
             pictures = _prepared(recipe, terms, missing)
@@ -74,6 +77,18 @@ def vectors_of(
     for vector in found:
         require_width(vector.shape[0], dim)
     return TermVectors(found, flat)
+
+
+def _require_widths(repo: Repository, space: str, terms: Sequence[Term]) -> None:
+    """Make sure that the vectors of a program are as wide as those of the space. Raises: UsageError."""
+    of = repo.state.spaces[space]
+    for term in terms:
+        if term.vector is not None and len(term.vector) != of.dim:
+            raise UsageError(
+                f"a vector to search for has {len(term.vector):,} numbers, and those of the space {of.name!r} have "
+                f"{of.dim:,}",
+                "give one that the model of the space made",
+            )
 
 
 def _embed_missing(
@@ -94,7 +109,7 @@ def _embed_missing(
         tried = embed_pictures(embedder, list(pictures.values()), of.dim, prover(repo, of, embedder))
         for number, (at, row) in enumerate(zip(pictures, tried.unit, strict=True)):
             if number in tried.reasons:
-                name = os.fsdecode(terms[at].operand.image or b"")
+                name = terms[at].name
                 raise VstoreError(f"cannot search with {name}: {tried.reasons[number]}", "search with another picture")
             vectors[at] = row
     texts = {at: terms[at].operand.text or "" for at, vector in enumerate(vectors) if vector is None}
@@ -136,19 +151,21 @@ def _text_vector(
 def _prepared(recipe: Recipe, terms: Sequence[Term], missing: Sequence[int]) -> dict[int, Image]:
     from vstore.pictures.decoding import prepare
     from vstore.pictures.failures import PictureFailure
+    from vstore.pictures.in_memory import prepare_picture
     from vstore.pictures.preparation import preparation_of
 
     pictures: dict[int, Image] = {}
     for at in missing:
-        operand, data, _ = terms[at]
-        if data is not None:
-            assert operand.image is not None
-            try:
-                pictures[at] = prepare(data, preparation_of(recipe))[0]
-            except PictureFailure as failure:
-                reason, trust, option = failure.reason.partition("; if you trust it, add ")
-                step = f"if you trust it, take it in first: vstore sync {option}" if trust else ""
-                raise VstoreError(f"cannot search with {os.fsdecode(operand.image)}: {reason}", step) from failure
+        term = terms[at]
+        try:
+            if term.operand.picture is not None:
+                pictures[at] = prepare_picture(term.operand.picture, preparation_of(recipe))
+            elif term.data is not None:
+                pictures[at] = prepare(term.data, preparation_of(recipe))[0]
+        except PictureFailure as failure:
+            reason, trust, option = failure.reason.partition("; if you trust it, add ")
+            step = f"if you trust it, take it in first: vstore sync {option}" if trust else ""
+            raise VstoreError(f"cannot search with {term.name}: {reason}", step) from failure
     return pictures
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.brief import briefly
@@ -17,9 +17,9 @@ from vstore.repository.places import is_below
 from vstore.repository.repository import Repository
 from vstore.search.index import Index
 from vstore.search.open_snapshot import OpenSnapshot
-from vstore.search.operand import Operand
 from vstore.search.query import vectors_of, weighted_sum
 from vstore.search.terms import Terms, read_terms
+from vstore.search.wanted import Wanted
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Floats
@@ -116,7 +116,7 @@ class Limits(NamedTuple):
 
 def search(
     repo: Repository,
-    operands: Sequence[Operand],
+    operands: Wanted | Iterable[Wanted],
     *,
     k: int = 10,
     at: str | None = None,
@@ -125,7 +125,7 @@ def search(
     new_since: str | None = None,
     load_embedder: Callable[[Recipe], Embedder] = load_embedder,
 ) -> SearchReport:
-    """Find the k pictures of a snapshot nearest to the operands. Reads objects alone, and takes no lock.
+    """Find the k pictures of a snapshot nearest to what is wanted. Reads objects alone, and takes no lock.
 
     A picture known to the space is compared by its stored vector; only another one is decoded and embedded.
     Each operand is brought to norm 1, weighted and added; the query is the sum, brought to norm 1.

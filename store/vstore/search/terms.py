@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.recipes import reads_text
@@ -17,7 +17,11 @@ from vstore.repository.addresses import file_of_address, refuse_address
 from vstore.repository.repository import Repository
 from vstore.repository.stored_paths import prefixes_of
 from vstore.search.operand import Operand
+from vstore.search.wanted import Wanted, is_picture, key_of, operands_of, unit_vector
 from vstore.search.wording import names_picture, refuse_pattern, refuse_video
+
+if TYPE_CHECKING:
+    from vstore.embed.embedder import Floats
 
 _LARGEST = 1 << 30  # bytes of a picture to search with
 _GIVEN = (b"/dev/fd/", b"/dev/stdin", b"/proc/self/fd/")  # names of what the shell opened for this process
@@ -29,11 +33,22 @@ class Term(NamedTuple):
     operand: the operand; of a typed word, as it was taken.
     data:    the bytes of its picture; None for one that is in the snapshot alone, too.
     key:     the key of its picture.
+    vector:  the vector that was given, float32 (n,) of norm 1; its width is not known to be right.
     """
 
     operand: Operand
     data: bytes | None
     key: bytes | None
+    vector: Floats | None = None
+
+    @property
+    def name(self) -> str:
+        """Name its picture for a message."""
+        if self.operand.picture is not None:
+            return "the picture of {} x {} pixels".format(*self.operand.picture.size)
+        if self.operand.image is None and self.key is not None:
+            return f"the picture {self.key.hex()}"
+        return os.fsdecode(self.operand.image or b"")
 
 
 class Terms(NamedTuple):
@@ -47,34 +62,37 @@ class Terms(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_terms(repo: Repository, operands: Sequence[Operand], at: str) -> Terms:
-    """Read the pictures of a query. at: the snapshot, which may hold a picture that is nowhere else.
+def read_terms(repo: Repository, wanted: Wanted | Iterable[Wanted], at: str) -> Terms:
+    """Read what a query looks for. at: the snapshot, which may hold a picture that is nowhere else.
 
     Raises: UsageError, VstoreError if one cannot be read; SnapshotNotFound.
     """
-    given = [operands] if isinstance(operands, Operand) else list(operands)
-    if not given:
-        raise UsageError("nothing to search for", "name a picture: vstore search ./picture.jpg")
-    for operand in given:
+    operands = operands_of(wanted, repo.hash.size)
+    for operand in operands:
         _refuse_unusable(operand)
     reader = _Reader(repo, at)
-    terms = [reader.read(operand) for operand in given]
+    terms = [reader.read(operand) for operand in operands]
     return Terms(terms, tuple(reader.notes))
 
 
-def _refuse_unusable(operand: object) -> None:
-    if not isinstance(operand, Operand):
-        word = repr(operand)[:100]
-        raise UsageError(
-            f"{word} is no operand of a search: a program says whether it means a picture or a text",
-            "write Operand(1.0, image=b'cat.jpg') or Operand(1.0, text='a cat'); from vstore import Operand",
-        )
+def _refuse_unusable(operand: Operand) -> None:
     if operand.weight == 0:
         raise UsageError("a weight of 0 has no effect", "give one above or below 0")
     if not math.isfinite(operand.weight):
         raise UsageError(f"{operand.weight} is not a valid weight", "give a number above or below 0")
-    if operand.image is None and operand.text is None:
-        raise UsageError("an operand has neither a picture nor a text", "give it one: Operand(1.0, image=b'cat.jpg')")
+    named = ("image or text", operand.image if operand.text is None else operand.text)
+    fields = (named, ("key", operand.key), ("picture", operand.picture), ("vector", operand.vector))
+    given = [name for name, value in fields if value is not None]
+    if not given:
+        raise UsageError("an operand has neither a picture nor a text", "give it one: Operand(1.0, image='cat.jpg')")
+    if len(given) > 1:
+        raise UsageError(
+            f"an operand has several things to search for: {', '.join(given)}", "give each an Operand of its own"
+        )
+    if operand.picture is not None and not is_picture(operand.picture):
+        raise UsageError(
+            f"{repr(operand.picture)[:100]} is no picture of Pillow", "open a file with PIL.Image.open, or give image="
+        )
 
 
 class _Reader:
@@ -87,6 +105,10 @@ class _Reader:
         self.notes: list[str] = []
 
     def read(self, operand: Operand) -> Term:
+        if operand.key is not None:
+            return Term(operand, None, key_of(operand.key, self._repo.hash.size))
+        if operand.vector is not None:
+            return Term(operand, None, None, unit_vector(operand.vector))
         if operand.image is None and operand.text is not None and operand.typed:
             image = self._picture_meant(operand.text)
             operand = operand._replace(image=image, text=operand.text if image is None else None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -12,9 +12,9 @@ from vstore.format.recipes import Recipe
 from vstore.paths import AnyPath, as_bytes
 from vstore.repository.repository import Repository
 from vstore.search.open_snapshot import OpenSnapshot
-from vstore.search.operand import Operand
 from vstore.search.search import Limits, Narrowing, SearchReport, answer
 from vstore.search.terms import read_terms
+from vstore.search.wanted import Wanted
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Embedder
@@ -52,7 +52,7 @@ class View:
 
     def search(
         self,
-        operands: Sequence[Operand],
+        operands: Wanted | Iterable[Wanted],
         *,
         k: int = 10,
         under: AnyPath | None = None,

@@ -1,0 +1,104 @@
+"""The things that a program searches for, and what each one finds."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.folders import World, drawn, plain, put
+
+from vstore import Operand, UsageError, VstoreError
+
+
+@pytest.fixture
+def filled(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    put(world.pictures, {f"{number}.png": number for number in range(5)})
+    world.sync()
+    monkeypatch.chdir(world.pictures)
+    return world
+
+
+def best(world: World, wanted: Any) -> str:
+    hit = world.store.search(wanted, k=1).hits[0]
+    assert hit.score == pytest.approx(1, abs=1e-3)
+    return os.fsdecode(hit.paths[0])
+
+
+def vector(world: World, number: int) -> Any:
+    (row,) = world.fake.embed_images([Image.open(io.BytesIO(drawn(number)))])
+    return row
+
+
+FORMS = {
+    "word": lambda world: "3.png",
+    "word of a path": lambda world: "./3.png",
+    "address": lambda world: (world.pictures / "3.png").as_uri(),
+    "stored path": lambda world: "pictures/3.png",
+    "path": lambda world: world.pictures / "3.png",
+    "key": lambda world: bytes.fromhex(world.key(3)),
+    "key in hex": lambda world: world.key(3).upper(),
+    "picture": lambda world: Image.open(io.BytesIO(drawn(3))),
+    "vector": lambda world: vector(world, 3) * 700,
+    "vector of halves": lambda world: vector(world, 3).astype(np.float16),
+    "numbers": lambda world: vector(world, 3).tolist(),
+    "very small numbers": lambda world: (vector(world, 3).astype(np.float64) * 1e-200).tolist(),
+    "whole numbers": lambda world: np.rint(vector(world, 3) * 10_000).astype(int),
+    "operand": lambda world: Operand(0.5, image=world.pictures / "3.png"),
+    "operand of a key": lambda world: Operand(0.5, key=world.key(3)),
+    "operand of a picture": lambda world: Operand(0.5, picture=Image.open(io.BytesIO(drawn(3)))),
+    "operand of a vector": lambda world: Operand(2, vector=vector(world, 3)),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_form_finds_its_picture_alone_and_in_a_list(filled: World, form: str) -> None:
+    wanted = FORMS[form](filled)
+    assert best(filled, wanted) == "pictures/3.png"
+    assert best(filled, [wanted]) == "pictures/3.png"
+    with filled.store.view() as view:
+        assert view.search(wanted, k=5) == filled.store.search(wanted, k=5)
+
+
+def test_a_word_is_taken_as_on_the_command_line_and_the_notes_say_so(filled: World) -> None:
+    assert filled.store.search("3.png").notes == ("3.png is taken as the picture",)
+    assert filled.store.search("./3.png").notes == ()
+
+
+def test_a_key_needs_neither_a_file_nor_the_model(filled: World) -> None:
+    (filled.pictures / "3.png").unlink()
+    loaded = filled.loaded
+    assert best(filled, bytes.fromhex(filled.key(3))) == "pictures/3.png"
+    assert filled.loaded == loaded
+
+
+def test_forms_may_be_mixed_and_weighted(filled: World) -> None:
+    wanted = ["1.png", Operand(-0.5, key=filled.key(2)), vector(filled, 3)]
+    total = vector(filled, 1) - 0.5 * vector(filled, 2) + vector(filled, 3)
+    found = filled.store.search(wanted, k=5)
+    again = filled.store.search(total, k=5)
+    assert [hit.key for hit in found.hits] == [hit.key for hit in again.hits]
+    np.testing.assert_allclose([h.score for h in found.hits], [h.score for h in again.hits], atol=2e-3)
+    assert filled.store.search(iter(wanted), k=5) == found
+
+
+def test_a_picture_of_one_colour_is_noted(filled: World) -> None:
+    assert filled.store.search(Image.open(io.BytesIO(plain((9, 9, 9))))).flat_query
+    assert not filled.store.search(Image.open(io.BytesIO(drawn(3)))).flat_query
+
+
+def test_a_picture_that_cannot_be_prepared_is_named(filled: World) -> None:
+    cut = Image.open(io.BytesIO(drawn(3)[:-900]))
+    with pytest.raises(VstoreError, match="cannot search with the picture of 30 x 20 pixels: the file is cut short"):
+        filled.store.search(cut)
+
+
+def test_a_folder_of_links_is_made_of_any_of_them(filled: World, tmp_path: Path) -> None:
+    filled.store.export(tmp_path / "links", format="links", operands=vector(filled, 3), k=1)
+    assert len(list((tmp_path / "links").iterdir())) == 1
+    with pytest.raises(UsageError, match="a search only applies to links"):
+        filled.store.export(tmp_path / "more", operands=vector(filled, 3))
