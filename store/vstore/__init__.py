@@ -111,6 +111,8 @@ if TYPE_CHECKING:
     from vstore.sync.typed_words import SyncWords as SyncWords
     from vstore.trust import TrustedStore as TrustedStore
     from vstore.trust import TrustReport as TrustReport
+    from vstore.vectors.report import VectorIndex as VectorIndex
+    from vstore.vectors.report import Vectors as Vectors
     from vstore.versions.diff import DiffReport as DiffReport
     from vstore.versions.diff_stat import FolderDiff as FolderDiff
     from vstore.versions.forget import ForgetReport as ForgetReport
@@ -177,6 +179,7 @@ _HOMES = {
     "vstore.sync.report": "Failure PassedOver SyncReport",
     "vstore.sync.typed_words": "FirstSyncWords SyncWords",
     "vstore.trust": "TrustReport TrustedStore",
+    "vstore.vectors.report": "VectorIndex Vectors",
     "vstore.versions.diff": "DiffReport",
     "vstore.versions.diff_stat": "FolderDiff",
     "vstore.versions.forget": "ForgetReport Kept",

@@ -23,6 +23,7 @@ PYTHONS = {
     "datetime", "Iterable", "Image",
 }  # fmt: skip
 ALIASES = {"AnyPath", "Recipe", "Wanted"}  # other names for Python's own types
+ALIASES |= {"Rows", "Floats"}  # and for arrays of numpy
 # An error of the name on the right for callers; the rest is for our messages.
 WITHIN = {"OtherWords": "ModelError", "Unfound": "ModelError"}
 

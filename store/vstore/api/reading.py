@@ -8,7 +8,7 @@ from vstore.api.opened import Opened
 from vstore.paths import as_path, several
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Literal, Unpack
 
     from vstore.browse.find import FindReport
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vstore.search.typed_words import SearchWords
     from vstore.search.view import View
     from vstore.search.wanted import Wanted
+    from vstore.vectors.report import VectorIndex, Vectors
 
 
 class Reading(Opened):
@@ -89,6 +90,47 @@ class Reading(Opened):
             return self._embedders_of(repo).load_for_query(recipe, settings)
 
         return View(self._read(run), self._pool.one, load)
+
+    def vectors(self, at: str = "current") -> Vectors:
+        """Give the vectors of the pictures of a snapshot, with their keys and paths, checked against the checksums.
+
+        They come in the order in which the store holds them, which gc and a merge of segments may change: `keys` says
+        whose each row is. Where the rows are one run of one segment, they are mapped and not copied; rows of a segment
+        begin at an odd offset, so copy them (`rows.astype("float32")`) before BLAS, torch or a GPU. The array is
+        read-only, and stays as it is whatever becomes of the store.
+
+        at:     the snapshot.
+        Raises: SnapshotNotFound, AmbiguousSnapshot, Damage.
+        """
+        from vstore.vectors.snapshot_rows import SnapshotRows
+
+        return self._read(lambda repo: SnapshotRows(repo, at)).all()
+
+    def batches(self, at: str = "current", *, size: int = 1024) -> Iterator[Vectors]:
+        """Yield the vectors of a snapshot a few at a time, in the order of `vectors`; never all are in memory.
+
+        The snapshot stays as it was when it was asked for. The rows of a batch are a copy, aligned and writable.
+
+        at:     the snapshot.
+        size:   pictures in a batch; the last one may have fewer.
+        Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot; Damage, as batches are asked for too.
+        """
+        from vstore.vectors.snapshot_rows import SnapshotRows
+
+        return self._read(lambda repo: SnapshotRows(repo, at)).batches(size)
+
+    def index(self, at: str = "current") -> VectorIndex:
+        """Copy the vectors of a snapshot into a FAISS index that belongs to the caller; the store does not see it.
+
+        It may be searched, changed, written to a file and moved to a GPU. The ids that it gives are places in `keys`.
+
+        at:     the snapshot.
+        Raises: SnapshotNotFound, AmbiguousSnapshot, Damage, MissingPackage.
+        """
+        from vstore.vectors.own_index import own_index
+        from vstore.vectors.snapshot_rows import SnapshotRows
+
+        return own_index(self._read(lambda repo: SnapshotRows(repo, at)))
 
     def dupes(
         self,

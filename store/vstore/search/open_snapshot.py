@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from vstore.disk.segments import Segment
 from vstore.format.differences import differences
 from vstore.format.entries import Snapshot
 from vstore.format.tree import Tree
@@ -49,15 +50,7 @@ class OpenSnapshot:
             return paths[0]
 
         segments = [repo.segment(ref) for ref in repo.state.segments(self.snapshot.space)]
-        bitmaps = cached_bitmaps(
-            repo.layout.cache,
-            repo.hash,
-            self.snapshot.id,
-            segments,
-            keys=named,
-            count=self.snapshot.images,
-            older=_older(repo, self.snapshot, self.tree),
-        )
+        bitmaps = snapshot_bitmaps(repo, self.snapshot, self.tree, segments, named)
         self.rows = Index(segments, bitmaps, repo.layout.cache)  # threads read the segments from here on
         self.paths = named()
         self.file_of = repo.file_finder(self.snapshot)
@@ -100,6 +93,26 @@ class OpenSnapshot:
     def prefixes(self, repo: Repository, under: bytes) -> tuple[bytes, ...]:
         """Find the stored paths of a word of the user. Raises: UsageError."""
         return prefixes_of(repo, self.snapshot, self.tree, under)
+
+
+def snapshot_bitmaps(
+    repo: Repository, snapshot: Snapshot, tree: Tree, segments: Sequence[Segment], keys: Callable[[], KeyPaths]
+) -> list[bytes]:
+    """Mark the rows of a snapshot.
+
+    tree:     its aliases, as they are stored.
+    segments: all of its space, in their order.
+    keys:     finds its pictures; called only if `cache/` does not have the bitmaps.
+    """
+    return cached_bitmaps(
+        repo.layout.cache,
+        repo.hash,
+        snapshot.id,
+        segments,
+        keys=keys,
+        count=snapshot.images,
+        older=_older(repo, snapshot, tree),
+    )
 
 
 def _older(repo: Repository, snapshot: Snapshot, tree: Tree) -> Iterator[Older]:

@@ -1,0 +1,1 @@
+"""The vectors of the pictures of a snapshot as arrays, for programs."""
