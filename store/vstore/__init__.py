@@ -111,6 +111,7 @@ if TYPE_CHECKING:
     from vstore.sync.typed_words import SyncWords as SyncWords
     from vstore.trust import TrustedStore as TrustedStore
     from vstore.trust import TrustReport as TrustReport
+    from vstore.vectors.report import Embedded as Embedded
     from vstore.vectors.report import VectorIndex as VectorIndex
     from vstore.vectors.report import Vectors as Vectors
     from vstore.versions.diff import DiffReport as DiffReport
@@ -179,7 +180,7 @@ _HOMES = {
     "vstore.sync.report": "Failure PassedOver SyncReport",
     "vstore.sync.typed_words": "FirstSyncWords SyncWords",
     "vstore.trust": "TrustReport TrustedStore",
-    "vstore.vectors.report": "VectorIndex Vectors",
+    "vstore.vectors.report": "Embedded VectorIndex Vectors",
     "vstore.versions.diff": "DiffReport",
     "vstore.versions.diff_stat": "FolderDiff",
     "vstore.versions.forget": "ForgetReport Kept",

@@ -22,7 +22,7 @@ PYTHONS = {
     "Callable", "Iterator", "Literal", "Unpack", "Path", "Event", "threading", "Store", "type", "BaseException",
     "datetime", "Iterable", "Image",
 }  # fmt: skip
-ALIASES = {"AnyPath", "Recipe", "Wanted"}  # other names for Python's own types
+ALIASES = {"AnyPath", "AnyPicture", "Recipe", "Wanted"}  # other names for Python's own types
 ALIASES |= {"Rows", "Floats"}  # and for arrays of numpy
 # An error of the name on the right for callers; the rest is for our messages.
 WITHIN = {"OtherWords": "ModelError", "Unfound": "ModelError"}

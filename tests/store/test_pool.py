@@ -33,6 +33,7 @@ READS: dict[str, Callable[[Store], object]] = {
     "log": lambda store: store.log(),
     "search": lambda store: store.search(query(store), k=2),
     "vectors": lambda store: store.vectors().keys,
+    "embed": lambda store: store.embed(store.folder.parent / "pictures" / "a.jpg").rows.tolist(),
     "batches": lambda store: [batch.keys for batch in store.batches(size=2)],
     "index": lambda store: store.index().index.ntotal,
     "stats": lambda store: store.stats(),

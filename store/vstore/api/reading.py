@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from vstore.search.typed_words import SearchWords
     from vstore.search.view import View
     from vstore.search.wanted import Wanted
-    from vstore.vectors.report import VectorIndex, Vectors
+    from vstore.vectors.given import AnyPicture
+    from vstore.vectors.report import Embedded, VectorIndex, Vectors
 
 
 class Reading(Opened):
@@ -131,6 +132,45 @@ class Reading(Opened):
         from vstore.vectors.snapshot_rows import SnapshotRows
 
         return own_index(self._read(lambda repo: SnapshotRows(repo, at)))
+
+    def embed(
+        self,
+        pictures: Iterable[AnyPicture] | AnyPicture,
+        *,
+        space: str | None = None,
+        device: str = "auto",
+        offline: bool = False,
+        progress: Progress | None = None,
+    ) -> Embedded:
+        """Give the vectors of pictures, prepared and embedded as a space does it. The store stays as it is.
+
+        A picture whose bytes the space knows gets its stored vector; a model is loaded only for others. One that fails
+        costs itself alone. Only a few pictures are in memory at once: give a generator of many.
+
+        pictures: paths (`str`, `Path`), files in memory (`bytes`), or pictures of Pillow, whose pixels are taken as
+                  they are now; for exactly the vector of a file, name the file.
+        space:    by default the current one.
+        offline:  download no model.
+        Raises:   UsageError, ModelError, MissingPackage, Untrusted, Damage.
+        """
+        from vstore.embed.model_words import settings_of
+        from vstore.progress import Stages
+        from vstore.vectors.embed import embed
+
+        settings, stages = settings_of(device, offline=offline), Stages(progress)
+
+        def run(repo: Repository) -> Embedded:
+            embedders = self._embedders_of(repo)
+            return embed(
+                repo,
+                pictures,
+                space,
+                load=lambda recipe: embedders.load_for_query(recipe, settings, stages),
+                stages=stages,
+            )
+
+        with self._turn:
+            return self._use_newest(run)
 
     def dupes(
         self,

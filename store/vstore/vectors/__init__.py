@@ -1,1 +1,1 @@
-"""The vectors of the pictures of a snapshot as arrays, for programs."""
+"""The vectors of a store as arrays: those of a snapshot, and those of pictures that a program brings."""

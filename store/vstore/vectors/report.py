@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.brief import briefly
 
 if TYPE_CHECKING:
     from vstore.disk.segments import Rows
+    from vstore.embed.embedder import Floats
 
 
 @briefly
@@ -36,3 +38,15 @@ class VectorIndex(NamedTuple):
     keys: tuple[bytes, ...]
     paths: tuple[tuple[str | bytes, ...], ...]
     index: Any
+
+
+@briefly
+class Embedded(NamedTuple):
+    """The vectors of pictures that a program brought.
+
+    rows:     float32 (n, dim), of norm 1, in the order of the pictures; NaN for one that failed.
+    failures: number of a picture that failed -> the reason.
+    """
+
+    rows: Floats
+    failures: Mapping[int, str]
