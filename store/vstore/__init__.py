@@ -93,9 +93,9 @@ if TYPE_CHECKING:
     from vstore.search.dupes import DupesReport as DupesReport
     from vstore.search.groups import Group as Group
     from vstore.search.groups import Picture as Picture
+    from vstore.search.hit import Hit as Hit
     from vstore.search.operand import Operand as Operand
-    from vstore.search.search import Hit as Hit
-    from vstore.search.search import SearchReport as SearchReport
+    from vstore.search.report import SearchReport as SearchReport
     from vstore.search.typed_words import SearchWords as SearchWords
     from vstore.search.view import View as View
     from vstore.stats import Part as Part
@@ -170,8 +170,9 @@ _HOMES = {
     "vstore.roots.report": "RootRemoved RootRenamed RootRow",
     "vstore.search.dupes": "DupesReport",
     "vstore.search.groups": "Group Picture",
+    "vstore.search.hit": "Hit",
     "vstore.search.operand": "Operand",
-    "vstore.search.search": "Hit SearchReport",
+    "vstore.search.report": "SearchReport",
     "vstore.search.typed_words": "SearchWords",
     "vstore.search.view": "View",
     "vstore.stats": "Part RootStats SpaceStats StatsReport",

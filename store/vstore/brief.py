@@ -19,7 +19,7 @@ def briefly(kind: Kind) -> Kind:
 
 
 def _repr(report: Any) -> str:
-    fields = ", ".join(f"{name}={_short(value)}" for name, value in zip(report._fields, report, strict=True))
+    fields = ", ".join(f"{name}={_short(getattr(report, name))}" for name in report._fields)
     return f"{type(report).__name__}({fields})"
 
 

@@ -80,6 +80,8 @@ IMAGECODECS = Package("imagecodecs", ("jxl", "tiff"), "pictures of this kind nee
 RAW = Package("rawpy", ("raw",), "RAW pictures need one more package", proof="imread")
 JXL = Package("pillow_jxl", ("jxl",), "JPEG XL pictures need two more packages", proof="Decoder")
 PARQUET = Package("pyarrow.parquet", ("parquet",), "Parquet files need pyarrow")
+PYARROW = Package("pyarrow", ("parquet",), "tables of Arrow need pyarrow", proof="Table")
+PANDAS = Package("pandas", ("pandas",), "data frames need pandas", proof="DataFrame")
 WATCHFILES = Package(
     "watchfiles._rust_notify", ("watch",), "watching folders needs one more package", proof="RustNotify"
 )

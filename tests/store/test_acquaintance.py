@@ -174,6 +174,9 @@ def test_every_other_command_goes_on_without_a_look(victim: Victim, tmp_path: Pa
         for under in (None, tmp_path / "home", "pictures/0.png"):
             hit = store.search([Operand(1, os.fsencode(own / "0.png"))], under=under).hits[0]
             assert hit.files == hit.unnamed == (files if under != "pictures/0.png" else files[:1])
+            assert (hit.file, hit.path) == (None, "pictures/0.png")
+        page = store.search(own / "0.png")._repr_html_()
+        assert page.count("no picture") == page.count("<figure") == 3
         with pytest.raises(VstoreError, match="neither on disk nor in this snapshot"):
             store.search([Operand(1, os.fsencode(own / "0.png"))], under="pictures/misspelled")
         (group,) = store.dupes().groups
@@ -194,6 +197,18 @@ def test_every_other_command_goes_on_without_a_look(victim: Victim, tmp_path: Pa
         store.undo()  # the record of the stranger
         store.redo()
         store.gc()
+
+
+def test_a_notebook_follows_no_link_out_of_a_strangers_folder(victim: Victim) -> None:
+    pictures = victim.folder.parent / "pictures"
+    own = victim.top / "own"
+    put(own, {"0.png": 0})
+    (pictures / "0.png").unlink()
+    put(victim.private, {"0.png": 0})
+    (pictures / "0.png").symlink_to(victim.private / "0.png")
+    with victim.open() as store, not_looked_at(victim.private):
+        page = store.search(own / "0.png")._repr_html_()
+    assert (page.count("no picture"), page.count("<img")) == (1, 2)
 
 
 def test_a_repair_leaves_the_pictures_of_a_folder_that_nobody_named(victim: Victim) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vstore.progress import Progress
     from vstore.repository.repository import Repository
     from vstore.search.dupes import DupesReport
-    from vstore.search.search import SearchReport
+    from vstore.search.report import SearchReport
     from vstore.search.typed_words import SearchWords
     from vstore.search.view import View
     from vstore.search.wanted import Wanted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vstore.brief import briefly
 from vstore.format.canonical import Json, named_file, named_path
@@ -77,6 +77,28 @@ class PathEntry(NamedTuple):
         if self.snapshots:
             value["snapshots"] = [span._asdict() for span in self.snapshots]
         return value
+
+
+# The columns of a table of lines.
+_KINDS = {"int": "int", "str": "text", "float": "float"}
+COLUMNS = {
+    "path": "path",
+    "file": "path",
+    "key": "text",
+    "unnamed": "bool",
+    "paths": "int",
+    "kind": "text",
+    "reason": "text",
+    **{name: _KINDS[str(kind).partition(" ")[0]] for name, kind in Details.__annotations__.items()},
+}
+
+
+def cells(lines: Iterable[PathEntry]) -> Iterator[tuple[Any, ...]]:
+    """Yield the row of each line, in the order of `COLUMNS`."""
+    unknown = Details()
+    for one in lines:
+        key = None if one.key is None else one.key.hex()
+        yield one.path, one.file, key, one.unnamed, one.paths, one.kind, one.reason, *(one.details or unknown)
 
 
 class Entries(Iterable[PathEntry]):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from vstore.brief import briefly
-from vstore.browse.entries import Entries, PathEntry, entry_of
+from vstore.browse.entries import COLUMNS, Entries, PathEntry, cells, entry_of
 from vstore.browse.globs import Glob, plain
 from vstore.browse.spans import Held, Run, SnapshotSpan
 from vstore.errors import UsageError
@@ -19,6 +20,10 @@ from vstore.quick_tuple import NamedTuple
 from vstore.repository.addresses import refuse_address
 from vstore.repository.files import UNKNOWN, Files, files_of
 from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
 
 _NAMES = 5000  # names that are compared with one that is not there
 _ALIKE = 0.7  # of difflib, as for misspelled paths
@@ -47,6 +52,18 @@ class FindReport(NamedTuple):
 
     def to_json(self) -> dict[str, Json]:
         return {**self.head(), "entries": [one.to_json() for one in self.entries]}
+
+    def to_arrow(self) -> pyarrow.Table:
+        """Make a table of Arrow, a row for each line. See the guide for programs. Raises: MissingPackage."""
+        from vstore import tables
+
+        return tables.to_arrow(COLUMNS, cells(self.entries))
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Make a data frame of pandas, with the columns of `to_arrow`. Raises: MissingPackage."""
+        from vstore import tables
+
+        return tables.to_pandas(COLUMNS, cells(self.entries))
 
 
 def find(repo: Repository, glob: str, *, at: str | None, all: bool, ignore_case: bool, long: bool) -> FindReport:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
-from vstore.browse.entries import Entries, PathEntry, entry_of
+from vstore.browse.entries import COLUMNS, Entries, PathEntry, cells, entry_of
 from vstore.browse.words import Asked, read_words
 from vstore.errors import UsageError
 from vstore.format.canonical import Json
@@ -15,6 +16,10 @@ from vstore.paths import AnyPath
 from vstore.quick_tuple import NamedTuple
 from vstore.repository.files import files_of
 from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
 
 Stream = Callable[[Callable[[Repository], Iterator[PathEntry]]], Iterator[PathEntry]]
 _RUN = 32  # lines that are made at once, at first: whoever looks at the first ones does not wait for more
@@ -37,6 +42,18 @@ class LsReport(NamedTuple):
 
     def to_json(self) -> dict[str, Json]:
         return {**self.head(), "entries": [one.to_json() for one in self.entries]}
+
+    def to_arrow(self) -> pyarrow.Table:
+        """Make a table of Arrow, a row for each line. See the guide for programs. Raises: MissingPackage."""
+        from vstore import tables
+
+        return tables.to_arrow(COLUMNS, cells(self.entries))
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Make a data frame of pandas, with the columns of `to_arrow`. Raises: MissingPackage."""
+        from vstore import tables
+
+        return tables.to_pandas(COLUMNS, cells(self.entries))
 
 
 class Filters(NamedTuple):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from vstore.brief import briefly
 from vstore.errors import UsageError
@@ -18,6 +18,12 @@ from vstore.repository.repository import Repository
 from vstore.repository.stored_paths import below, prefixes_of
 from vstore.search.group_files import FileOf
 from vstore.search.groups import Group, Picture, group_of_one, group_of_pictures
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+_COLUMNS = {"group": "int", "key": "text", "score": "float", "path": "path", "file": "path", "trouble": "text"}
 
 # Of the built-in embedder: among 180,000 pairs of different pictures none scored more than 0.83; pictures that were
 # re-encoded, resized, recoloured, framed or cropped by 5 % score 0.84 or more (`bench_builtin_quality.py`'s changes).
@@ -49,6 +55,25 @@ class DupesReport(NamedTuple):
         value = self._asdict()
         del value["where"]
         return {**value, "groups": [group.to_json(self.where) for group in self.groups]}
+
+    def to_arrow(self) -> pyarrow.Table:
+        """Make a table of Arrow, a row for each path. See the guide for programs. Raises: MissingPackage."""
+        from vstore import tables
+
+        return tables.to_arrow(_COLUMNS, self._rows())
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Make a data frame of pandas, with the columns of `to_arrow`. Raises: MissingPackage."""
+        from vstore import tables
+
+        return tables.to_pandas(_COLUMNS, self._rows())
+
+    def _rows(self) -> Iterator[tuple[Any, ...]]:
+        for number, group in enumerate(self.groups):
+            for picture in group.pictures or (Picture(group.key, 1.0, group.paths),):
+                for path in picture.paths:
+                    file, trouble = self.where.file_of(path), group.troubles.get(path)
+                    yield number, picture.key.hex(), picture.score, path, file, trouble
 
 
 def dupes(

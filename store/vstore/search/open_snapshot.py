@@ -34,6 +34,7 @@ class OpenSnapshot:
     rows:     the index of all its pictures.
     file_of:  finds the file of a stored path today; None if its folder is not known.
     is_known: tells whether the folder of a stored path may be looked at.
+    file_to_open: finds the file of a stored path; None where nobody may look.
     """
 
     def __init__(self, repo: Repository, at: str) -> None:
@@ -54,7 +55,9 @@ class OpenSnapshot:
         self.rows = Index(segments, bitmaps, repo.layout.cache)  # threads read the segments from here on
         self.paths = named()
         self.file_of = repo.file_finder(self.snapshot)
-        self.is_known = KnownFolders(repo).knower(self.snapshot)
+        folders = KnownFolders(repo)
+        self.is_known = folders.knower(self.snapshot)
+        self.file_to_open = folders.file_finder(self.snapshot)
 
     def wait(self) -> None:
         """Wait until every segment was read against its checksums. Raises: Damage, FileNotFoundError."""

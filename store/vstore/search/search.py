@@ -6,81 +6,23 @@ import math
 from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from vstore.brief import briefly
 from vstore.embed.embedder import Embedder
 from vstore.embed.load import load_embedder
 from vstore.errors import Damage, UsageError
-from vstore.format.canonical import Json, named_files, named_path
 from vstore.format.recipes import Recipe
 from vstore.paths import AnyPath, as_bytes
 from vstore.repository.places import is_below
 from vstore.repository.repository import Repository
+from vstore.search.hit import Hit
 from vstore.search.index import Index
 from vstore.search.open_snapshot import OpenSnapshot
 from vstore.search.query import vectors_of, weighted_sum
+from vstore.search.report import SearchReport
 from vstore.search.terms import Terms, read_terms
 from vstore.search.wanted import Wanted
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Floats
-
-
-@briefly
-class Hit(NamedTuple):
-    """One picture found.
-
-    key:   the hash of its bytes.
-    score: its cosine with the query.
-    paths: its stored paths in the snapshot.
-    files: the files at these paths today; None if the folder is not known.
-    flat:  it is known to be of one colour.
-    unnamed: those of the files in folders that the user did not name at this machine: nobody should look there.
-    """
-
-    key: bytes
-    score: float
-    paths: tuple[bytes, ...]
-    files: tuple[bytes | None, ...]
-    flat: bool = False
-    unnamed: tuple[bytes, ...] = ()
-
-    def to_json(self) -> dict[str, Json]:
-        value: dict[str, Json] = {
-            "key": self.key.hex(),
-            "score": round(self.score, 6),
-            "paths": [named_path(path)["path"] for path in self.paths],
-            **named_files(self.files),
-        }
-        if self.flat:
-            value["flat"] = True
-        if self.unnamed:
-            value["unnamed"] = [named_path(file)["path"] for file in self.unnamed]
-        encoded = [named_path(path).get("path_b64") for path in self.paths]
-        if any(encoded):
-            value["paths_b64"] = encoded
-        return value
-
-
-@briefly
-class SearchReport(NamedTuple):
-    """The result of a search.
-
-    snapshot:   the snapshot searched.
-    hits:       the pictures found, best first.
-    flat_query: a picture of the query is of one colour: nothing but its colour is searched for.
-    notes:      how words that a person typed were taken, where that may surprise.
-    """
-
-    snapshot: str
-    hits: tuple[Hit, ...]
-    flat_query: bool = False
-    notes: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Json]:
-        value = {**self._asdict(), "hits": [hit.to_json() for hit in self.hits], "notes": list(self.notes)}
-        if not self.notes:
-            del value["notes"]
-        return value
 
 
 class Narrowing(NamedTuple):
@@ -171,7 +113,7 @@ def answer(
     nearest = _nearest(part.rows, query, own, limits.k)
     kept = [(key, score) for key, score in nearest if limits.min_score is None or score >= limits.min_score]
     keys = {term.key for term in terms.terms if term.key is not None}
-    return _report(repo, opened, kept, keys, part.prefixes, flat=vectors.flat)._replace(notes=terms.notes)
+    return _report(repo, opened, kept, keys, part.prefixes, flat=vectors.flat, notes=terms.notes)
 
 
 class _Part(NamedTuple):
@@ -203,6 +145,7 @@ def _report(
     prefixes: tuple[bytes, ...] | None,
     *,
     flat: bool,
+    notes: tuple[str, ...],
 ) -> SearchReport:
     """Report the pictures found. keys: of the pictures of the query. flat: another picture of it has one colour."""
     flats = _flat(repo, opened.snapshot.space, {*(key for key, _ in found), *keys})
@@ -219,7 +162,8 @@ def _report(
         return Hit(key, score, tuple(paths), files, key in flats, tuple(unnamed))
 
     hits = tuple(hit(key, score) for key, score in found)
-    return SearchReport(opened.snapshot.name, hits, flat or not keys.isdisjoint(flats))
+    flat_query = flat or not keys.isdisjoint(flats)
+    return SearchReport(opened.snapshot.name, hits, flat_query, notes, file_to_open=opened.file_to_open)
 
 
 def _is_below_any(path: bytes, prefixes: tuple[bytes, ...]) -> bool:

@@ -12,7 +12,8 @@ from vstore.format.recipes import Recipe
 from vstore.paths import AnyPath, as_bytes
 from vstore.repository.repository import Repository
 from vstore.search.open_snapshot import OpenSnapshot
-from vstore.search.search import Limits, Narrowing, SearchReport, answer
+from vstore.search.report import SearchReport
+from vstore.search.search import Limits, Narrowing, answer
 from vstore.search.terms import read_terms
 from vstore.search.wanted import Wanted
 

@@ -1,0 +1,60 @@
+"""A picture that a search found."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from vstore.brief import briefly
+from vstore.format.canonical import Json, named_files, named_path
+
+
+@briefly
+class Hit(NamedTuple):
+    """One picture found.
+
+    key:   the hash of its bytes.
+    score: its cosine with the query.
+    paths: its stored paths in the snapshot.
+    files: the files at these paths today; None if the folder is not known.
+    flat:  it is known to be of one colour.
+    unnamed: those of the files in folders that the user did not name at this machine: nobody should look there.
+    """
+
+    key: bytes
+    score: float
+    paths: tuple[bytes, ...]
+    files: tuple[bytes | None, ...]
+    flat: bool = False
+    unnamed: tuple[bytes, ...] = ()
+
+    @property
+    def file(self) -> str | None:
+        """The first of its files that may be opened, as `os.fsdecode` writes it; None if no folder is known."""
+        found = next((file for file in self.files if file is not None and file not in self.unnamed), None)
+        return None if found is None else os.fsdecode(found)
+
+    @property
+    def path(self) -> str:
+        """Its file, or else its first stored path, as `os.fsdecode` writes it."""
+        return self.file or os.fsdecode(self.paths[0])
+
+    def __str__(self) -> str:
+        # What is not UTF-8 would end a print.
+        return f"{self.score:.3f}  {os.fsencode(self.path).decode('utf-8', 'backslashreplace')}"
+
+    def to_json(self) -> dict[str, Json]:
+        value: dict[str, Json] = {
+            "key": self.key.hex(),
+            "score": round(self.score, 6),
+            "paths": [named_path(path)["path"] for path in self.paths],
+            **named_files(self.files),
+        }
+        if self.flat:
+            value["flat"] = True
+        if self.unnamed:
+            value["unnamed"] = [named_path(file)["path"] for file in self.unnamed]
+        encoded = [named_path(path).get("path_b64") for path in self.paths]
+        if any(encoded):
+            value["paths_b64"] = encoded
+        return value

@@ -1,0 +1,115 @@
+"""The result of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, overload
+
+from vstore.brief import briefly
+from vstore.format.canonical import Json
+from vstore.search.hit import Hit
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+_COLUMNS = {"key": "text", "score": "float", "path": "path", "file": "path", "paths": "paths", "flat": "bool"}
+
+
+@briefly
+class SearchReport(Sequence[Hit]):
+    """The result of a search: a sequence of its hits. Nothing in it changes.
+
+    snapshot:   the snapshot searched.
+    hits:       the pictures found, best first.
+    flat_query: a picture of the query is of one colour: nothing but its colour is searched for.
+    notes:      how words that a person typed were taken, where that may surprise.
+    """
+
+    # No dataclass: importing that takes longer than a search.
+    __slots__ = ("_file_to_open", "flat_query", "hits", "notes", "snapshot")
+    _fields = ("snapshot", "hits", "flat_query", "notes")
+
+    snapshot: str
+    hits: tuple[Hit, ...]
+    flat_query: bool
+    notes: tuple[str, ...]
+    _file_to_open: Callable[[bytes], bytes | None] | None
+
+    def __init__(
+        self,
+        snapshot: str,
+        hits: tuple[Hit, ...],
+        flat_query: bool = False,
+        notes: tuple[str, ...] = (),
+        *,
+        file_to_open: Callable[[bytes], bytes | None] | None = None,
+    ) -> None:
+        """
+        file_to_open: finds the file of a stored path for a thumbnail; None where nobody may look.
+        """
+        values = (snapshot, hits, flat_query, notes, file_to_open)
+        for name, value in zip((*self._fields, "_file_to_open"), values, strict=True):
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a report does not change: {name}")
+
+    __delattr__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._values()  # in another process, names alone are shown
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self._fields)
+
+    def __eq__(self, other: object) -> bool:
+        return self._values() == other._values() if isinstance(other, SearchReport) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    @overload
+    def __getitem__(self, at: int) -> Hit: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Hit, ...]: ...
+    def __getitem__(self, at: int | slice) -> Hit | tuple[Hit, ...]:
+        return self.hits[at]
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.hits))
+
+    def _repr_html_(self) -> str:
+        """Show the pictures in a notebook."""
+        from vstore.search.html import shown
+
+        return shown(self.hits, self._file_to_open)
+
+    def to_arrow(self) -> pyarrow.Table:
+        """Make a table of Arrow, a row for each hit. See the guide for programs. Raises: MissingPackage."""
+        from vstore import tables
+
+        return tables.to_arrow(_COLUMNS, self._rows())
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Make a data frame of pandas, with the columns of `to_arrow`. Raises: MissingPackage."""
+        from vstore import tables
+
+        return tables.to_pandas(_COLUMNS, self._rows())
+
+    def _rows(self) -> Iterator[tuple[Any, ...]]:
+        for hit in self.hits:
+            yield hit.key.hex(), hit.score, hit.paths[0], hit.file, hit.paths, hit.flat
+
+    def to_json(self) -> dict[str, Json]:
+        value = dict(zip(self._fields, self._values(), strict=True))
+        value |= {"hits": [hit.to_json() for hit in self.hits], "notes": list(self.notes)}
+        if not self.notes:
+            del value["notes"]
+        return value
