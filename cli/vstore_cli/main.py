@@ -51,6 +51,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "ls": ("ls:ls", "List the folders and pictures of a snapshot."),
         "find": ("find:find", "Find pictures by their names."),
         "show": ("show:show", "Show what the store knows of one picture."),
+        "fields": ("fields:fields", "Say things of pictures: labels, captions, ratings."),
     },
     "Snapshots": {
         "snapshot": ("snapshot:snapshot", "List, compare, tag, forget and export snapshots."),
@@ -80,7 +81,7 @@ COMMANDS = {name: place for section in SECTIONS.values() for name, place in sect
 
 # What reads these refuses an empty value itself, or takes it: a prompt may be empty.
 _READ_OPTIONS = ("--prompt", "--query-prompt", "--accept-truncated")
-_READ_OPERANDS = ("rollback", "search", "snapshot")  # commands
+_READ_OPERANDS = ("fields", "rollback", "search", "snapshot")  # commands
 
 
 class Group(Commands):

@@ -13,7 +13,7 @@ from vstore import VstoreError
 # A command at the beginning, or after a space or a bracket: other characters belong to a path or a quoted prompt.
 _COMMAND = r"(?:(?<=^)|(?<=[ (`]))vstore (?P<words>[a-z]+(?: [a-z]+)?)(?P<rest>[^;,)`]*)"
 _WITHOUT_STORE = ("model recommend", "model convert", "trust")
-_TAKE_AWAY = {("snapshot", "forget"), ("snapshot", "untag"), ("root", "remove"), ("model", "drop")}
+_TAKE_AWAY = {("snapshot", "forget"), ("snapshot", "untag"), ("root", "remove"), ("model", "drop"), ("fields", "unset")}
 _MESSAGES = ("next", "fix", "notes", "left")  # fields of reports
 
 

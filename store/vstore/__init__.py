@@ -59,10 +59,15 @@ if TYPE_CHECKING:
     from vstore.facts.fill import FillWords as FillWords
     from vstore.facts.report import FactsReport as FactsReport
     from vstore.facts.report import Undecoded as Undecoded
+    from vstore.fields.report import FieldRow as FieldRow
+    from vstore.fields.report import FieldsChanged as FieldsChanged
+    from vstore.fields.report import FieldsExported as FieldsExported
+    from vstore.fields.report import FieldsImported as FieldsImported
+    from vstore.fields.report import UnknownRow as UnknownRow
+    from vstore.format.list_columns import KeptField as KeptField
+    from vstore.format.list_columns import LeftColumn as LeftColumn
     from vstore.format.usual_words import UsualWords as UsualWords
     from vstore.gc.run import GcReport as GcReport
-    from vstore.importing.columns import KeptField as KeptField
-    from vstore.importing.columns import LeftColumn as LeftColumn
     from vstore.importing.options import ImportWords as ImportWords
     from vstore.importing.report import ImportRefused as ImportRefused
     from vstore.importing.report import ImportReport as ImportReport
@@ -155,7 +160,8 @@ _HOMES = {
     "vstore.facts.report": "FactsReport Undecoded",
     "vstore.format.usual_words": "UsualWords",
     "vstore.gc.run": "GcReport",
-    "vstore.importing.columns": "KeptField LeftColumn",
+    "vstore.fields.report": "FieldRow FieldsChanged FieldsExported FieldsImported UnknownRow",
+    "vstore.format.list_columns": "KeptField LeftColumn",
     "vstore.importing.options": "ImportWords",
     "vstore.importing.report": "ImportRefused ImportReport Row Waiting",
     "vstore.migrate": "MigrateReport",

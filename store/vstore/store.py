@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vstore.api.fields import Fields
 from vstore.api.folders import Folders
 from vstore.api.models import Models
 from vstore.api.opened import consent_of, silent
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from vstore.repository.init import InitReport
 
 
-class Store(Updating, Reading, Versions, Folders, Models, Upkeep):
+class Store(Updating, Reading, Versions, Fields, Folders, Models, Upkeep):
     """An open store. Usable as a context manager, from several threads, and after a fork.
 
     Calls in several threads do not disturb one another: reading goes on beside a sync, a tag or a gc, each answer is

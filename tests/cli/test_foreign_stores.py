@@ -61,6 +61,8 @@ WRITING = [
     ["undo"],
     ["redo"],
     ["facts", "--fill", "--pixels"],
+    ["fields", "set", "label=cat", "pictures/a.png"],
+    ["fields", "unset", "label", "pictures/a.png"],
     ["gc"],
     ["repair"],
     ["migrate"],

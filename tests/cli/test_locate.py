@@ -143,6 +143,11 @@ def test_store_needs_a_folder(words: list[str], pictures: Line) -> None:
         ["gc"],
         ["migrate"],
         ["facts"],
+        ["fields", "list"],
+        ["fields", "set", "label=cat", "a.png"],
+        ["fields", "unset", "label", "a.png"],
+        ["fields", "import", "x.csv"],
+        ["fields", "export"],
     ],
     ids=" ".join,
 )

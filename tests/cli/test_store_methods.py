@@ -35,6 +35,8 @@ ELSEWHERE = {"sync": set(MODEL_WORDS)}  # where a sync makes the store, these go
 OTHERWISE = {
     "search": {"words": "operands", "images": "operands"},
     "export": {"words": "operands"},
+    "fields_set": {"words": "values"},
+    "fields_export": {"file": "out"},
 }
 USER = set(vstore.UserWords.__annotations__)  # the command line takes them from the environment, and from --trust
 ONLY_IN_PYTHON = {
@@ -48,6 +50,10 @@ ONLY_IN_PYTHON = {
     "watch": {"progress", "stop"},
     "status": {"progress"},
     "facts": {"progress", "stop"},
+    "fields_set": {"pictures"},
+    "fields_unset": {"pictures"},
+    "fields_import": {"progress", "stop"},
+    "fields_export": {"progress"},
     "dupes": {"progress"},
     "search": {"progress"},
     "snapshot_export": {"progress"},

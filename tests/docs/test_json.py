@@ -170,6 +170,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     say("dupes")
     say("dupes", "--verify")
     say("dupes", "--near")
+    _say_fields(top, say)
     say("search", str(pictures / "a.png"), "-k", "100")
     say("search", f"{pictures.name}/a.png")
     put(top, {"far/a.png": 1, "gift/README": b""})
@@ -291,6 +292,23 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     say("facts", "--fill", "--pixels", "--max-pixels", "1", expect=3, where=top / "undigested")
     said["vstore watch"] = _watched(pictures, top / "undigested")
     return said
+
+
+def _say_fields(top: Path, say: Callable[..., None]) -> None:
+    """Fields that come and go, and a list with rows and values that cannot be taken."""
+    say("fields", "set", "label=cat", "pictures/a.png")
+    say("fields", "list")
+    say("fields", "export", str(top / "fields.csv"))
+    with contextlib.suppress(OSError):
+        say("fields", "export", os.fsdecode(os.fsencode(top) + b"/\xff.csv"))
+    rows = [
+        {"path": "pictures/a.png", "stars": 5, "label": "dog"},
+        {"path": "pictures/none.png", "stars": 5},
+        {"path": "pictures/c.png", "stars": [1]},
+    ]
+    (top / "fields.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    say("fields", "import", str(top / "fields.jsonl"), "-n", expect=3)
+    say("fields", "unset", "label", "--all-pictures")
 
 
 def _watched(pictures: Path, store: Path) -> list[Any]:

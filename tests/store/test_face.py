@@ -20,7 +20,7 @@ import vstore
 PLAIN = {"str", "int", "bool", "float", "bytes", "None", "Any", "list", "tuple", "dict", "Mapping", "Sequence"}
 PYTHONS = {
     "Callable", "Iterator", "Literal", "Unpack", "Path", "Event", "threading", "Store", "type", "BaseException",
-    "datetime", "Iterable", "Image",
+    "datetime", "Iterable", "Image", "BinaryIO",
 }  # fmt: skip
 ALIASES = {"AnyPath", "AnyPicture", "Recipe", "Wanted"}  # other names for Python's own types
 ALIASES |= {"Rows", "Floats"}  # and for arrays of numpy

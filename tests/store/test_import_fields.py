@@ -20,9 +20,9 @@ from support.old_indexes import OldIndex
 from vstore.check.run import check
 from vstore.errors import MigrationNeeded, UsageError
 from vstore.format.fields import FieldValue
+from vstore.format.list_columns import KeptField, LeftColumn
 from vstore.importing import fields as importing_fields
 from vstore.importing import parquet_columns
-from vstore.importing.columns import KeptField, LeftColumn
 from vstore.importing.fields import DIFFERENT, NO_NAME
 from vstore.repository.fields import every_field, set_fields
 from vstore.store import Store

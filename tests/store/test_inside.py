@@ -25,7 +25,7 @@ TOP = Path(vstore.__file__).parent
 # Nobody passes it by
 
 # Rooms that deal with what lies outside the store: pictures, models, old indexes, what an export makes.
-OUTSIDE = ("pictures", "embed", "importing", "doctor", "export", "models")
+OUTSIDE = ("pictures", "embed", "importing", "doctor", "export", "fields", "models")
 # Elsewhere, who looks at the disk by himself, and at what.
 EXCEPTIONS = {
     # LMDB and faiss open their files by themselves; a folder of facts is removed whole, from its own name on.

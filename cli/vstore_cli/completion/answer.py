@@ -164,7 +164,7 @@ def kinds_of(words: tuple[str, ...], param: click.Parameter) -> list[str]:
     if own is not None and isinstance(param, click.Argument):
         return [own]
     shown = param.metavar or (str(param.name).upper() if isinstance(param, click.Argument) else "")
-    found = [_WORDS.get(word, word) for word in re.findall(r"[A-Z]+", shown)]
+    found = [_WORDS.get(word, word) for word in re.findall(r"[A-Z]+=?", shown)]
     kinds = [word for word in dict.fromkeys(found) if word in KINDS]
     return [kind for kind in kinds if kind != "LABEL" or "PATH" not in kinds]  # a path may begin with a label
 
@@ -264,6 +264,23 @@ def _listed(asked: _Asked, values: dict[str, str]) -> Found:
         yield CompletionItem(before + comma + item.value, help=item.help)
 
 
+def _fields(asked: _Asked) -> Found:
+    """Complete the name of a field, up to its value where one follows: `label=`."""
+    from vstore import Store
+
+    folder = find_store()
+    if folder is None:
+        return iter(())
+    with Store(folder, **user_words(folder)) as store:
+        names = {row.name: ", ".join(row.types) for row in store.fields_list()}
+    return _beginning(asked, names)
+
+
+def _assignments(asked: _Asked) -> Found:
+    for item in _fields(asked):
+        yield CompletionItem(f"{item.value}=", help=item.help)
+
+
 def _commands(asked: _Asked) -> Found:
     root = click.get_current_context().find_root()
     return iter(root.command.shell_complete(root, asked.begin))
@@ -281,9 +298,19 @@ KINDS: dict[str, Callable[[_Asked], Found]] = {
     "DIR": _folders,
     "DEVICE": _devices,
     "KIND": _kinds,
+    "FIELD": _fields,
+    "ASSIGNMENT": _assignments,
     "COMMAND": _commands,
 }
-_WORDS = {"A": "SNAP", "B": "SNAP", "SNAPS": "SNAP", "OUT": "FILE", "PICTURE": "PATH", "OPERAND": "FILE"}
+_WORDS = {
+    "A": "SNAP",
+    "B": "SNAP",
+    "SNAPS": "SNAP",
+    "OUT": "FILE",
+    "PICTURE": "PATH",
+    "OPERAND": "FILE",
+    "FIELD=": "ASSIGNMENT",
+}
 _ARGUMENTS = {  # where their metavar says too little
     "paths": "FILE",
     "snapshot untag name": "TAG",

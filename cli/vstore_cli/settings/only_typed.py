@@ -16,7 +16,7 @@ ONLY_TYPED: dict[str, str] = {
     ),
     **dict.fromkeys(("files-from", "root"), _NAMED),
     **dict.fromkeys(
-        ("adopt", "drop-unnamed", "fill", "hold", "no-embed", "no-exclude", "release", "remove"),
+        ("adopt", "all-pictures", "by", "drop-unnamed", "fill", "hold", "no-embed", "no-exclude", "release", "remove"),
         _CHANGES,
     ),
     **dict.fromkeys(

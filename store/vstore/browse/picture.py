@@ -11,7 +11,9 @@ from vstore.errors import UsageError, VstoreError
 from vstore.format.entries import Snapshot
 from vstore.format.tree import Tree
 from vstore.near_files import find_by_name
+from vstore.paths import AnyPath, as_bytes
 from vstore.quick_tuple import NamedTuple
+from vstore.repository.addresses import file_meant
 from vstore.repository.files import finder_to_look
 from vstore.repository.repository import Repository
 
@@ -185,3 +187,18 @@ def _unread(repo: Repository, space: str, digits: str) -> dict[bytes, bytes]:
         if one.key is not None and one.key.hex().startswith(digits):
             found.setdefault(one.key, one.path)
     return found
+
+
+def known_key(repo: Repository, snapshot: Snapshot, word: AnyPath) -> bytes:
+    """Find the key of the picture that a word means, which the store knows. A file may be known by another name.
+
+    Raises: UsageError if it means none, or several, or a file that no snapshot holds; VstoreError if it cannot be read.
+    """
+    tree = repo.tree(snapshot)
+    asked = picture_of(repo, snapshot, tree, file_meant(as_bytes(word), "show"))
+    if asked.key is not None:
+        return asked.key
+    assert asked.found is not None
+    if asked.found in tree.every_key() or any(asked.found in repo.tree(one).every_key() for one in repo.listing.kept()):
+        return asked.found
+    raise UsageError(f"{os.fsdecode(as_bytes(word))} is in no snapshot", "take it in first: vstore sync FOLDER")

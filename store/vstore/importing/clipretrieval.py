@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vstore.errors import UsageError
+from vstore.format.list_columns import Columns, joined
 from vstore.importing.bundles import KEY, hash_of_size
-from vstore.importing.columns import Columns, joined
 from vstore.importing.listing import Entry, Listing
 from vstore.importing.metadata import read_metadata
 from vstore.importing.npy_source import NpySource

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from vstore.counts import counted
 from vstore.errors import UsageError
+from vstore.format.field_values import Unfit, field_value
 from vstore.format.fields import field_key
+from vstore.format.list_columns import Columns, KeptField, LeftColumn, summed
 from vstore.format.table import Table
-from vstore.importing.columns import Columns, KeptField, LeftColumn, summed
-from vstore.importing.field_values import Unfit, field_value
 from vstore.importing.old_index import Old
 from vstore.importing.options import ImportOptions
 from vstore.importing.verdict import Verdict

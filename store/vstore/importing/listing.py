@@ -9,7 +9,7 @@ import re
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from vstore.importing.columns import Columns
+from vstore.format.list_columns import Columns
 
 
 class Entry(NamedTuple):

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from vstore.errors import UsageError
-from vstore.importing.columns import LeftColumn
-from vstore.importing.field_values import typed
+from vstore.format.field_values import typed
+from vstore.format.list_columns import LeftColumn
 from vstore.importing.listing import Entry, Listing, encoded
 from vstore.importing.parquet_columns import TWICE, other_columns, vector_columns
 from vstore.importing.shapes import ROW_FIELDS, SIZE_FIELDS, TIME_FIELDS, Shapes

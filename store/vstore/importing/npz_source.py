@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
 from vstore.errors import UsageError
-from vstore.importing.columns import COLUMN_BYTES, TOO_LARGE, Columns, LeftColumn, is_numbering
+from vstore.format.list_columns import COLUMN_BYTES, TOO_LARGE, Columns, LeftColumn, is_numbering
 from vstore.importing.listing import Entry, Listing, encoded
 from vstore.importing.shapes import LIST_FIELDS, PATH_FIELDS, ROW_FIELDS, VECTOR_FIELDS
 

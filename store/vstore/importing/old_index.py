@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from vstore.errors import UsageError
 from vstore.format.exported import Exported
+from vstore.format.list_columns import Columns
 from vstore.importing.agreement import disagreement
 from vstore.importing.beside import beside
 from vstore.importing.bundles import ENDINGS, Bundle, open_bundle
 from vstore.importing.clipretrieval import read_clip_retrieval
-from vstore.importing.columns import Columns
 from vstore.importing.faiss_source import FaissSource
 from vstore.importing.listing import Entry, Listing
 from vstore.importing.metadata import read_metadata

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from vstore.brief import briefly
 from vstore.errors import Refused, UsageError
 from vstore.format.canonical import Json, named, named_path
-from vstore.importing.columns import KeptField, LeftColumn
+from vstore.format.list_columns import KeptField, LeftColumn
 from vstore.importing.matching import AMBIGUOUS, EDITED, MATCHED, MISSING, WAITING
 
 DUPLICATED, UNFIT = "duplicated", "unfit"

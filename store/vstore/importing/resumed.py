@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vstore.format.list_columns import Columns
 from vstore.format.rest_entry import Import
-from vstore.importing.columns import Columns
 from vstore.importing.listing import Entry
 from vstore.importing.old_index import Old
 from vstore.importing.profile import Profile

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from vstore.errors import UsageError
-from vstore.importing.columns import Columns, is_numbering
+from vstore.format.list_columns import Columns, is_numbering
 from vstore.importing.listing import Entry, Listing, encoded, is_number, seconds, whole
 
 # In the order in which they are believed: a place comes before a mere name.

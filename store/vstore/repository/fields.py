@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from vstore.errors import UsageError
@@ -67,6 +67,22 @@ def set_fields(
         if len(key) != repo.hash.size:
             raise UsageError(f"{key.hex()} is no key of a picture", f"a key has {repo.hash.size} bytes here")
         entries[field_key(key, name)] = None if value is None else encode_field(value)
+    return publish_fields(
+        repo,
+        lambda current, table: (table.edited(entries), f"{len(entries)} field{'s' * (len(entries) != 1)}"),
+        message,
+    )
+
+
+def publish_fields(
+    repo: Repository, edit: Callable[[Snapshot, Table], tuple[Table, str]], message: str
+) -> Snapshot | None:
+    """Make a snapshot of the current one's pictures with the fields that `edit` makes of its own.
+
+    edit:    is given the current snapshot and its fields. Returns: the fields to be, and a few words on the change.
+    Returns: the snapshot; None if the fields are those of the current one.
+    Raises:  UsageError without a snapshot; MigrationNeeded; Refused while syncing is held; Locked, Damage, DiskTrouble.
+    """
     with repo.committing("fields"):
         repo.require_format_2(WHAT)
         current = repo.state.current_snapshot
@@ -74,7 +90,7 @@ def set_fields(
         if current is None:
             raise UsageError("there is no snapshot yet", "make the first one with: vstore sync PATH")
         before = fields_of(repo, current)
-        after = before.edited(entries)
+        after, about = edit(current, before)
         if after.root == before.root:
             return None
         snapshot, changes, blobs = new_snapshot(
@@ -87,7 +103,6 @@ def set_fields(
             partial=current.partial,
             fields=after,
         )
-        about = f"{snapshot.name}: {len(entries)} field{'s' * (len(entries) != 1)}"
-        repo.publish("fields", changes, blobs=blobs, about=about)
+        repo.publish("fields", changes, blobs=blobs, about=f"{snapshot.name}: {about}")
         merge_small_packs(repo)
         return snapshot

@@ -40,11 +40,21 @@ def typed(cells: Sequence[str]) -> list[str | int | float | None]:
     An empty cell is None.
     """
     kept = [cell for cell in cells if cell]
-    if kept and all(_WHOLE.fullmatch(cell) and -(1 << 63) <= int(cell) < 1 << 63 for cell in kept):
+    if kept and all(map(is_whole, kept)):
         return [int(cell) if cell else None for cell in cells]
-    if kept and all(_DECIMAL.fullmatch(cell) and repr(float(cell)) == cell for cell in kept):
+    if kept and all(map(is_decimal, kept)):
         return [float(cell) if cell else None for cell in cells]
     return [cell or None for cell in cells]
+
+
+def is_whole(cell: str) -> bool:
+    """Tell whether a cell is a whole number of 64 bits, as it is printed."""
+    return _WHOLE.fullmatch(cell) is not None and -(1 << 63) <= int(cell) < 1 << 63
+
+
+def is_decimal(cell: str) -> bool:
+    """Tell whether a cell is a decimal number, as it is printed."""
+    return _DECIMAL.fullmatch(cell) is not None and repr(float(cell)) == cell
 
 
 def _plain(value: Any) -> FieldValue:

@@ -1,0 +1,49 @@
+"""Columns of Arrow as values of fields: which types fit, and values that Python has types for. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow
+
+NUMBERS = "lists of numbers"
+
+
+def unfit(kind: pyarrow.DataType) -> str:
+    """Say what the values of a type are, if no field can have them; empty if one can."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return unfit(kind.value_type)
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        if _is_text(kind.value_type):
+            return ""
+        number = types.is_integer(kind.value_type) or types.is_floating(kind.value_type)
+        return NUMBERS if number else "lists that do not hold text alone"
+    if types.is_struct(kind) or types.is_map(kind):
+        return "objects"
+    if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
+        return "bytes"
+    plain = (types.is_boolean, types.is_integer, types.is_floating, types.is_timestamp, types.is_date, types.is_null)
+    return "" if _is_text(kind) or any(fits(kind) for fits in plain) else f"values of the type {kind}"
+
+
+def _is_text(kind: pyarrow.DataType) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def readable(column: pyarrow.Array) -> pyarrow.Array:
+    """Bring values that Python has no type for to one that it has: times to the microsecond, days to text."""
+    import pyarrow
+    from pyarrow import types
+
+    if types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if types.is_timestamp(column.type):
+        return column.cast(pyarrow.timestamp("us", column.type.tz), safe=False)
+    if types.is_date(column.type):
+        return column.cast(pyarrow.string())
+    return column.cast(pyarrow.float32()) if types.is_float16(column.type) else column

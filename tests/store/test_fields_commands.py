@@ -1,0 +1,277 @@
+"""The commands about fields: set and taken away, read from files and written to them, with their types."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from support.folders import World
+
+from vstore.errors import Interrupted, UsageError
+from vstore.fields import change, load, spool
+from vstore.fields.load import DIFFERENT
+from vstore.format.fields import FieldValue
+from vstore.format.list_columns import LeftColumn
+from vstore.repository.fields import every_field, set_fields
+from vstore.store import Store
+
+Fields = dict[tuple[bytes, str], FieldValue]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World(tmp_path)
+    world.put({f"{name}.png": number for number, name in enumerate("abcdef")})
+    world.sync()
+    return world
+
+
+def fields(store: Store) -> Fields:
+    repo = store._repo
+    repo.reload()
+    return {(one.key, one.name): one.value for one in every_field(repo, repo.state.current_snapshot)}
+
+
+def of(store: Store, name: str) -> dict[str, FieldValue]:
+    """The values of a field by the first paths of its pictures."""
+    repo = store._repo
+    paths = {key: os.fsdecode(path) for path, key in sorted(repo.tree(repo.state.current_snapshot), reverse=True)}
+    return {paths[key]: value for (key, one), value in fields(store).items() if one == name}
+
+
+EVERY: dict[str, Any] = {
+    "text": 'ü\n"x",\'\0',
+    "empty": "",
+    "int": -5,
+    "zero": 0,
+    "float": 1.0,
+    "tiny": 5e-324,
+    "yes": True,
+    "no": False,
+    "date": datetime(2024, 5, 6, 7, 8, 9, 10, UTC),
+    "first": datetime.min.replace(tzinfo=UTC),
+    "last": datetime.max.replace(tzinfo=UTC),
+    "list": ("a", "", "ü"),
+    "none": (),
+    "key": "called as a column",
+    "paths": 3,
+    "field.x": True,
+    "field.key": 1,
+    "a.b": "dot",
+}
+
+
+@pytest.mark.parametrize("format", ["jsonl", "parquet"])
+def test_fields_come_back_from_a_file_with_their_types(world: World, tmp_path: Path, format: str) -> None:
+    with world.store as store:
+        a, b, c = f"{world.pictures.name}/a.png", f"{world.pictures.name}/b.png", f"{world.pictures.name}/c.png"
+        store.fields_set(EVERY, [a, b])
+        store.fields_set({"int": "text", "text": 5, "mixed": ["a"]}, [c])
+        store.fields_set({"mixed": EVERY["date"]}, [b])
+        before = fields(store)
+        report = store.fields_export(tmp_path / f"x.{format}")
+        assert (report.pictures, report.fields) == (3, len(before))
+        store.fields_unset([row.name for row in store.fields_list()], all_pictures=True)
+        assert fields(store) == {}
+        read = store.fields_import(tmp_path / f"x.{format}")
+        assert (read.added, read.unknown, read.left) == (len(before), 0, ())
+        after = fields(store)
+    assert after == before
+    assert {at: type(value) for at, value in after.items()} == {at: type(value) for at, value in before.items()}
+
+
+def test_fields_of_pictures_without_a_path_come_back(world: World, tmp_path: Path) -> None:
+    with world.store as store:
+        set_fields(store._repo, {(b"k" * 16, "label"): "cat"})
+        store.fields_export(tmp_path / "x.jsonl")
+        assert json.loads((tmp_path / "x.jsonl").read_text()) == {"key": "6b" * 16, "paths": [], "label": "cat"}
+        assert store.fields_import(tmp_path / "x.jsonl").kept == 1
+
+
+def test_a_csv_is_typed_column_by_column(world: World, tmp_path: Path) -> None:
+    label = world.pictures.name
+    text = f'path,n,code,mean,caption\r\n{label}/a.png,1,007,0.5,"two\r\nlines, ""ü"""\r\n{label}/b.png,2,8,,\r\n'
+    (tmp_path / "x.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    (tmp_path / "y.csv").write_bytes(text.encode("utf-16"))
+    for name in ("x.csv", "y.csv"):
+        with world.another() as store:
+            report = store.fields_import(tmp_path / name)
+            assert (report.rows, report.added) == (2, 6)
+            assert of(store, "n") == {f"{label}/a.png": 1, f"{label}/b.png": 2}
+            assert of(store, "code") == {f"{label}/a.png": "007", f"{label}/b.png": "8"}
+            assert of(store, "mean") == {f"{label}/a.png": 0.5}
+            assert of(store, "caption") == {f"{label}/a.png": 'two\r\nlines, "ü"'}
+            store.undo()
+
+
+def test_rows_name_pictures_by_stored_path_file_and_key(world: World, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(world.pictures)
+    with world.store as store:
+        repo = store._repo
+        keys = dict(repo.tree(repo.state.current_snapshot))
+        label = world.pictures.name
+        words = [
+            f"{label}/a.png",
+            str(world.pictures / "b.png"),
+            "./c.png",
+            keys[os.fsencode(f"{label}/d.png")].hex().upper(),
+            "nothing.png",
+            "f" * 32,
+            "",
+        ]
+        lines = [json.dumps({"what": word, "label": number}) for number, word in enumerate(words)]
+        (tmp_path / "x.jsonl").write_text("\n".join(lines))
+        for few in (1_000, 1):
+            monkeypatch.setattr(load, "_FEW", few)
+            report = store.fields_import(tmp_path / "x.jsonl", by="what")
+            assert of(store, "label") == {f"{label}/{name}.png": number for number, name in enumerate("abcd")}
+            assert [(one.row, one.word) for one in report.examples] == [(5, "nothing.png"), (6, "f" * 32), (7, "")]
+            assert (report.rows, report.unknown, report.by) == (7, 3, ("what",))
+            store.undo()
+
+
+def test_what_is_read_in_many_blocks_is_the_same(world: World, tmp_path: Path, monkeypatch: Any) -> None:
+    for module, name in ((change, "BLOCK"), (change, "_FEW"), (load, "_BLOCK"), (spool, "_BLOCK"), (load, "_FEW")):
+        monkeypatch.setattr(module, name, 1)
+    label = world.pictures.name
+    rows = [f"{label}/{name}.png,{name},{number}" for number, name in enumerate("fabdce")]
+    (tmp_path / "x.csv").write_text("\n".join(["path,name,number", *rows]))
+    with world.store as store:
+        report = store.fields_import(tmp_path / "x.csv")
+        assert (report.added, report.pictures) == (12, 6)
+        assert of(store, "name") == {f"{label}/{name}.png": name for name in "abcdef"}
+        assert of(store, "number") == {f"{label}/{name}.png": number for number, name in enumerate("fabdce")}
+        store.fields_export(tmp_path / "x.jsonl")
+        assert len((tmp_path / "x.jsonl").read_text().splitlines()) == 6
+
+
+def test_what_cannot_be_a_field_is_left_and_named(world: World, tmp_path: Path) -> None:
+    path = f"{world.pictures.name}/a.png"
+    rows = [
+        {"path": path, "huge": "x" * 65_537, "nan": float("nan"), "inf": float("inf"), "ok": 1, "null": None},
+        {"path": path, "ok": 2, "vector": [1.0, 2.0], "object": {"a": 1}, "": "no name"},
+        {"path": path, "ok": 1, "big": 2**63, "bad": "\ud800"},
+    ]
+    (tmp_path / "x.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with world.store as store:
+        report = store.fields_import(tmp_path / "x.jsonl")
+        assert fields(store) == {(key, "ok"): 1 for key, _ in fields(store)}
+    assert report.left == tuple(
+        sorted(
+            [
+                LeftColumn("huge", "text of more than 65,536 bytes", 1, 1),
+                LeftColumn("inf", "infinite numbers", 1, 1),
+                LeftColumn("ok", DIFFERENT, 1, 2),
+                LeftColumn("vector", "lists of numbers", 1, 2),
+                LeftColumn("object", "objects", 1, 2),
+                LeftColumn("", load.NO_NAME, 1, 2),
+                LeftColumn("big", "whole numbers beyond 64 bits", 1, 3),
+                LeftColumn("bad", "text that is no Unicode", 1, 3),
+            ]
+        )
+    )
+
+
+def test_columns_of_parquet_that_are_no_fields_are_left(world: World, tmp_path: Path) -> None:
+    columns = {
+        "file": pa.array([f"{world.pictures.name}/a.png", None]),
+        "vector": pa.array([[1.0], [2.0]]),
+        "raw": pa.array([b"x", b"y"]),
+        "label": pa.array(["cat", "dog"]).dictionary_encode(),
+        "day": pa.array([1, 2], pa.date32()),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    with world.store as store:
+        report = store.fields_import(tmp_path / "x.parquet")
+        assert [(one.name, one.why) for one in report.left] == [("raw", "bytes"), ("vector", "lists of numbers")]
+        assert (report.rows, report.unknown, report.added) == (2, 1, 2)
+        assert list(of(store, "day").values()) == ["1970-01-02"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("x.csv", b"", "it is empty"),
+        ("x.csv", b"a,b\n1,2\n", "no column has a known name for pictures: 'a', 'b'"),
+        ("x.csv", b"path,b\nx,1\ny\n", "line 3 has 1 columns, its header 2"),
+        ("x.csv", b'path,b\nx,"1\n', "line 2 is not valid CSV"),
+        ("x.csv", b"path,b\nx,\xff\n", "it is not UTF-8, in or after line"),
+        ("x.csv", b"path,path\nx,y\n", "several columns are called 'path'"),
+        ("x.jsonl", b'{"path": "x"}\n[1]\n', "line 2 is no object"),
+        ("x.jsonl", b'{"path": "x"}\n{\n', "line 2 is not JSON"),
+        ("x.jsonl", b'{"path": "\xff"}\n', "it is not UTF-8, in or after line 1"),
+        ("x.jsonl", b'{"path": "x", "t": {"$date": "soon"}}\n', "line 1 has a $date that is no time"),
+        ("x.jsonl", b'{"label": "x"}\n', "no column has a known name for pictures: 'label'"),
+        ("x.jsonl", b"[" * 100_000, "line 1 is not JSON"),
+        ("x.parquet", b"no parquet", "it is not valid"),
+        ("x.json", b"[]", "the format of"),
+    ],
+)
+def test_a_file_that_is_not_valid_changes_nothing(
+    world: World, tmp_path: Path, name: str, data: bytes, said: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    with world.store as store:
+        before = store.stats().snapshots
+        with pytest.raises(UsageError, match=said.replace("$", r"\$")):
+            store.fields_import(tmp_path / name)
+        assert store.stats().snapshots == before
+
+
+def test_a_stop_changes_nothing(world: World, tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    (tmp_path / "x.csv").write_text(f"path,label\n{world.pictures.name}/a.png,cat\n")
+    with world.store as store:
+        with pytest.raises(Interrupted):
+            store.fields_import(tmp_path / "x.csv", stop=stop)
+        assert fields(store) == {}
+
+
+def test_a_dry_run_counts_and_changes_nothing(world: World, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(f"path,label\n{world.pictures.name}/a.png,cat\n")
+    with world.store as store:
+        report = store.fields_import(tmp_path / "x.csv", dry_run=True)
+        assert (report.added, report.pictures, report.snapshot, report.dry_run) == (1, 1, None, True)
+        assert fields(store) == {}
+
+
+def test_fields_that_another_process_sets_meanwhile_stay(world: World, tmp_path: Path, monkeypatch: Any) -> None:
+    label = world.pictures.name
+    (tmp_path / "x.csv").write_text(f"path,label\n{label}/a.png,cat\n")
+    with world.store as store, world.another() as other:
+        publish = change.publish_fields
+
+        def later(*words: Any) -> Any:
+            monkeypatch.setattr(change, "publish_fields", publish)
+            other.fields_set({"label": "dog", "stars": 5}, [f"{label}/a.png"])
+            return publish(*words)
+
+        monkeypatch.setattr(change, "publish_fields", later)
+        report = store.fields_import(tmp_path / "x.csv")
+        assert (report.added, report.replaced) == (0, 1)
+        assert (of(store, "label"), of(store, "stars")) == ({f"{label}/a.png": "cat"}, {f"{label}/a.png": 5})
+
+
+def test_a_file_is_known_by_its_content(world: World, tmp_path: Path) -> None:
+    copy = tmp_path / "elsewhere.png"
+    copy.write_bytes((world.pictures / "a.png").read_bytes())
+    (tmp_path / "new.png").write_bytes(b"unknown")
+    with world.store as store:
+        store.fields_set({"label": "cat"}, [copy])
+        assert of(store, "label") == {f"{world.pictures.name}/a.png": "cat"}
+        with pytest.raises(UsageError, match="is in no snapshot"):
+            store.fields_set({"label": "cat"}, [tmp_path / "new.png"])
+
+
+@pytest.mark.parametrize("values", [{"a": None}, {"a": b"x"}, {"a": float("nan")}, {"a": [1]}, {"a\n": 1}, {}])
+def test_what_is_no_value_is_refused(world: World, values: dict[str, Any]) -> None:
+    with world.store as store, pytest.raises(UsageError):
+        store.fields_set(values, [f"{world.pictures.name}/a.png"])
