@@ -12,7 +12,7 @@ lowest() {
 
 # The core by itself first: what models bring would lift some of its packages.
 fresh lowest
-lowest '.[cpu,heic,jxl,parquet,raw,tiff,watch]'
+lowest '.[cpu,heic,jxl,pandas,parquet,raw,tiff,watch]'
 pip_install pytest hypothesis psutil pyte
 versions
 "$bin/python" -m pytest -q -p no:cacheprovider tests/store tests/cli

@@ -50,6 +50,19 @@ def test_what_a_method_takes_and_returns_is_exported(name: str, method: Callable
     assert found <= set(vstore.__all__), name
 
 
+def test_what_the_methods_of_other_types_take_and_return_is_exported() -> None:
+    others = {"pandas", "DataFrame", "pyarrow", "Table", "Json", "Self", "slice"}
+    for name in vstore.__all__:
+        kind = getattr(vstore, name)
+        if not isinstance(kind, type) or name in ("Store", "View"):
+            continue
+        for method, value in vars(kind).items():
+            function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+            if inspect.isfunction(function) and not method.startswith("_"):
+                found = set().union(*map(names_in, inspect.get_annotations(function).values()), set())
+                assert found <= {*vstore.__all__, *others}, f"{name}.{method}"
+
+
 def reports() -> Iterator[type]:
     for name in vstore.__all__:
         kind = getattr(vstore, name)

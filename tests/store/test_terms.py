@@ -109,6 +109,11 @@ class Unreadable:
         ("./half\udc00\ud800.png", "no file can have the name"),
         (Path("nowhere/a.png"), "there is no picture nowhere/a.png"),
         ("./nowhere.png", "there is no picture ./nowhere.png"),
+        (Operand("much", image="a.png"), "'much' is not a valid weight"),  # type: ignore[arg-type]
+        (Operand(None, image="a.png"), "None is not a valid weight"),  # type: ignore[arg-type]
+        (Operand(1.0, image=5), "5 is no path; give a str or a Path"),  # type: ignore[arg-type]
+        (Operand(1.0, image="half\ud800.png"), "no file can have the name"),
+        (Operand(1.0, text=b"a cat"), "b'a cat' is no text; give a str"),  # type: ignore[arg-type]
         (Operand(1.0, key="12"), "'12' is no key; a key of this store has 32 hex digits"),
         (Operand(1.0, key=12), "12 is no key; a key of this store has 16 bytes"),
         (b"0123456789abcdef", "the picture 30313233343536373839616263646566 has no vector in this space; give a key"),

@@ -76,6 +76,8 @@ def read_terms(repo: Repository, wanted: Wanted | Iterable[Wanted], at: str) -> 
 
 
 def _refuse_unusable(operand: Operand) -> None:
+    if not isinstance(operand.weight, (int, float)) and not hasattr(operand.weight, "__float__"):
+        raise UsageError(f"{repr(operand.weight)[:100]} is not a valid weight", "give a number above or below 0")
     if operand.weight == 0:
         raise UsageError("a weight of 0 has no effect", "give one above or below 0")
     if not math.isfinite(operand.weight):
@@ -88,6 +90,12 @@ def _refuse_unusable(operand: Operand) -> None:
     if len(given) > 1:
         raise UsageError(
             f"an operand has several things to search for: {', '.join(given)}", "give each an Operand of its own"
+        )
+    if operand.text is not None and not isinstance(operand.text, str):
+        raise UsageError(f"{repr(operand.text)[:100]} is no text", "give a str; a picture is given as image=")
+    if operand.image is not None and not isinstance(operand.image, (str, bytes, os.PathLike)):
+        raise UsageError(
+            f"{repr(operand.image)[:100]} is no path", "give a str or a Path; a picture is given as picture="
         )
     if operand.picture is not None and not is_picture(operand.picture):
         raise UsageError(
@@ -114,7 +122,11 @@ class _Reader:
             operand = operand._replace(image=image, text=operand.text if image is None else None)
         if operand.image is None:
             return Term(operand, None, None)
-        return self._picture(operand, os.fsencode(operand.image))
+        try:
+            word = os.fsencode(operand.image)
+        except UnicodeEncodeError as err:
+            raise UsageError(f"no file can have the name {operand.image!r}", "name another file") from err
+        return self._picture(operand, word)
 
     def _picture(self, operand: Operand, word: bytes) -> Term:
         if b"\0" in word:

@@ -106,7 +106,7 @@ def _operand(wanted: object, key_size: int) -> Operand:
     if isinstance(wanted, str):
         return _word(wanted, key_size)
     if isinstance(wanted, os.PathLike):
-        return Operand(1.0, image=os.fsencode(wanted))
+        return Operand(1.0, image=wanted)
     if isinstance(wanted, (bytes, bytearray)):
         return Operand(1.0, key=key_of(wanted, key_size))
     if is_picture(wanted):
@@ -124,10 +124,7 @@ def _word(word: str, key_size: int) -> Operand:
     if word.startswith("~/"):
         raise UsageError(f"{word} begins with ~, which a shell expands", "give Path(…).expanduser()")
     if word.startswith(_PICTURE):
-        try:
-            return Operand(1.0, image=os.fsencode(word))
-        except UnicodeEncodeError as err:
-            raise UsageError(f"no file can have the name {word!r}", "name another file") from err
+        return Operand(1.0, image=word)
     return Operand(1.0, text=word, typed=True)
 
 
