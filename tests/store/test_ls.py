@@ -131,6 +131,12 @@ def test_one_word_is_a_snapshot_or_a_path_and_never_both(settled: World, monkeyp
     assert (
         listed(store, "./v1") == listed(store, "pictures/v1") == [(b"pictures/v1/b.png", bytes.fromhex(settled.key(2)))]
     )
+    store.snapshot_tag("v1", "a&b")
+    (settled.pictures / "a&b").mkdir()
+    settled.put({"a&b/d.png": 4})
+    settled.sync()
+    with pytest.raises(UsageError, match=r"add --at 'a&b' and leave the word out; for the path, write '\./a&b'"):
+        store.ls(["a&b"])
     assert store.ls(at="v1").snapshot == "v1"
     (settled.top / "v2").mkdir()  # in no synced folder: nobody can mean it
     monkeypatch.chdir(settled.top)

@@ -244,6 +244,14 @@ def test_a_path_of_a_folder_whose_label_another_one_has_says_so(four: World) -> 
         four.store.show(four.top / "other/pictures/sub/a2.png")
 
 
+def test_a_folder_with_a_blank_in_its_name_is_quoted_for_the_shell(four: World) -> None:
+    put(four.pictures, {"my trip/z.png": 9})
+    four.sync()
+    for word in ("pictures/my trip", str(four.pictures / "my trip")):
+        with pytest.raises(UsageError, match=f"vstore ls '{word}'"):
+            four.store.show(word)
+
+
 def test_a_folder_or_nothing_is_refused_with_the_next_step(four: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(four.top)
     show = four.store.show

@@ -6,6 +6,7 @@ import functools
 import os
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,15 @@ from vstore.sync.guards import LOSS_COUNT, LOSS_PERCENT
 
 def test_more_than_thirty_percent_and_more_than_twenty_are_an_accident() -> None:
     assert (LOSS_PERCENT, LOSS_COUNT) == (30, 20)
+
+
+def test_the_label_of_a_missing_folder_is_quoted_for_the_shell(tmp_path: Path) -> None:
+    world = World(tmp_path, folder="my pictures")
+    world.put({"a.png": 1})
+    world.sync()
+    shutil.rmtree(world.pictures)
+    with pytest.raises(Refused, match="vstore sync NEW_PLACE --as 'my pictures';"):
+        world.sync()
 
 
 def test_three_pictures_of_which_one_is_deleted_are_no_accident(settled: World) -> None:

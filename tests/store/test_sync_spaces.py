@@ -48,6 +48,17 @@ def test_the_first_sync_is_in_the_space_that_the_store_was_made_with(two: Worlds
     assert (two.fake.embedded, two.second.embedded) == (1, 0)
 
 
+def test_the_name_of_a_space_is_quoted_for_the_shell(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    add_space(world.repo, FakeEmbedder("fake-2", dim=12).recipe, "a&b")
+    with pytest.raises(UsageError, match="vstore sync PATH --space 'a&b'"):
+        world.store.model_use("a&b")
+    world.put({"a.png": 1})
+    world.sync()
+    with pytest.raises(ModelError, match="vstore sync --space 'a&b'; v1 stays current"):
+        world.store.model_use("a&b")
+
+
 def test_a_sync_goes_on_in_the_space_of_the_current_snapshot(two: Worlds) -> None:
     two.put({"a.png": 1})
     two.sync()

@@ -30,6 +30,13 @@ def test_a_tag_may_be_set_again_where_it_is_and_nowhere_else(world: NumberedStor
     assert snapshot_tag(world.repo, "v1", "best").snapshot == "v1"
 
 
+def test_a_tag_that_means_something_to_a_shell_is_quoted(world: NumberedStore) -> None:
+    world.snapshots(2)
+    snapshot_tag(world.repo, "v1", "a&b")
+    with pytest.raises(UsageError, match="vstore snapshot untag 'a&b'"):
+        snapshot_tag(world.repo, "v2", "a&b")
+
+
 def test_a_tag_that_is_not_there_cannot_be_taken_away(world: NumberedStore) -> None:
     world.snapshots(1)
     with pytest.raises(UsageError, match="the tags of this store: none"):

@@ -13,6 +13,7 @@ from vstore.format.tree import Tree
 from vstore.near_files import find_by_name
 from vstore.paths import AnyPath, as_bytes
 from vstore.quick_tuple import NamedTuple
+from vstore.quoting import quoted
 from vstore.repository.addresses import file_meant
 from vstore.repository.files import finder_to_look
 from vstore.repository.repository import Repository
@@ -75,7 +76,9 @@ def _at_path(repo: Repository, snapshot: Snapshot, tree: Tree, word: bytes, *, i
         if key is not None:
             return Picture(path, word, key, *_read(repo, word)) if is_file else Picture(path, None, key)
     if os.path.isdir(word) or any(next(tree.under(path), None) is not None for path in paths):
-        raise UsageError(f"{os.fsdecode(word)} is a folder", f"list what is in it: vstore ls {os.fsdecode(word)}")
+        raise UsageError(
+            f"{os.fsdecode(word)} is a folder", f"list what is in it: vstore ls {quoted(os.fsdecode(word))}"
+        )
     first = next(iter(paths), None)  # none where its folder had no picture in that snapshot
     if is_file:
         return Picture(first, word, None, *_read(repo, word))
@@ -147,7 +150,7 @@ def _read(repo: Repository, file: bytes) -> tuple[bytes, int]:
         size = os.fstat(descriptor).st_size
         digest: bytes = hash_file(descriptor, repo.hash.new()).digest()
     except IsADirectoryError as err:
-        raise UsageError(f"{name} is a folder", f"list what is in it: vstore ls {name}") from err
+        raise UsageError(f"{name} is a folder", f"list what is in it: vstore ls {quoted(name)}") from err
     except OSError as err:
         raise VstoreError(f"cannot read {name}: {err.strerror or err}", "name a picture file") from err
     return digest, size

@@ -17,6 +17,7 @@ from vstore.format.pages import Child, leaf_keys
 from vstore.format.tree import Tree
 from vstore.paths import AnyPath, as_bytes
 from vstore.quick_tuple import NamedTuple
+from vstore.quoting import quoted
 from vstore.repository.addresses import file_meant
 from vstore.repository.files import finder_to_look
 from vstore.repository.repository import Repository
@@ -251,7 +252,9 @@ def _judged(repo: Repository, snapshot: Snapshot, asked: Picture, report: ShowRe
         return report if any(there is not False for there in places) else report._replace(status=GONE)
     if report.snapshots:
         last = report.snapshots[-1][1]
-        return report._replace(status=OLDER, next=f"look at it there: vstore show {report.key.hex()[:12]} --at {last}")
+        return report._replace(
+            status=OLDER, next=f"look at it there: vstore show {report.key.hex()[:12]} --at {quoted(last)}"
+        )
     from vstore.browse.known import why_failed
 
     failure = why_failed(repo, snapshot.space, report.key)

@@ -10,6 +10,7 @@ from vstore.format.entries import Snapshot
 from vstore.format.tree import Tree
 from vstore.paths import AnyPath, as_bytes
 from vstore.quick_tuple import NamedTuple
+from vstore.quoting import quoted
 from vstore.repository.addresses import file_meant
 from vstore.repository.repository import Repository
 
@@ -80,7 +81,8 @@ def _either(repo: Repository, word: bytes) -> Asked:
     if snapshot is not None:
         raise UsageError(
             f"{name} is a snapshot, and a path too",
-            f"for the snapshot, add --at {name} and leave the word out; for the path, write ./{name}",
+            f"for the snapshot, add --at {quoted(name)} and leave the word out; for the path, write "
+            f"{quoted('./' + name)}",
         )
     return current
 

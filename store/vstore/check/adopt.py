@@ -11,6 +11,7 @@ from vstore.format.canonical import canonical
 from vstore.format.entries import Snapshot, Space, listed_segments
 from vstore.format.recipes import space_id
 from vstore.format.state import State
+from vstore.quoting import quoted
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
 
@@ -40,7 +41,7 @@ def adopt(repo: Repository, snapshot: Snapshot, space: Space, best: Trial, *, pl
         if known is not None:
             raise UsageError(
                 f"a space of this recipe already exists: {known.name!r}",
-                f"make it current with: vstore model use {known.name}",
+                f"make it current with: vstore model use {quoted(known.name)}",
             )
         if state.current != snapshot.name:
             raise UsageError(f"{state.current} became current meanwhile", "run the command again")

@@ -18,6 +18,7 @@ from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot, Space
 from vstore.format.recipes import Recipe, space_id
 from vstore.progress import Stages
+from vstore.quoting import quoted
 from vstore.repository.files import UNKNOWN, Files
 from vstore.repository.pixel_facts import same_pixels
 from vstore.repository.repository import Repository
@@ -122,7 +123,7 @@ def reembed(repo: Repository, sample: Sample, stages: Stages) -> ReembedReport:
         off=tuple((p.path, c) for p, c in zip(pictures, cosines, strict=True) if not c >= FITS),
         adopted=adopted.space if adopted else None,
         adopted_snapshot=adopted.snapshot if adopted else None,
-        next=f"vstore check --reembed {sample.pictures} --adopt {best.name}"
+        next=f"vstore check --reembed {sample.pictures} --adopt {quoted(best.name)}"
         if fits and not own and not adopted
         else "",
         unread=unread,

@@ -12,6 +12,7 @@ from vstore.format.canonical import Json
 from vstore.format.entries import Space
 from vstore.format.rest_entry import Import
 from vstore.models.report import ModelDropped
+from vstore.quoting import quoted
 from vstore.repository.leftovers import as_of
 from vstore.repository.repository import Repository
 
@@ -77,7 +78,7 @@ def _refuse_used(repo: Repository, space: Space) -> None:
     used = [snapshot for snapshot in repo.listing.kept() if snapshot.space == space.id]
     if used:
         names = [snapshot.name for snapshot in used]
-        step = f"keep the space, or forget first: vstore snapshot forget {' '.join(names[:_GIVEN])}"
+        step = f"keep the space, or forget first: vstore snapshot forget {' '.join(map(quoted, names[:_GIVEN]))}"
         if repo.state.current_space == space.id:  # its current snapshot cannot be forgotten
             step = (
                 "it is the current space: make another one current first (vstore model use SPACE), then forget "

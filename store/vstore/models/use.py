@@ -7,6 +7,7 @@ import os
 from vstore.counts import counted, some
 from vstore.errors import ModelError, UsageError
 from vstore.models.report import ModelUsed
+from vstore.quoting import quoted
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
 
@@ -24,7 +25,7 @@ def model_use(repo: Repository, name: str, message: str = "") -> ModelUsed:
         if current is None:
             raise UsageError(
                 "there is no snapshot yet",
-                f"make the first one with: vstore sync PATH --space {space.name}",
+                f"make the first one with: vstore sync PATH --space {quoted(space.name)}",
             )
         if current.space == space.id:
             return ModelUsed(space.id, space.name, None, current.name)
@@ -38,7 +39,8 @@ def model_use(repo: Repository, name: str, message: str = "") -> ModelUsed:
             raise ModelError(
                 f"{len(missing):,} of the {counted(len(tree), 'picture')} {have} no vector in the space {space.name!r} "
                 f"yet: {first}",
-                f"embed them with: vstore sync --space {space.name}; {current.name} stays current until that is done",
+                f"embed them with: vstore sync --space {quoted(space.name)}; "
+                f"{current.name} stays current until that is done",
             )
         snapshot, changes, blobs = new_snapshot(
             repo, space=space.id, tree=tree, images=current.images, parent=current, message=message

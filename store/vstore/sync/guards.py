@@ -14,6 +14,7 @@ from vstore.format.pages import Alias
 from vstore.format.tree import Tree
 from vstore.intake.survey import GONE, Survey
 from vstore.intake.targets import Target
+from vstore.quoting import quoted
 from vstore.repository.files import Files
 from vstore.repository.places import is_below, is_gone
 from vstore.sync.disks import changed_disk
@@ -45,7 +46,7 @@ def present(targets: Sequence[Target], base: Tree, *, allowed: bool) -> list[Tar
             files = Files({os.fsencode(target.root.label): target.place}).file_of
             raise Refused(
                 f"{os.fsdecode(target.place)} is missing, and {_had(target, had)}",
-                f"mount its disk, or name its new place: vstore sync NEW_PLACE --as {target.root.label}; {_ANYWAY}",
+                _moved_or_gone(target),
                 named=_opened(_first(base.under(target.prefix)), files),
                 about=f"missing {target.root.label}",
             )
@@ -155,7 +156,7 @@ def _lost_in_a_week(losses: Losses, label: bytes, now: int) -> Iterator[Refused]
         yield Refused(
             f"This sync would remove {counted(now, 'picture')} of {_name(label)!r}; with those that went before, "
             f"{len(lost):,} of the {counted(total, 'picture')} that it had in {full.name} would be gone",
-            f"see what went: vstore snapshot diff {full.name}; check that the right disk is mounted; {_ANYWAY}",
+            f"see what went: vstore snapshot diff {quoted(full.name)}; check that the right disk is mounted; {_ANYWAY}",
             named=_opened(_by_path(lost), losses.file_of),
             about=f"week {_name(label)}",
         )
@@ -195,7 +196,7 @@ def went_while_read(survey: Survey, base: Tree, after: Tree) -> None:
         ):
             raise Refused(
                 f"the files of {os.fsdecode(target.place)} went while it was read, and {_had(target, had)}",
-                f"mount its disk, or name its new place: vstore sync NEW_PLACE --as {target.root.label}; {_ANYWAY}",
+                _moved_or_gone(target),
                 named=_opened(_first(base.under(target.prefix)), survey.file_of),
                 about=f"went {target.root.label}",
             )
@@ -211,6 +212,11 @@ def _excess(lost: Lost, base: Tree, label: bytes) -> int:
 
 def _by_path(lost: Lost) -> list[Alias]:
     return sorted((path, key) for key, path in lost.items())
+
+
+def _moved_or_gone(target: Target) -> str:
+    label = quoted(target.root.label)
+    return f"mount its disk, or name its new place: vstore sync NEW_PLACE --as {label}; {_ANYWAY}"
 
 
 def _had(target: Target, paths: int) -> str:

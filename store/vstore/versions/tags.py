@@ -8,6 +8,7 @@ from vstore.closeness import instead
 from vstore.errors import AmbiguousSnapshot, SnapshotNotFound, UsageError
 from vstore.format.canonical import Json
 from vstore.format.layout import why_not_a_tag
+from vstore.quoting import quoted
 from vstore.repository.repository import Repository
 
 
@@ -39,7 +40,9 @@ def snapshot_tag(repo: Repository, snap: str, name: str) -> TagReport:
         if at is None:
             _refuse_meaning(repo, name)
         if at is not None and at != snapshot.name:
-            raise UsageError(f"{at} already has the tag {name!r}", f"remove it first: vstore snapshot untag {name}")
+            raise UsageError(
+                f"{at} already has the tag {name!r}", f"remove it first: vstore snapshot untag {quoted(name)}"
+            )
         if at is None:
             repo.publish("tag", {"tags": {name: snapshot.name}}, about=f"{name} at {snapshot.name}")
         return TagReport(name, snapshot.name)
