@@ -79,6 +79,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
 COMMANDS = {name: place for section in SECTIONS.values() for name, place in section.items()}
 
 
+_ABOUT_OPTIONS = ("usage", "model")  # codes of errors that may name an option or its value
 # What reads these refuses an empty value itself, or takes it: a prompt may be empty.
 _READ_OPTIONS = ("--prompt", "--query-prompt", "--accept-truncated")
 _READ_OPERANDS = ("fields", "rollback", "search", "snapshot")  # commands
@@ -138,7 +139,7 @@ class Group(Commands):
         try:
             return super().invoke(ctx)
         except VstoreError as err:
-            if isinstance(err, UsageError) and "settings" in ctx.ensure_object(dict):
+            if err.code in _ABOUT_OPTIONS and "settings" in ctx.ensure_object(dict):
                 from vstore_cli.settings.applying import name_settings
 
                 name_settings(ctx, err)

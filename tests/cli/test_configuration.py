@@ -141,6 +141,27 @@ def test_a_value_that_the_library_refuses_is_named_with_its_place(pictures: Conf
     assert "nonsense" in said and f"(--space is set by {pictures.file}, line 2, [sync] space)" in said
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("VSTORE_K", "5", ("search", "nosuch5.png")),
+        ("VSTORE_K", "5", ("search", "./my-kids.png")),
+        ("VSTORE_SYNC_MESSAGE", "folder", ("sync", "nosuch")),
+        ("VSTORE_LS_AT", "v1", ("ls", "nosuch-v1")),
+    ],
+)
+def test_an_error_names_no_setting_that_it_is_not_about(
+    pictures: Configured, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert "is set by" not in pictures.refused(*words)
+
+
+def test_a_setting_that_begins_an_error_is_named(pictures: Configured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VSTORE_UNDER", "nosuch")
+    assert "(--under is set by VSTORE_UNDER)" in pictures.refused("search", "./pictures/a.png")
+
+
 def test_options_of_every_command_can_be_set_too(pictures: Configured) -> None:
     shows = "sed s/^/PAGED:/"
     config = os.environ["XDG_CONFIG_HOME"]

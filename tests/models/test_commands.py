@@ -51,6 +51,15 @@ def test_sync_makes_a_store_of_a_model_where_there_is_none(vstore: Shell, zoo: Z
     assert vstore.json("sync", "pictures")["embedded"] == 0
 
 
+def test_a_device_that_is_not_there_is_named_with_the_place_where_it_is_set(
+    vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vstore.good("init", "--model", zoo["clip"])
+    monkeypatch.setenv("VSTORE_DEVICE", "cuda:99")
+    said = vstore.bad(13, "sync", "pictures")
+    assert "no device 'cuda:99'" in said and "(--device is set by VSTORE_DEVICE)" in said
+
+
 def test_an_adapter_alone_takes_the_base_that_it_names(vstore: Shell, zoo: Zoo) -> None:
     vstore.good("init", "--adapter", zoo.adapter("clip"))
     (row,) = vstore.json("model", "list")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from vstore import UsageError
+from vstore import UsageError, VstoreError
 from vstore_cli.settings.finding import Found, settings
 from vstore_cli.settings.options import KEEPERS, WITHOUT, command_of, converted, dashed, options_of
 from vstore_cli.settings.values import Setting
@@ -49,13 +50,19 @@ def apply(ctx: click.Context, words: list[str], command: click.Command, rest: li
     ctx.default_map = values
 
 
-def name_settings(ctx: click.Context, err: UsageError) -> None:
+def name_settings(ctx: click.Context, err: VstoreError) -> None:
     """Add to a message which option that it names was not typed, and where it is set."""
     found: Found = ctx.ensure_object(dict)["settings"]
     for name, one in {**found.usual, **found.options}.items():
         values = one.value if isinstance(one.value, list) else [one.value]
-        if dashed(name) in err.message or any(isinstance(value, str) and value in err.message for value in values):
+        is_named = re.search(rf"(?<![\w./-]){re.escape(dashed(name))}(?![\w-])", err.message) is not None
+        if is_named or any(isinstance(value, str) and _is_about(err.message, value) for value in values):
             err.next_step += f" ({dashed(name)} is set by {one.where})"
+
+
+def _is_about(message: str, value: str) -> bool:
+    """Tell whether a message is about a value: it quotes it, or begins with it. A word like `5` may be in any."""
+    return repr(value) in message or re.match(rf"{re.escape(value)}(?![\w./-])", message) is not None
 
 
 def _usual_words(group: click.Group, found: Mapping[str, Setting]) -> dict[str, Any]:
