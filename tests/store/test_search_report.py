@@ -151,7 +151,7 @@ def test_a_larger_picture_than_the_limit_is_not_decoded(filled: World) -> None:
     file = filled.top / "huge.png"
     file.write_bytes(huge.getvalue())
     key = filled.repo.hash.digest(huge.getvalue())
-    assert "no picture" in html.shown([Hit(key, 0.5, (b"a",), (None,))], lambda path: bytes(file))
+    assert "no picture" in html.shown([Hit(key, 0.5, (b"a",), (None,))], (), lambda path: bytes(file))
 
 
 def test_folders_that_nobody_named_are_not_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +160,7 @@ def test_folders_that_nobody_named_are_not_looked_into(tmp_path: Path, monkeypat
     looked: list[bytes] = []
     monkeypatch.setattr(html, "read_regular", lambda file, longest: looked.append(file) or b"")
     hit = Hit(b"k" * 16, 0.5, (b"a/1.png",), (b"/elsewhere/1.png",), unnamed=(b"/elsewhere/1.png",))
-    assert "no picture" in html.shown([hit], lambda path: None)
+    assert "no picture" in html.shown([hit], (), lambda path: None)
     assert looked == []
 
 
@@ -189,3 +189,9 @@ def test_a_store_of_sha256_is_shown_too(tmp_path: Path) -> None:
     with Store(tmp_path / ".vstore", load_embedder=lambda recipe: fake) as store:
         store.sync([tmp_path / "pictures"])
         assert len(thumbnails(store.search(tmp_path / "pictures/1.png"))) == 1
+
+
+def test_notes_stand_above_the_pictures() -> None:
+    page = SearchReport("v1", (), True, ("a <b> is taken as the picture",))._repr_html_()
+    assert page.startswith("<p>a &lt;b&gt; is taken as the picture</p><p>the query picture is of one colour")
+    assert SearchReport("v1", (), notes=("half \ud800",))._repr_html_().startswith("<p>half \ufffd</p>")

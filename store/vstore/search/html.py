@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import io
 import os
+import re
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
@@ -25,14 +26,18 @@ _NONE = f'<div style="{_BOX};display:flex;align-items:center;justify-content:cen
 FileToOpen = Callable[[bytes], "bytes | None"]
 
 
-def shown(hits: Sequence[Hit], file_to_open: FileToOpen | None) -> str:
+def shown(hits: Sequence[Hit], notes: Sequence[str], file_to_open: FileToOpen | None) -> str:
     """Write the hits of a search as HTML. Raises nothing: a picture that cannot be shown is a grey box.
 
+    notes:        lines that stand above them.
     file_to_open: finds the file of a stored path; None where nobody may look. Without it no picture is shown.
     """
+    said = "".join(f"<p>{_text(note)}</p>" for note in notes)
     figures = "".join(_figure(hit, file_to_open) for hit in hits[:_MOST])
     more = f"<p>… {len(hits) - _MOST:,} more</p>" if len(hits) > _MOST else ""
-    return f'<div style="display:flex;flex-wrap:wrap;gap:8px">{figures}</div>{more}' if hits else "<p>no pictures</p>"
+    if not hits:
+        return f"{said}<p>no pictures</p>"
+    return f'{said}<div style="display:flex;flex-wrap:wrap;gap:8px">{figures}</div>{more}'
 
 
 def _figure(hit: Hit, file_to_open: FileToOpen | None) -> str:
@@ -47,8 +52,9 @@ def _figure(hit: Hit, file_to_open: FileToOpen | None) -> str:
     return f'<figure title="{path}" style="margin:0;font-size:12px">{image}{caption}</figure>'
 
 
-def _text(path: str) -> str:
-    return escape(os.fsencode(path).decode("utf-8", "replace"), quote=True)
+def _text(text: str) -> str:
+    """Escape a text. Half characters, and what is not UTF-8 in a path, cannot be shown."""
+    return escape(re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text), quote=True)
 
 
 def _thumbnail(hit: Hit, file_to_open: FileToOpen) -> str | None:

@@ -89,7 +89,8 @@ class SearchReport(Sequence[Hit]):
         """Show the pictures in a notebook."""
         from vstore.search.html import shown
 
-        return shown(self.hits, self._file_to_open)
+        flat = ("the query picture is of one colour: what is found is like it in colour alone",) * self.flat_query
+        return shown(self.hits, (*self.notes, *flat), self._file_to_open)
 
     def to_arrow(self) -> pyarrow.Table:
         """Make a table of Arrow, a row for each hit. See the guide for programs. Raises: MissingPackage."""
