@@ -104,7 +104,10 @@ def test_a_model_that_does_not_load_is_loaded_by_the_next_search(folder: Path, l
     assert loads.names == ["fake-1"] * 2
 
 
-def test_searches_of_several_threads_take_turns(folder: Path, loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("viewed", [False, True])
+def test_searches_of_several_threads_take_turns(
+    folder: Path, loads: Loads, monkeypatch: pytest.MonkeyPatch, viewed: bool
+) -> None:
     plain, at_once, most = FakeEmbedder.embed_images, [0], [0]
     lock = threading.Lock()
 
@@ -119,6 +122,14 @@ def test_searches_of_several_threads_take_turns(folder: Path, loads: Loads, monk
 
     monkeypatch.setattr(FakeEmbedder, "embed_images", slow)
     with Store(folder / "store", load_embedder=loads, keep_model=True) as store, ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: ask(store, folder, number), range(8)))
+        view = store.view("v1")
+
+        def one(number: int) -> None:
+            if viewed and number % 2:
+                view.search([Operand(1.0, image=bytes(folder / f"query {number}.png"))], k=1)
+            else:
+                ask(store, folder, number)
+
+        list(pool.map(one, range(8)))
     assert most == [1]
     assert loads.names == ["fake-1"]

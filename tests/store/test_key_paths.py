@@ -38,7 +38,7 @@ def by_key(paths: dict[bytes, bytes]) -> dict[bytes, list[bytes]]:
 
 @given(aliases)
 def test_each_key_has_its_paths(paths: dict[bytes, bytes]) -> None:
-    found = KeyPaths(made(tree_of(paths)), HASH.size)
+    found = KeyPaths(made(tree_of(paths), HASH.size), HASH.size)
     assert list(listed(found).items()) == list(by_key(paths).items())
     assert list(found) == sorted({*paths.values()})
     for key in KEYS:
@@ -48,8 +48,15 @@ def test_each_key_has_its_paths(paths: dict[bytes, bytes]) -> None:
 
 @given(aliases, aliases)
 def test_the_delta_gives_the_same_bytes_as_all_pages(before: dict[bytes, bytes], after: dict[bytes, bytes]) -> None:
-    older = KeyPaths(made(tree_of(before)), HASH.size)
-    assert changed(older, differences(tree_of(before), tree_of(after))) == made(tree_of(after))
+    older = KeyPaths(made(tree_of(before), HASH.size), HASH.size)
+    assert changed(older, differences(tree_of(before), tree_of(after))) == made(tree_of(after), HASH.size)
+
+
+@given(aliases)
+def test_the_tree_is_made_again_from_the_paths(paths: dict[bytes, bytes]) -> None:
+    found = module.tree_of(KeyPaths(made(tree_of(paths), HASH.size), HASH.size), HASH)
+    assert found.root == tree_of(paths).root
+    assert list(found) == sorted(paths.items())
 
 
 class World:
@@ -134,7 +141,7 @@ def test_an_older_file_that_counts_wrong_is_not_begun_with(world: World) -> None
     world.snapshot({"a": 1, "b": 2})
     world.read()
     (file,) = world.files
-    write_cache(file.parent, file.name, made(tree_of({b"p/a": KEYS[1], b"p/x": KEYS[7]})))
+    write_cache(file.parent, file.name, made(tree_of({b"p/a": KEYS[1], b"p/x": KEYS[7]}), HASH.size))
     world.snapshot({"a": 1})
     assert listed(world.read()) == by_key({b"p/a": KEYS[1]})
 

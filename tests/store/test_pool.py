@@ -32,6 +32,8 @@ READS: dict[str, Callable[[Store], object]] = {
     "snapshot_show": lambda store: store.snapshot_show(),
     "log": lambda store: store.log(),
     "search": lambda store: store.search(query(store), k=2),
+    "view": lambda store: store.view().search(query(store), k=2),
+    "search_many": lambda store: store.view().search_many([query(store)] * 2, k=2),
     "vectors": lambda store: store.vectors().keys,
     "embed": lambda store: store.embed(store.folder.parent / "pictures" / "a.jpg").rows.tolist(),
     "batches": lambda store: [batch.keys for batch in store.batches(size=2)],
@@ -56,6 +58,7 @@ WRITES: dict[str, Callable[[Store], object]] = {
     "migrate": lambda store: store.migrate(),
 }
 ALL = {**READS, **WRITES}
+VIEWED: list[dict[str, str]] = [{}, {"under": "pictures/b.jpg"}, {"under": "pictures"}]  # narrowings of a view
 
 
 @pytest.fixture
@@ -96,11 +99,20 @@ def errors_beside(work: Callable[[int], object], *acts: Callable[[], object]) ->
 
 
 def test_one_store_answers_in_threads_while_another_syncs_tags_and_collects(world: World) -> None:
-    store = world.store
+    store, view = world.store, world.store.view()
+    expected = [view.search(query(store), k=3, **words).hits for words in VIEWED]
+    many = view.search_many([query(store)] * 5)
 
     def search() -> None:
         (first, *_) = store.search(query(store), k=2).hits
         assert first.score == 1.0 and first.paths == (b"pictures/a.jpg",)
+
+    def ask() -> None:
+        assert [view.search(query(store), k=3, **words).hits for words in VIEWED] == expected
+        assert view.search_many([query(store)] * 5) == many
+        with store.view() as other:
+            (first, *_) = other.search(query(store), k=2).hits
+            assert first.score == 1.0 and first.key in other
 
     def look() -> None:
         assert store.snapshot_list()[0].current
@@ -118,7 +130,7 @@ def test_one_store_answers_in_threads_while_another_syncs_tags_and_collects(worl
         store.snapshot_forget(keep_last=2)
         store.gc(drop_unnamed=True)
 
-    assert not errors_beside(change, search, search, look, look)
+    assert not errors_beside(change, search, search, look, look, ask, ask, ask, ask)
     assert store.check(read_data=True).ok
 
 

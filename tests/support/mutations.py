@@ -81,7 +81,7 @@ MUTATIONS = [
     # forget
     Mutation("forget: within", "versions/policy.py", "reached > start", "reached >= start", DATA, "within"),
     # Rows of believed segments
-    Mutation("hits unproved", "search/index.py", "            self._prove(rows)\n", "", PROOFS, "never_scored"),
+    Mutation("hits unproved", "search/index.py", "            self.prove(rows)\n", "", PROOFS, "never_scored"),
     Mutation("query unproved", "search/views.py", "        self.prove(segment, [row])\n", "", PROOFS, "query"),
     Mutation("false rows fit", "search/row_proofs.py", "return any(", "return False and any(", PROOFS, "never_scored"),
     Mutation("blocks unproved", "search/row_proofs.py", "if checksum(data) != ", "if not ", PROOFS, "this_process"),

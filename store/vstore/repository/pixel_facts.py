@@ -54,6 +54,23 @@ def lacking(repo: Repository, recipe: Recipe, keys: Collection[bytes]) -> set[by
     return set(keys).difference(key for key, _ in digests(repo, recipe))
 
 
+def every_flat(repo: Repository, recipe: Recipe) -> set[bytes]:
+    """Find all pictures that are known to be of one colour, as a recipe prepares them.
+
+    Raises: Damage, FileNotFoundError.
+    """
+    preparation = recipe.get("prepare")
+    if preparation is None:
+        return set()
+    column = flat(preparation)
+    found: set[bytes] = set()
+    for run in runs_of(repo):
+        for leaf in run.leaves():
+            if column in leaf.columns and any(values := leaf.column(column)):
+                found.update(leaf.key(row) for row, value in enumerate(values) if value)
+    return flat_among(repo, recipe, found)  # a later run may know better
+
+
 def flat_among(repo: Repository, recipe: Recipe, keys: Collection[bytes]) -> set[bytes]:
     """Find the pictures that are known to be of one colour, as a recipe prepares them.
 

@@ -43,13 +43,14 @@ class Index:
     From its making on, the segments are read against their checksums in threads; nothing is answered before that is
     done.
 
-    count: marked rows.
+    count:  marked rows.
+    firsts: rows before each segment, and all rows.
     """
 
     def __init__(self, segments: Sequence[Segment], bitmaps: Sequence[bytes], cache: Path) -> None:
         self._segments = segments
         self._mark(bitmaps)
-        self._firsts = list(accumulate((segment.footer.rows for segment in segments), initial=0))  # rows before each
+        self.firsts = list(accumulate((segment.footer.rows for segment in segments), initial=0))
         self._views = Views(segments, cache)
 
     def narrowed(self, bitmaps: Sequence[bytes]) -> Index:
@@ -65,7 +66,7 @@ class Index:
 
     def find(self, key: bytes) -> int | None:
         """Find the winning row of a key, marked or not; None if no segment has the key."""
-        for segment, first in zip(self._segments, self._firsts, strict=False):
+        for segment, first in zip(self._segments, self.firsts, strict=False):
             row = segment.row_of(key)
             if row is not None:
                 return first + row
@@ -85,7 +86,7 @@ class Index:
 
         parts = [
             first + np.flatnonzero(np.unpackbits(np.frombuffer(bitmap, np.uint8), bitorder="little"))
-            for first, bitmap in zip(self._firsts, self._bitmaps, strict=False)
+            for first, bitmap in zip(self.firsts, self._bitmaps, strict=False)
         ]
         return np.concatenate([np.empty(0, np.int64), *parts])
 
@@ -93,9 +94,9 @@ class Index:
         """Read the keys of some rows, one after another. rows: int64 (m,), rising."""
         import numpy as np
 
-        edges = np.searchsorted(rows, self._firsts).tolist()
+        edges = np.searchsorted(rows, self.firsts).tolist()
         found = []
-        for segment, first, (begin, end) in zip(self._segments, self._firsts, pairwise(edges), strict=False):
+        for segment, first, (begin, end) in zip(self._segments, self.firsts, pairwise(edges), strict=False):
             column = np.frombuffer(segment.keys, np.uint8).reshape(-1, segment.footer.key_size)
             found.append(column[rows[begin:end] - first].tobytes())
         return b"".join(found)
@@ -104,10 +105,43 @@ class Index:
         """Mark some rows in bitmaps, one per segment. rows: int64 (m,)."""
         import numpy as np
 
-        marks = np.zeros(self._firsts[-1], bool)
+        marks = np.zeros(self.firsts[-1], bool)
         marks[rows] = True
-        parts = (marks[begin:end] for begin, end in pairwise(self._firsts))
+        parts = (marks[begin:end] for begin, end in pairwise(self.firsts))
         return [np.packbits(part, bitorder="little").tobytes() for part in parts]
+
+    def first(self, part: int) -> int:
+        """Count the rows before a segment. part: its number."""
+        return self.firsts[part]
+
+    def codes(self, part: int, rows: Ints) -> Floats:
+        """Read rows of a segment, unproved, after `wait`: float32 (m, dim). rows: int64 (m,), in it, rising."""
+        import numpy as np
+
+        whole = self._views.rows(self._segments[part])
+        is_run = len(rows) > 0 and rows[-1] - rows[0] == len(rows) - 1
+        codes: Floats = (whole[rows[0] : rows[-1] + 1] if is_run else whole[rows]).astype(np.float32)
+        return codes
+
+    def scores(self, query: Floats, rows: Ints) -> Floats:
+        """Let faiss score some rows, as `top_k` scores them. query: float32 (1, dim). Returns: float32 (m,), cosines.
+
+        Raises: Damage if one is no vector of norm 1.
+        """
+        import numpy as np
+
+        faiss = faiss_module()
+        faiss.omp_set_num_threads(1)
+        parts = [self._part(row) for row in rows.tolist()]
+        codes = b"".join([self._views.code(self._segments[part], row) for part, row in parts])
+        few: Any = self._views.empty(self._segments[parts[0][0]])
+        few.add_sa_codes(np.frombuffer(codes, np.uint8).reshape(len(rows), -1))
+        found, order = few.search(query, len(rows))
+        scores = np.full(len(rows), np.nan, np.float32)
+        scores[order[0][order[0] >= 0]] = found[0][order[0] >= 0]
+        for part, _ in [parts[at] for at in np.flatnonzero(~(np.abs(scores) <= 1 + NORM_OFF)).tolist()]:
+            raise self._odd(self._segments[part])
+        return scores.clip(-1, 1)
 
     def vector(self, row: int) -> Floats:
         """Read one row: float32 (dim,). Raises: Damage, FileNotFoundError."""
@@ -152,22 +186,29 @@ class Index:
                 best = sorted(best)[:k]
                 scores[query, : len(best)] = [-score for score, _, _ in best]
                 rows[query, : len(best)] = [row for _, _, row in best]
-            self._prove(rows)
+            self.prove(rows)
         return Hits(scores, rows)
 
-    def _prove(self, rows: Ints) -> None:
+    def prove(self, rows: Ints) -> None:
         """Check rows before their scores are given out. Raises: Damage, FileNotFoundError."""
         import numpy as np
 
         found = np.sort(rows[rows >= 0])  # np.unique would import numpy.ma, a tenth of a search; some may stand twice
-        edges = np.searchsorted(found, self._firsts)
+        edges = np.searchsorted(found, self.firsts)
         for part in np.flatnonzero(np.diff(edges)).tolist():
-            here = found[edges[part] : edges[part + 1]] - self._firsts[part]
+            here = found[edges[part] : edges[part + 1]] - self.firsts[part]
             self._views.prove(self._segments[part], here.tolist())
 
     def wait(self) -> None:
         """Wait until every segment was read against its checksums. Raises: Damage, FileNotFoundError."""
         self._views.wait()
+
+    def hold(self) -> None:
+        """Wait, and keep what later answers need of the files. They were read some time ago then: each row is proved.
+
+        Raises: Damage, FileNotFoundError.
+        """
+        self._views.hold()
 
     def _search(self, queries: Floats, ask: int, part: int) -> tuple[Floats, Ints, Floats]:
         """Search one segment.
@@ -191,12 +232,12 @@ class Index:
             raise self._odd(self._segments[part])
         np.clip(scores, -1, 1, out=scores)
         floor = scores[:, -1:] if ask < marked else np.full((len(queries), 1), -np.inf, np.float32)
-        return scores, rows + self._firsts[part], floor
+        return scores, rows + self.firsts[part], floor
 
     def _odd(self, segment: Segment) -> Damage:
         self._views.distrust(segment)
         return segment.damage("it holds rows that are no vectors of norm 1")
 
     def _part(self, row: int) -> tuple[int, int]:
-        part = bisect_right(self._firsts, row) - 1
-        return part, row - self._firsts[part]
+        part = bisect_right(self.firsts, row) - 1
+        return part, row - self.firsts[part]

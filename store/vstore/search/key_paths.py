@@ -14,7 +14,6 @@ import contextlib
 import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +22,18 @@ from vstore.disk.cache import cache_names, read_cache, write_cache
 from vstore.errors import Damage, VstoreError
 from vstore.format.differences import differences
 from vstore.format.entries import Snapshot
+from vstore.format.hashing import Hash
 from vstore.format.tree import Tree
 from vstore.format.unfolded import most_bytes
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from vstore.format.delta import Change
     from vstore.repository.repository import Repository
+
+    Words = npt.NDArray[np.uint64]
 
 _HEAD = 8
 _END = 8
@@ -102,7 +107,7 @@ def key_paths(repo: Repository, snapshot: Snapshot, tree: Tree) -> KeyPaths:
     if found is None:
         found = _from_older(repo, snapshot, tree)
         if found is None or len(found) != snapshot.images:
-            found = KeyPaths(made(tree), size)
+            found = KeyPaths(made(tree, size), size)
         if len(found) != snapshot.images:
             raise Damage(
                 f"{snapshot.name} names {len(found):,} pictures; its manifest says {snapshot.images:,}",
@@ -113,21 +118,36 @@ def key_paths(repo: Repository, snapshot: Snapshot, tree: Tree) -> KeyPaths:
     return found
 
 
-def made(tree: Tree) -> bytes:
+def made(tree: Tree, key_size: int) -> bytes:
     """Write the file of a snapshot from its aliases."""
-    pairs = sorted((key, path) for path, key in tree)
-    keys: list[bytes] = []
-    paths: list[bytes] = []
-    last = b""
-    for key, path in pairs:
-        if key == last:
-            paths[-1] += b"\0" + path
-        else:
-            keys.append(key)
-            paths.append(path)
-            last = key
-    ends = list(accumulate(map(len, paths)))
-    return b"".join([struct.pack("<Q", len(keys)), *keys, struct.pack(f"<{len(ends)}Q", *ends), *paths])
+    import numpy as np
+
+    names, digests = [], []
+    for leaf in tree.leaves:
+        for path, key in tree.decode(leaf):
+            names.append(path)
+            digests.append(key)
+    if not names:
+        return struct.pack("<Q", 0)
+    every = words(b"".join(digests), key_size)
+    order = np.lexsort(every.T[::-1])  # stable: the paths of a key rise
+    is_new = np.ones(len(order), bool)
+    is_new[1:] = (every[order[1:]] != every[order[:-1]]).any(axis=1)
+    firsts = np.flatnonzero(is_new)
+    in_order = [names[at] for at in order.tolist()]
+    # A zero byte stands before each path but the first one of a key.
+    lengths = np.fromiter(map(len, in_order), np.int64, len(in_order)) + ~is_new
+    ends = np.append(np.cumsum(lengths)[firsts[1:] - 1], lengths.sum())
+    keys = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, key_size)[order[firsts]]
+    paths = [path if new else b"\0" + path for path, new in zip(in_order, is_new.tolist(), strict=True)]
+    return b"".join([struct.pack("<Q", len(firsts)), keys.tobytes(), ends.astype("<u8").tobytes(), *paths])
+
+
+def tree_of(paths: KeyPaths, hash: Hash) -> Tree:
+    """Make the alias tree of a snapshot from its paths, in memory."""
+    aliases = {path: key for number, key in enumerate(paths) for path in paths.paths_at(number)}
+    pages: dict[bytes, bytes] = {}
+    return Tree.empty(hash, pages.__getitem__).edited(aliases)
 
 
 def changed(before: KeyPaths, changes: Iterable[Change]) -> bytes:
@@ -172,6 +192,13 @@ def changed(before: KeyPaths, changes: Iterable[Change]) -> bytes:
             ends.append(np.array([total], "<u8"))
     copy(len(before))
     return b"".join([struct.pack("<Q", count), *keys, *[part.tobytes() for part in ends], *paths])
+
+
+def words(keys: bytes | memoryview, key_size: int) -> Words:
+    """Read keys as numbers that are ordered as the keys are. Returns: uint64 (n, key_size / 8)."""
+    import numpy as np
+
+    return np.frombuffer(keys, ">u8").reshape(-1, key_size // 8).astype(np.uint64)
 
 
 def _from_older(repo: Repository, snapshot: Snapshot, tree: Tree) -> KeyPaths | None:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from vstore.errors import Damage
 from vstore.search.index import Index
-from vstore.search.key_paths import KeyPaths
+from vstore.search.key_paths import KeyPaths, words
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     Ints = npt.NDArray[np.int64]
-    Words = npt.NDArray[np.uint64]
 
 _FEW = 64  # keys up to which looking each up is faster
 
@@ -55,10 +54,3 @@ def rows_by_number(index: Index, paths: KeyPaths, key_size: int) -> Ints:
     if len(found) != len(every) or not (found[order] == every).all():
         raise Damage("the index marks other pictures than the snapshot has", "run: vstore check")
     return rows[order]
-
-
-def words(keys: bytes | memoryview, key_size: int) -> Words:
-    """Read keys as numbers that are ordered as the keys are. Returns: uint64 (n, key_size / 8)."""
-    import numpy as np
-
-    return np.frombuffer(keys, ">u8").reshape(-1, key_size // 8).astype(np.uint64)

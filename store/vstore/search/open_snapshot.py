@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from vstore.disk.segments import Segment
+from vstore.errors import Damage, ModelError
 from vstore.format.differences import differences
 from vstore.format.entries import Snapshot
+from vstore.format.recipes import Recipe
 from vstore.format.tree import Tree
 from vstore.packages import faiss_module
 from vstore.repository.acquaintance import KnownFolders
@@ -16,20 +19,35 @@ from vstore.repository.repository import Repository
 from vstore.repository.stored_paths import below, prefixes_of
 from vstore.search.bitmaps import Older, cached_bitmaps
 from vstore.search.index import Index
-from vstore.search.key_paths import KeyPaths, key_paths, older_ones
+from vstore.search.key_paths import KeyPaths, key_paths, older_ones, tree_of
 from vstore.search.numbers import numbers_of, rows_by_number
 
 if TYPE_CHECKING:
     from vstore.search.numbers import Ints
 
+T = TypeVar("T")
+
+_PARTS = 8  # of a snapshot that are remembered: each is a bit a row
+
+
+class Condition(NamedTuple):
+    """A condition that pictures of a snapshot meet.
+
+    name:    what tells it from others; the same one gives the same pictures in one opened snapshot.
+    numbers: finds the numbers of the pictures that meet it, int64 (m,), rising.
+    """
+
+    name: tuple[str | bytes, ...]
+    numbers: Callable[[], Ints]
+
 
 class OpenSnapshot:
-    """A snapshot that was opened for searches. Nothing that gc removes from then on is missed.
+    """A snapshot that was opened for searches. Its pictures are numbered in the order of their keys.
 
-    Its pictures are numbered in the order of their keys. After `wait` it is safe in several threads.
+    Rows and keys stay, whatever gc removes. After `hold` all of it does, and it is safe in several threads.
 
     snapshot: the snapshot.
-    tree:     its alias tree.
+    space:    its space.
     paths:    the paths of its pictures, by key.
     rows:     the index of all its pictures.
     file_of:  finds the file of a stored path today; None if its folder is not known.
@@ -40,18 +58,24 @@ class OpenSnapshot:
     def __init__(self, repo: Repository, at: str) -> None:
         """Raises: SnapshotNotFound, AmbiguousSnapshot, Damage, FileNotFoundError."""
         self.snapshot = repo.snapshot(at)
-        self.tree = repo.tree(self.snapshot)
+        self.space = repo.state.spaces[self.snapshot.space]
+        self._tree = repo.tree(self.snapshot)
         self._key_size = repo.hash.size
         self._row_of: Ints | None = None
+        self._is_held = False
+        self._recipe: Recipe | None = None
+        self._flats: set[bytes] | None = None
+        self._own_tree: Tree | None = None
+        self._parts: dict[tuple[tuple[str | bytes, ...], ...], Index] = {}
         paths: list[KeyPaths] = []  # read when the first one asks
 
         def named() -> KeyPaths:
             if not paths:
-                paths.append(key_paths(repo, self.snapshot, self.tree))
+                paths.append(key_paths(repo, self.snapshot, self._tree))
             return paths[0]
 
         segments = [repo.segment(ref) for ref in repo.state.segments(self.snapshot.space)]
-        bitmaps = snapshot_bitmaps(repo, self.snapshot, self.tree, segments, named)
+        bitmaps = snapshot_bitmaps(repo, self.snapshot, self._tree, segments, named)
         self.rows = Index(segments, bitmaps, repo.layout.cache)  # threads read the segments from here on
         self.paths = named()
         self.file_of = repo.file_finder(self.snapshot)
@@ -64,6 +88,34 @@ class OpenSnapshot:
         if self.rows.count:
             faiss_module()  # importing it goes on while threads read
             self.rows.wait()
+
+    def hold(self, repo: Repository) -> None:
+        """Wait, and read what queries need later, so that gc can remove nothing of it. Raises: as `wait`."""
+        self.rows.hold()
+        _ = self.row_of
+        self._flats = self._read_flats(repo, None)
+        with suppress(Damage, ModelError):  # stored vectors need none
+            self.recipe(repo)
+        self._is_held = True
+
+    def part(self, conditions: Sequence[Condition]) -> Index:
+        """Give the index of the pictures that meet all conditions. The last few are remembered. Raises: Damage."""
+        import numpy as np
+
+        if not conditions:
+            return self.rows
+        name = tuple(one.name for one in conditions)
+        found = self._parts.pop(name, None)
+        if found is None:
+            numbers = conditions[0].numbers()
+            for one in conditions[1:]:
+                numbers = np.intersect1d(numbers, one.numbers(), assume_unique=True)
+            found = self.narrowed(numbers)
+        self._parts[name] = found  # the one used last stands last
+        while len(self._parts) > _PARTS:
+            with suppress(KeyError, RuntimeError, StopIteration):  # other threads do the same
+                del self._parts[next(iter(self._parts))]
+        return found
 
     def narrowed(self, numbers: Ints) -> Index:
         """Give the index of some pictures. numbers: int64 (m,), of the pictures."""
@@ -83,19 +135,73 @@ class OpenSnapshot:
             self._row_of = rows_by_number(self.rows, self.paths, self._key_size)
         return self._row_of
 
-    def numbers_below(self, prefixes: Sequence[bytes]) -> Ints:
+    def find(self, repo: Repository, path: bytes) -> bytes | None:
+        """Find the key of a stored path, or of a path on disk; None if the snapshot has none there.
+
+        Raises: UsageError if no synced folder holds it; Damage.
+        """
+
+        def look(tree: Tree) -> bytes | None:
+            keys = (tree.get(one) for one in prefixes_of(repo, self.snapshot, tree, path))
+            return next((key for key in keys if key is not None), None)
+
+        return self.by_tree(repo, look)
+
+    def prefixes(self, repo: Repository, under: bytes) -> tuple[bytes, ...]:
+        """Find the stored paths of a word of the user. Raises: UsageError, Damage."""
+        return self.by_tree(repo, lambda tree: prefixes_of(repo, self.snapshot, tree, under))
+
+    def numbers_below(self, repo: Repository, prefixes: Sequence[bytes]) -> Ints:
         """Find the pictures below stored paths. Returns: int64 (m,), their numbers, rising. Raises: Damage."""
-        return numbers_of(self.paths, {key for _, key in below(self.tree, prefixes)})
+        keys = self.by_tree(repo, lambda tree: {key for _, key in below(tree, prefixes)})
+        return numbers_of(self.paths, keys)
 
     def numbers_missing_in(self, repo: Repository, snapshot: Snapshot) -> Ints:
         """Find the pictures that another snapshot lacks. Returns: int64 (m,), their numbers, rising. Raises: Damage."""
-        other = repo.tree(snapshot)
-        come = {new for _, _, new in differences(other, self.tree) if new is not None}
-        return numbers_of(self.paths, come.difference(other.every_key()) if come else come)
 
-    def prefixes(self, repo: Repository, under: bytes) -> tuple[bytes, ...]:
-        """Find the stored paths of a word of the user. Raises: UsageError."""
-        return prefixes_of(repo, self.snapshot, self.tree, under)
+        def lacking(tree: Tree) -> set[bytes]:
+            other = repo.tree(snapshot)
+            come = {new for _, _, new in differences(other, tree) if new is not None}
+            return come.difference(other.every_key()) if come else come
+
+        return numbers_of(self.paths, self.by_tree(repo, lacking))
+
+    def by_tree(self, repo: Repository, look: Callable[[Tree], T]) -> T:
+        """Look something up in the alias tree; once it was collected, in one that is made from the paths.
+
+        repo:   of the query: no other thread reads pages by it meanwhile.
+        Raises: Damage.
+        """
+        if not self._is_held:
+            return look(self._tree)
+        if self._own_tree is None:
+            try:
+                return repo.reading(lambda: look(Tree(repo.hash, repo.packs.get, self._tree.root)))
+            except Damage:
+                self._own_tree = tree_of(self.paths, repo.hash)
+        return look(self._own_tree)
+
+    def recipe(self, repo: Repository) -> Recipe:
+        """Read the recipe of the space, once. Raises: Damage, FileNotFoundError; ModelError if it is lost."""
+        if self._recipe is None:
+            self._recipe = repo.recipe(self.space.id)
+        return self._recipe
+
+    def flats(self, repo: Repository, keys: Collection[bytes]) -> set[bytes]:
+        """Find the pictures of one colour among some. Damaged facts say of none that it is: `check` reports them."""
+        return self._read_flats(repo, keys) if self._flats is None else self._flats.intersection(keys)
+
+    def _read_flats(self, repo: Repository, keys: Collection[bytes] | None) -> set[bytes]:
+        """Find the pictures of one colour among some; None means all of the store."""
+        if not repo.state.facts or not self.space.recipe:
+            return set()
+        from vstore.repository.pixel_facts import every_flat, flat_among
+
+        try:
+            recipe = self.recipe(repo)
+            return every_flat(repo, recipe) if keys is None else flat_among(repo, recipe, keys)
+        except Damage:
+            return set()  # no score depends on it
 
 
 def snapshot_bitmaps(

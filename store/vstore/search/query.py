@@ -12,6 +12,7 @@ from vstore.embed.embedder import Embedder, text_side
 from vstore.embed.rows import require_width, unit_rows, usable
 from vstore.embed.text_cache import cache_text, cached_text, text_name
 from vstore.errors import ModelError, UsageError, VstoreError
+from vstore.format.entries import Space
 from vstore.format.recipes import Recipe
 from vstore.quoting import quoted
 from vstore.repository.filling import filling
@@ -38,7 +39,7 @@ class TermVectors(NamedTuple):
 
 def vectors_of(
     repo: Repository,
-    space: str,
+    space: Space,
     terms: Sequence[Term],
     stored: Sequence[Floats | None],
     *,
@@ -49,10 +50,15 @@ def vectors_of(
     Raises: ModelError if the space cannot embed one, VstoreError if a picture cannot be decoded.
     """
     vectors = [term.vector if term.vector is not None else row for term, row in zip(terms, stored, strict=True)]
-    _require_widths(repo, space, terms)
+    _require_widths(space, terms)
     flat = False
     if any(vector is None for vector in vectors):
-        recipe = repo.recipe(space)
+        if space.id not in repo.state.spaces:
+            raise ModelError(
+                f"the space {space.name!r} was dropped since this view was opened: nothing more can be embedded",
+                "search with pictures of the snapshot, or open another view: store.view()",
+            )
+        recipe = repo.recipe(space.id)
         for at, term in enumerate(terms):
             text = term.operand.text
             if vectors[at] is not None or term.data is not None or term.operand.picture is not None:
@@ -62,26 +68,24 @@ def vectors_of(
             if text is None:
                 raise UsageError(f"{term.name} is not on disk, and has no vector to search with", "name a picture file")
             if recipe.get("text", True) is None:  # known without loading anything
-                raise _no_text_side(repo, space, text)
+                raise _no_text_side(repo, space.id, text)
             # Earlier versions kept what a sick device gave.
-            cached = cached_text(repo.layout.cache, text_name(space, recipe, text), recipe["dim"])
+            cached = cached_text(repo.layout.cache, text_name(space.id, recipe, text), recipe["dim"])
             if cached is not None and usable(unit_rows(cached[None], 1, recipe["dim"]))[0]:
                 vectors[at] = cached
         missing = [at for at, vector in enumerate(vectors) if vector is None]
         if missing:
             pictures = _prepared(recipe, terms, missing)
             flat = _is_any_flat(pictures)
-            _embed_missing(repo, space, terms, vectors, pictures=pictures, load=lambda: load(recipe))
-    dim = repo.state.spaces[space].dim
+            _embed_missing(repo, space.id, terms, vectors, pictures=pictures, load=lambda: load(recipe))
     found = [vector for vector in vectors if vector is not None]
     for vector in found:
-        require_width(vector.shape[0], dim)
+        require_width(vector.shape[0], space.dim)
     return TermVectors(found, flat)
 
 
-def _require_widths(repo: Repository, space: str, terms: Sequence[Term]) -> None:
+def _require_widths(of: Space, terms: Sequence[Term]) -> None:
     """Make sure that the vectors of a program are as wide as those of the space. Raises: UsageError."""
-    of = repo.state.spaces[space]
     for term in terms:
         if term.vector is not None and len(term.vector) != of.dim:
             raise UsageError(

@@ -29,12 +29,27 @@ class RowProofs:
         self._view = view  # owns the memory
         codes = view.codes
         self._bytes = memoryview(faiss_module().rev_swig_ptr(codes.data(), codes.size()))
+        self._sums: bytes | None = None  # of the blocks
         self._blocks: dict[int, array[int]] = {}  # row sums of blocks that were proved
 
     def row(self, row: int) -> memoryview:
         """Give the bytes of a row, unproved."""
         width = self._segment.footer.width
         return self._bytes[row * width : (row + 1) * width]
+
+    def rows(self) -> Any:
+        """Give all rows, unproved: float16 or float32 (n, dim), read-only."""
+        import numpy as np
+
+        footer = self._segment.footer
+        rows = np.frombuffer(self._bytes, np.dtype(footer.dtype).newbyteorder("<")).reshape(-1, footer.dim)
+        rows.setflags(write=False)
+        return rows
+
+    def hold(self) -> None:
+        """Read the checksums of the blocks: the file may be removed from then on. Raises: Damage, FileNotFoundError."""
+        if self._sums is None:
+            self._sums = self._segment.block_sums()
 
     def prove(self, rows: Sequence[int]) -> None:
         """Check some rows, in rising order. Raises: Damage, FileNotFoundError."""
@@ -66,7 +81,8 @@ class RowProofs:
         first, end = self._range(block)
         width = self._segment.footer.width
         data = self._bytes[first * width : end * width]
-        if checksum(data) != self._segment.block_sums()[block * 8 : (block + 1) * 8]:
+        sums = self._segment.block_sums() if self._sums is None else self._sums
+        if checksum(data) != sums[block * 8 : (block + 1) * 8]:
             raise self._segment.bad_rows(first, end)
         return row_sums(data, width)
 

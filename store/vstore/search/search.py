@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Container, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.embed.embedder import Embedder
@@ -14,8 +16,8 @@ from vstore.paths import AnyPath, as_bytes
 from vstore.repository.places import is_below
 from vstore.repository.repository import Repository
 from vstore.search.hit import Hit
-from vstore.search.index import Index
-from vstore.search.open_snapshot import OpenSnapshot
+from vstore.search.index import Hits, Index
+from vstore.search.open_snapshot import Condition, OpenSnapshot
 from vstore.search.query import vectors_of, weighted_sum
 from vstore.search.report import SearchReport
 from vstore.search.terms import Terms, read_terms
@@ -95,25 +97,59 @@ def answer(
     narrowing: Narrowing,
     *,
     load: Callable[[Recipe], Embedder],
+    turn: AbstractContextManager[object] | None = None,
 ) -> SearchReport:
     """Find the pictures of an opened snapshot nearest to the terms of a query.
 
     repo:   of the snapshot's store; for what a query needs beside the snapshot.
+    turn:   held while a model is loaded and embeds, where searches share one.
     Raises: as `search`; FileNotFoundError.
     """
     part = _narrowed(repo, opened, narrowing)
     if not part.rows.count:  # before a model is loaded for nothing
         return SearchReport(opened.snapshot.name, (), notes=terms.notes)
     opened.wait()
+    query = query_of(repo, opened, terms, load=load, turn=turn)
+    nearest = _nearest(part.rows, query.vector, query.own, limits.k)
+    kept = [(key, score) for key, score in nearest if limits.min_score is None or score >= limits.min_score]
+    flats = opened.flats(repo, {*(key for key, _ in kept), *query.keys})
+    found = Reporter(repo, opened, part.prefixes).hits(kept, flats)
+    is_flat = query.flat or not query.keys.isdisjoint(flats)
+    return SearchReport(opened.snapshot.name, found, is_flat, terms.notes, file_to_open=opened.file_to_open)
+
+
+class Query(NamedTuple):
+    """A query that is ready to be searched for.
+
+    vector: float32 (1, dim), of norm 1.
+    own:    the row of its only picture, if it is stored: it comes first.
+    keys:   of its pictures.
+    flat:   a picture that was decoded for it is of one colour.
+    """
+
+    vector: Floats
+    own: int | None
+    keys: set[bytes]
+    flat: bool
+
+
+def query_of(
+    repo: Repository,
+    opened: OpenSnapshot,
+    terms: Terms,
+    *,
+    load: Callable[[Recipe], Embedder],
+    turn: AbstractContextManager[object] | None = None,
+) -> Query:
+    """Find the vector of a query: stored vectors, and for others the model. load, turn, Raises: as `answer`."""
     rows = [None if term.key is None else opened.row(term.key) for term in terms.terms]
     stored = [None if row is None else opened.rows.vector(row) for row in rows]
-    vectors = vectors_of(repo, opened.snapshot.space, terms.terms, stored, load=load)
+    embeds = any(row is None and term.vector is None for row, term in zip(rows, terms.terms, strict=True))
+    with turn if turn is not None and embeds else nullcontext():
+        vectors = vectors_of(repo, opened.space, terms.terms, stored, load=load)
     query = weighted_sum([term.operand.weight for term in terms.terms], vectors.rows)
     own = rows[0] if len(rows) == 1 and terms.terms[0].operand.weight > 0 else None
-    nearest = _nearest(part.rows, query, own, limits.k)
-    kept = [(key, score) for key, score in nearest if limits.min_score is None or score >= limits.min_score]
-    keys = {term.key for term in terms.terms if term.key is not None}
-    return _report(repo, opened, kept, keys, part.prefixes, flat=vectors.flat, notes=terms.notes)
+    return Query(query, own, {term.key for term in terms.terms if term.key is not None}, vectors.flat)
 
 
 class _Part(NamedTuple):
@@ -125,67 +161,61 @@ class _Part(NamedTuple):
 
 def _narrowed(repo: Repository, opened: OpenSnapshot, narrowing: Narrowing) -> _Part:
     """Find the part of a snapshot that is searched. Raises: UsageError, SnapshotNotFound, Damage."""
-    import numpy as np
-
-    prefixes = numbers = None
+    prefixes = None
+    conditions: list[Condition] = []
     if narrowing.under is not None:
         prefixes = opened.prefixes(repo, narrowing.under)
-        numbers = opened.numbers_below(prefixes)
+        conditions.append(Condition(("under", *prefixes), partial(opened.numbers_below, repo, prefixes)))
     if narrowing.new_since is not None:
-        others = opened.numbers_missing_in(repo, repo.snapshot(narrowing.new_since))
-        numbers = others if numbers is None else np.intersect1d(numbers, others, assume_unique=True)
-    return _Part(opened.rows if numbers is None else opened.narrowed(numbers), prefixes)
+        other = repo.snapshot(narrowing.new_since)
+        conditions.append(Condition(("new since", other.id), partial(opened.numbers_missing_in, repo, other)))
+    return _Part(opened.part(conditions), prefixes)
 
 
-def _report(
-    repo: Repository,
-    opened: OpenSnapshot,
-    found: list[tuple[bytes, float]],
-    keys: set[bytes],
-    prefixes: tuple[bytes, ...] | None,
-    *,
-    flat: bool,
-    notes: tuple[str, ...],
-) -> SearchReport:
-    """Report the pictures found. keys: of the pictures of the query. flat: another picture of it has one colour."""
-    flats = _flat(repo, opened.snapshot.space, {*(key for key, _ in found), *keys})
+class Reporter:
+    """Makes hits of keys: their paths, and the files there today. It does so once for each key."""
 
-    def hit(key: bytes, score: float) -> Hit:
+    def __init__(self, repo: Repository, opened: OpenSnapshot, prefixes: tuple[bytes, ...] | None = None) -> None:
+        """prefixes: the stored paths above the hits; None means all."""
+        self._cache = repo.layout.cache
+        self._opened = opened
+        self._prefixes = prefixes
+        self._known: dict[bytes, Hit] = {}
+
+    def hits(self, found: Iterable[tuple[bytes, float]], flats: Container[bytes]) -> tuple[Hit, ...]:
+        """Give the hits of keys with their scores. flats: the pictures of one colour among them. Raises: Damage."""
+        return tuple(self._hit(key, score, flats) for key, score in found)
+
+    def _hit(self, key: bytes, score: float, flats: Container[bytes]) -> Hit:
+        known = self._known.get(key)
+        if known is not None:
+            return known._replace(score=score)
+        opened, prefixes = self._opened, self._prefixes
         paths = [path for path in opened.paths.paths_of(key) if prefixes is None or _is_below_any(path, prefixes)]
         if not paths:
             raise Damage(
-                f"{repo.layout.cache}/ marks pictures that {opened.snapshot.name} does not hold",
+                f"{self._cache}/ marks pictures that {opened.snapshot.name} does not hold",
                 "remove that folder and run the command again: vstore makes it again",
             )
         files = tuple(map(opened.file_of, paths))
         unnamed = [f for path, f in zip(paths, files, strict=True) if f is not None and not opened.is_known(path)]
-        return Hit(key, score, tuple(paths), files, key in flats, tuple(unnamed))
-
-    hits = tuple(hit(key, score) for key, score in found)
-    flat_query = flat or not keys.isdisjoint(flats)
-    return SearchReport(opened.snapshot.name, hits, flat_query, notes, file_to_open=opened.file_to_open)
+        hit = self._known[key] = Hit(key, score, tuple(paths), files, key in flats, tuple(unnamed))
+        return hit
 
 
 def _is_below_any(path: bytes, prefixes: tuple[bytes, ...]) -> bool:
     return any(path == prefix or is_below(path, prefix) for prefix in prefixes)
 
 
-def _flat(repo: Repository, space: str, keys: Collection[bytes]) -> set[bytes]:
-    """Find the pictures of one colour. Damaged facts say of none that it is: `check` reports them."""
-    if not repo.state.facts or not repo.state.spaces[space].recipe:
-        return set()
-    from vstore.repository.pixel_facts import flat_among
-
-    try:
-        return flat_among(repo, repo.recipe(space), keys)
-    except Damage:
-        return set()  # no score depends on it
-
-
 def _nearest(index: Index, query: Floats, own: int | None, k: int) -> list[tuple[bytes, float]]:
     """Find keys and scores, best first. own: the row of the query picture itself."""
-    found = index.top_k(query, min(k, index.count))
-    hits = [(index.key(int(row)), float(score)) for score, row in zip(found.scores[0], found.rows[0], strict=True)]
+    return in_order(index, index.top_k(query, min(k, index.count)), own, k)
+
+
+def in_order(index: Index, found: Hits, own: int | None, k: int, at: int = 0) -> list[tuple[bytes, float]]:
+    """Give the keys and scores of one query, best first. at: its number. own: the row of the query picture itself."""
+    places = zip(found.scores[at].tolist(), found.rows[at].tolist(), strict=True)
+    hits = [(index.key(row), score) for score, row in places if row >= 0]
     if own is None or not index.is_marked(own):
         return hits
     # fp16 rounds a picture's cosine with itself, and more than k others may look exactly like it: it comes first.

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.errors import ModelError, UsageError, VstoreError
-from vstore.format.recipes import reads_text
+from vstore.format.recipes import Recipe, reads_text
 from vstore.near_files import did_you_mean, find_by_name, near_files
 from vstore.pictures.elsewhere import FETCH, program_of_link, program_of_pointer
 from vstore.pictures.picture_file import read_regular, read_up_to
@@ -22,6 +22,7 @@ from vstore.search.wording import names_picture, refuse_pattern, refuse_video
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Floats
+    from vstore.search.open_snapshot import OpenSnapshot
 
 _LARGEST = 1 << 30  # bytes of a picture to search with
 _GIVEN = (b"/dev/fd/", b"/dev/stdin", b"/proc/self/fd/")  # names of what the shell opened for this process
@@ -62,9 +63,11 @@ class Terms(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_terms(repo: Repository, wanted: Wanted | Iterable[Wanted], at: str) -> Terms:
-    """Read what a query looks for. at: the snapshot, which may hold a picture that is nowhere else.
+def read_terms(repo: Repository, wanted: Wanted | Iterable[Wanted], at: str | OpenSnapshot) -> Terms:
+    """Read what a query looks for.
 
+
+    at:     the snapshot, which may hold a picture that is nowhere else; one that a view holds may be collected.
     Raises: UsageError, VstoreError if one cannot be read; SnapshotNotFound.
     """
     operands = operands_of(wanted, repo.hash.size)
@@ -106,7 +109,7 @@ def _refuse_unusable(operand: Operand) -> None:
 class _Reader:
     """Reads operands for the search of one snapshot."""
 
-    def __init__(self, repo: Repository, at: str) -> None:
+    def __init__(self, repo: Repository, at: str | OpenSnapshot) -> None:
         self._repo = repo
         self._at = at
         self._text: bool | None = None
@@ -196,6 +199,8 @@ class _Reader:
 
         def look() -> bytes | None:
             try:
+                if not isinstance(self._at, str):
+                    return self._at.find(self._repo, path)
                 snapshot = self._repo.snapshot(self._at)
                 tree = self._repo.tree(snapshot)
                 keys = (tree.get(one) for one in prefixes_of(self._repo, snapshot, tree, path))
@@ -209,11 +214,15 @@ class _Reader:
         """Tell whether the space of the snapshot may read text: what its recipe does not say is not known yet."""
         if self._text is None:
             try:
-                recipe = self._repo.reading(lambda: self._repo.recipe(self._repo.snapshot(self._at).space))
-                self._text = reads_text(recipe)
+                self._text = reads_text(self._repo.reading(self._recipe))
             except ModelError:  # its recipe is lost
                 self._text = False
         return self._text
+
+    def _recipe(self) -> Recipe:
+        if not isinstance(self._at, str):
+            return self._at.recipe(self._repo)
+        return self._repo.recipe(self._repo.snapshot(self._at).space)
 
     def _absent(self, word: bytes) -> UsageError:
         """Make the error for a picture that is nowhere; the nearest name in its folder is said."""

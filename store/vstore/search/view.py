@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from vstore.errors import StoreClosed
+from vstore.errors import StoreClosed, UsageError
 from vstore.format.recipes import Recipe
 from vstore.paths import AnyPath, as_bytes
 from vstore.repository.repository import Repository
@@ -18,29 +18,39 @@ from vstore.search.terms import read_terms
 from vstore.search.wanted import Wanted
 
 if TYPE_CHECKING:
-    from vstore.embed.embedder import Embedder
+    from vstore.embed.embedder import Embedder, Floats
 
 Using = Callable[[], AbstractContextManager[Repository]]
 
 
 class View:
-    """A snapshot that was opened for many searches. Usable as a context manager, and from several threads.
+    """A snapshot that was opened for many searches. Usable as a context manager, from several threads, after a fork.
 
-    It answers from the snapshot as it was when it was opened, whatever syncs and gc do meanwhile. `Store.view` opens
-    one.
+    `Store.view` opens one. It answers from the snapshot, and names the places of its files, as they were then, whatever
+    syncs, `forget` and gc do meanwhile. What is asked of the store each time: that it is still there, the snapshot of
+    `new_since`, and the folders that `under` may mean.
     """
 
-    def __init__(self, opened: OpenSnapshot, using: Using, load: Callable[[Repository, Recipe], Embedder]) -> None:
+    def __init__(
+        self,
+        opened: OpenSnapshot,
+        using: Using,
+        load: Callable[[Repository, Recipe], Embedder],
+        turn: AbstractContextManager[object],
+    ) -> None:
         """
-        using: gives a repository of the store to one query.
-        load:  loads the embedder of a recipe.
+        opened: the snapshot; it is held.
+        using:  gives a repository of the store to one query.
+        load:   loads the embedder of a recipe.
+        turn:   held while a model is loaded and embeds.
         """
         self._opened: OpenSnapshot | None = opened
         self._using = using
         self._load = load
+        self._turn = turn
 
     def __repr__(self) -> str:
-        return f"View({self._now.snapshot.name!r}, {len(self):,} pictures)"
+        return "View(closed)" if self._opened is None else f"View({self.snapshot!r}, {len(self):,} pictures)"
 
     @property
     def snapshot(self) -> str:
@@ -51,6 +61,22 @@ class View:
         """Count its pictures."""
         return len(self._now.paths)
 
+    def __bool__(self) -> bool:
+        """A view is true without pictures, too."""
+        return True
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the keys of its pictures, rising."""
+        return iter(self._now.paths)
+
+    def __contains__(self, key: object) -> bool:
+        """Tell whether it has the picture with a key."""
+        return key in self._now.paths
+
+    def paths_of(self, key: bytes) -> tuple[bytes, ...]:
+        """List the stored paths of a picture, rising; none if the snapshot does not have it."""
+        return tuple(self._now.paths.paths_of(key))
+
     def search(
         self,
         operands: Wanted | Iterable[Wanted],
@@ -60,12 +86,36 @@ class View:
         min_score: float | None = None,
         new_since: str | None = None,
     ) -> SearchReport:
-        """Find the pictures most similar to the operands, as `Store.search` does."""
+        """Find the pictures most similar to the operands, as `Store.search` does. What they mean is said there.
+
+        Raises: as `Store.search`; StoreClosed.
+        """
         opened = self._now
         limits, narrowing = Limits.of(k, min_score), Narrowing(None if under is None else as_bytes(under), new_since)
         with self._using() as repo:
-            terms = read_terms(repo, operands, opened.snapshot.name)
-            return answer(repo, opened, terms, limits, narrowing, load=lambda recipe: self._load(repo, recipe))
+            repo.reload()
+            terms = read_terms(repo, operands, opened)
+            load = self._loader(repo)
+            return repo.reading(lambda: answer(repo, opened, terms, limits, narrowing, load=load, turn=self._turn))
+
+    def search_many(self, queries: Floats | Iterable[Wanted | Iterable[Wanted]], k: int = 10) -> list[SearchReport]:
+        """Find the pictures most similar to each of many queries: the same ones that `search` finds, in less time.
+
+        queries: vectors, (n, dim) of any float type and length; or what `search` takes, n times.
+        Returns: a report for each query, in their order.
+        Raises:  UsageError, StoreClosed and the other errors of `search`: that of a query ends all.
+        """
+        from vstore.search.many import search_many
+
+        opened = self._now
+        limits = Limits.of(k, None)
+        with self._using() as repo:
+            repo.reload()
+            load = self._loader(repo)
+            return repo.reading(lambda: search_many(repo, opened, queries, limits.k, load=load, turn=self._turn))
+
+    def _loader(self, repo: Repository) -> Callable[[Recipe], Embedder]:
+        return lambda recipe: self._load(repo, recipe)
 
     @property
     def _now(self) -> OpenSnapshot:
@@ -74,7 +124,7 @@ class View:
         return self._opened
 
     def close(self) -> None:
-        """Close it. A second time nothing happens."""
+        """Let go of its memory. Calls under way in other threads end as they would; a second time nothing happens."""
         self._opened = None
 
     def __enter__(self) -> View:
@@ -84,3 +134,9 @@ class View:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise UsageError(
+            "a view cannot be sent to another process, nor copied",
+            "send the store, and open a view there: store.view()",
+        )

@@ -79,9 +79,34 @@ class Views:
             note_read(self._cache, [segment.ref.name for segment in self._kept])
         self._ready = True
 
+    def hold(self) -> None:
+        """Wait, and keep the checksums: the files may be removed. What was read is no longer read just now.
+
+        Raises: Damage, FileNotFoundError.
+        """
+        self.wait()
+        for view in self._of.values():
+            view.proofs.hold()
+        self._read.clear()
+
     def of(self, segment: Segment) -> Any:
         """Get the view of a segment, after `wait`."""
         return self._of[segment].index
+
+    def rows(self, segment: Segment) -> Any:
+        """Give the rows of a segment as faiss sees them, unproved: float16 or float32 (n, dim), read-only."""
+        return self._of[segment].proofs.rows()
+
+    def code(self, segment: Segment, row: int) -> memoryview:
+        """Give the bytes of a row, unproved."""
+        return self._of[segment].proofs.row(row)
+
+    def empty(self, segment: Segment) -> Any:
+        """Make an empty index in memory that scores rows as that of a segment does."""
+        faiss, dim = faiss_module(), segment.footer.dim
+        if segment.footer.dtype == "float32":
+            return faiss.IndexFlatIP(dim)
+        return faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
 
     def prove(self, segment: Segment, rows: Sequence[int]) -> None:
         """Check rows of a segment that was not read whole just now: its stat shows no rot. rows: in rising order.
