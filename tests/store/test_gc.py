@@ -22,6 +22,7 @@ from vstore.gc import plan as gc_plan
 from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
+from vstore.search.operand import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 
@@ -434,3 +435,19 @@ def sizes(world: World) -> dict[str, int]:
     """Every file of the log, the segments and the packs."""
     found = (path for name in ("refs", "segments", "packs") for path in (world.folder / name).iterdir())
     return {str(path.relative_to(world.folder)): path.stat().st_size for path in found}
+
+
+def test_the_paths_of_snapshots_that_are_gone_leave_the_cache(world: World) -> None:
+    for at in ("v1", "v3"):
+        world.store.search([Operand(1.0, key=bytes.fromhex(world.keys()[0]))], at=at)
+    names = {at: f"paths-{world.tree(at).root.hex()}" for at in ("v1", "v3")}
+    kept = {path.name for path in (world.folder / "cache").iterdir()}
+    assert kept >= set(names.values())
+    world.store.gc()
+    assert {path.name for path in (world.folder / "cache").iterdir()} >= set(names.values())
+    world.store.snapshot_forget(["v1", "v2"])
+    world.store.gc(dry_run=True)
+    assert (world.folder / "cache" / names["v1"]).exists()
+    world.store.gc()
+    left = {path.name for path in (world.folder / "cache").iterdir() if path.name.startswith("paths-")}
+    assert left == {names["v3"]}

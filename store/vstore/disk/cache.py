@@ -15,6 +15,7 @@ from vstore.format.canonical import SMALL, Json, parsed
 from vstore.format.hashing import checksum
 
 BELIEVED, TURN = "checked", "turn"  # one of these is there where vectors are read again in turn
+PATHS = "paths-"  # begins the names of files with the paths of a snapshot
 _SUM = 8
 
 

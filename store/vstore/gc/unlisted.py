@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from vstore.disk import durable, inside
+from vstore.disk.cache import PATHS
 from vstore.disk.durable import TEMPORARY
 from vstore.disk.journal import is_of_none, journals
 from vstore.disk.row_sums import ROW_SUMS, row_sums_name
@@ -65,13 +66,16 @@ def records_before(repo: Repository, number: int) -> list[OldRecord]:
 
 
 def stale_cache(repo: Repository, *, changed: bool) -> list[str]:
-    """Name the cache files that are no longer of use: row sums of old segments.
+    """Name the cache files that are no longer of use: row sums of old segments, paths of snapshots that are gone.
 
     changed: the log was written: bitmaps over old segments, old states, unfinished files, too.
     """
     names = inside.names_if_any(repo.layout.own_cache)
     used = {row_sums_name(name) for name in repo.state.file_names()}
     stale = [name for name in names if name.startswith(ROW_SUMS) and name not in used]
+    if paths := [name for name in names if name.startswith(PATHS)]:
+        used = {PATHS + repo.manifest(snapshot).tree.hex() for snapshot in repo.listing.kept()}
+        stale += [name for name in paths if name not in used]
     if changed:
         stale += [name for name in names if name == "state" or name.startswith(("rows-", TEMPORARY))]
     return stale

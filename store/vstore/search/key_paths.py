@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vstore.disk import durable, inside
-from vstore.disk.cache import cache_names, read_cache, write_cache
+from vstore.disk.cache import PATHS, cache_names, read_cache, write_cache
 from vstore.errors import Damage, VstoreError
 from vstore.format.differences import differences
 from vstore.format.entries import Snapshot
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 _HEAD = 8
 _END = 8
-_BEGIN = "paths-"
 _FILES = 3  # of these files that are kept: one of a million pictures has about 80 MB
 _OLDER = 64  # snapshots back at which a file to begin with is looked for
 
@@ -234,13 +233,13 @@ def _read(cache: Path, root: bytes, key_size: int, images: int, paths: int) -> K
 
 
 def _name(root: bytes) -> str:
-    return _BEGIN + root.hex()
+    return PATHS + root.hex()
 
 
 def _make_room(cache: Path, kept: str) -> None:
     """Remove the oldest of these files, the one just written apart."""
     with contextlib.suppress(OSError, VstoreError):  # others do the same
-        others = [name for name in cache_names(cache) if name.startswith(_BEGIN) and name != kept]
+        others = [name for name in cache_names(cache) if name.startswith(PATHS) and name != kept]
         others.sort(key=lambda name: inside.look(cache / name).st_mtime_ns)
         for name in others[: max(0, len(others) - _FILES + 1)]:
             durable.remove(cache / name)
