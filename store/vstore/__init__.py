@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from vstore.facts.report import FactsReport as FactsReport
     from vstore.facts.report import Undecoded as Undecoded
     from vstore.fields.report import FieldRow as FieldRow
+    from vstore.fields.report import FieldsCarried as FieldsCarried
     from vstore.fields.report import FieldsChanged as FieldsChanged
     from vstore.fields.report import FieldsExported as FieldsExported
     from vstore.fields.report import FieldsImported as FieldsImported
@@ -160,7 +161,7 @@ _HOMES = {
     "vstore.facts.report": "FactsReport Undecoded",
     "vstore.format.usual_words": "UsualWords",
     "vstore.gc.run": "GcReport",
-    "vstore.fields.report": "FieldRow FieldsChanged FieldsExported FieldsImported UnknownRow",
+    "vstore.fields.report": "FieldRow FieldsCarried FieldsChanged FieldsExported FieldsImported UnknownRow",
     "vstore.format.list_columns": "KeptField LeftColumn",
     "vstore.importing.options": "ImportWords",
     "vstore.importing.report": "ImportRefused ImportReport Row Waiting",

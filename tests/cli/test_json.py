@@ -54,6 +54,8 @@ COMMANDS = [
     ["fields", "export", "out-fields.csv"],
     ["fields", "unset", "label", "pictures/a.png"],
     ["fields", "import", "out-fields.csv"],
+    ["fields", "carry", "v1"],
+    ["fields", "prune"],
     ["root", "list"],
     ["root", "rename", "pictures", "photos"],
     ["root", "remove", "photos", "--dry-run"],

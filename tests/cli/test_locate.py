@@ -148,6 +148,8 @@ def test_store_needs_a_folder(words: list[str], pictures: Line) -> None:
         ["fields", "unset", "label", "a.png"],
         ["fields", "import", "x.csv"],
         ["fields", "export"],
+        ["fields", "carry", "v1"],
+        ["fields", "prune"],
     ],
     ids=" ".join,
 )

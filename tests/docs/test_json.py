@@ -308,6 +308,22 @@ def _say_fields(top: Path, say: Callable[..., None]) -> None:
     ]
     (top / "fields.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     say("fields", "import", str(top / "fields.jsonl"), "-n", expect=3)
+    pictures = top / "pictures"
+    say("fields", "set", "label=dog", "pictures/c.png")
+    put(pictures, {"c.png": 71})
+    with contextlib.suppress(OSError):
+        odd = os.fsdecode(os.fsencode(pictures) + b"/\xfa.png")
+        Path(odd).write_bytes(drawn(72))
+        say("sync")
+        say("fields", "set", "label=dog", odd)
+        Path(odd).write_bytes(drawn(73))
+    say("sync")
+    say("fields", "carry", "@{1}")
+    with contextlib.suppress(OSError):
+        os.unlink(odd)
+    put(pictures, {"c.png": 7})
+    say("sync")
+    say("fields", "prune")
     say("fields", "unset", "label", "--all-pictures")
 
 

@@ -43,7 +43,7 @@ def of(store: Store, name: str) -> dict[str, FieldValue]:
     """The values of a field by the first paths of its pictures."""
     repo = store._repo
     paths = {key: os.fsdecode(path) for path, key in sorted(repo.tree(repo.state.current_snapshot), reverse=True)}
-    return {paths[key]: value for (key, one), value in fields(store).items() if one == name}
+    return {paths[key]: value for (key, one), value in fields(store).items() if one == name and key in paths}
 
 
 EVERY: dict[str, Any] = {
@@ -269,6 +269,76 @@ def test_a_file_is_known_by_its_content(world: World, tmp_path: Path) -> None:
         assert of(store, "label") == {f"{world.pictures.name}/a.png": "cat"}
         with pytest.raises(UsageError, match="is in no snapshot"):
             store.fields_set({"label": "cat"}, [tmp_path / "new.png"])
+
+
+def test_any_text_of_a_csv_comes_back(world: World, tmp_path: Path) -> None:
+    several = ["\r", "\n", "a\r\nb", '"', ",", " x ", "\0", "\ufeff", "'"]
+    texts = {f"t{number}": text for number, text in enumerate(several)}
+    with world.store as store:
+        store.fields_set(texts, [f"{world.pictures.name}/a.png"])
+        store.fields_export(tmp_path / "x.csv")
+        assert b"\r\n" not in (tmp_path / "x.csv").read_bytes().replace(b"a\r\nb", b"")
+        report = store.fields_import(tmp_path / "x.csv")
+        assert (report.kept, report.added, report.replaced) == (len(texts), 0, 0)
+
+
+def test_fields_are_carried_to_edited_pictures(world: World) -> None:
+    label = world.pictures.name
+    with world.store as store:
+        store.fields_set({"label": "cat", "stars": 5}, [f"{label}/a.png", f"{label}/b.png", f"{label}/c.png"])
+        store.fields_set({"label": "old"}, [f"{label}/d.png"])
+        world.put({"a.png": 20, "b.png": 21, "c.png": 3, "d.png": 22})  # c has the picture of d
+        report = world.sync()
+        assert report.fields_left == 3
+        assert (
+            "3 edited pictures lack fields that they had: those stay with the old content; "
+            "hand them on with: vstore fields carry v3"
+        ) in report.notes
+        store.fields_set({"label": "mine"}, [f"{label}/b.png"])
+        tried = store.fields_carry("v3", dry_run=True)
+        assert (tried.snapshot, tried.added, tried.kept, tried.paths) == (None, 4, 1, 3)
+        carried = store.fields_carry("v3")
+        assert carried.examples == tuple(os.fsencode(f"{label}/{name}.png") for name in "abd")
+        assert of(store, "label") == {
+            f"{label}/a.png": "cat",
+            f"{label}/b.png": "mine",
+            f"{label}/c.png": "old",  # its picture is that which was at d
+            f"{label}/d.png": "old",
+        }
+        assert of(store, "stars") == {f"{label}/a.png": 5, f"{label}/b.png": 5}
+        assert store.fields_carry("v3", replace=True).replaced == 1
+        assert of(store, "label")[f"{label}/b.png"] == "cat"
+        assert store.fields_carry("v3").snapshot is None
+
+
+def test_a_sync_says_nothing_where_no_field_stays_behind(world: World) -> None:
+    label = world.pictures.name
+    world.put({"a.png": 20})
+    with world.another() as store:
+        assert world.sync().fields_left == 0
+        store.fields_set({"label": "cat"}, [f"{label}/a.png"])
+        world.put({"g.png": 20, "b.png": 20})
+        (world.pictures / "a.png").unlink()
+        assert world.sync().fields_left == 0
+        world.put({"g.png": 23})
+        assert world.status().fields_left == 1
+        assert any(note.startswith("1 edited picture would lack fields that it had") for note in world.status().notes)
+
+
+def test_prune_takes_the_fields_of_pictures_without_a_path(world: World) -> None:
+    label = world.pictures.name
+    with world.store as store:
+        store.fields_set({"label": "cat", "stars": 5}, [f"{label}/a.png", f"{label}/b.png"])
+        assert store.fields_prune().snapshot is None
+        (world.pictures / "a.png").unlink()
+        world.sync()
+        assert len(fields(store)) == 4
+        assert store.fields_prune(dry_run=True).removed == 2
+        report = store.fields_prune(message="clean")
+        assert (report.removed, report.pictures) == (2, 1)
+        assert len(fields(store)) == 2
+        store.undo()
+        assert len(fields(store)) == 4
 
 
 @pytest.mark.parametrize("values", [{"a": None}, {"a": b"x"}, {"a": float("nan")}, {"a": [1]}, {"a\n": 1}, {}])

@@ -1,4 +1,4 @@
-"""`vstore fields list|set|unset|import|export`."""
+"""`vstore fields list|set|unset|import|export|carry|prune`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,24 @@ from vstore_cli.groups import InOrder
 from vstore_cli.interrupts import saying, stopping
 from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.options import dry_run_option, message_option
-from vstore_cli.output import are_for_people, count, echo_json, json_option, number, say, shown, table, tell
+from vstore_cli.output import (
+    are_for_people,
+    count,
+    echo_json,
+    json_option,
+    number,
+    placed,
+    say,
+    shown,
+    table,
+    tell,
+    tell_path,
+)
 from vstore_cli.pager import paged
 from vstore_cli.progress import progress, progress_option
 
 if TYPE_CHECKING:
-    from vstore import FieldsChanged, FieldsImported
+    from vstore import FieldsCarried, FieldsChanged, FieldsImported
 
 FORMATS = ["csv", "jsonl", "parquet"]
 TYPES = ["text", "int", "float", "bool", "date", "list"]
@@ -204,6 +216,53 @@ def export(file: str | None, format: str | None, at: str, quiet: bool, as_json: 
         tell(f"Wrote {what} of {report.snapshot} to {shown(file)}")
 
 
+@fields.command(short_help="Hand fields on to edited pictures.")
+@click.argument("snap")
+@click.option("--replace", is_flag=True, help="Replace the fields that a picture of today has, too.")
+@message_option
+@DRY_RUN
+@json_option
+def carry(snap: str, replace: bool, message: str, dry_run: bool, as_json: bool) -> None:
+    """Hand fields on: each path whose picture is another one than in snapshot SNAP gets the fields that it had there.
+
+    A sync does this by itself where the metadata of a file was edited. After other edits, such as a crop, it names this
+    command: whether a new content is still what you said of the old one is yours to decide. A picture that SNAP has
+    under another path gets none.
+
+    \b
+    Example:
+      vstore fields carry v3 --dry-run
+    """
+    with open_to_change() as store:
+        report = store.fields_carry(snap, replace=replace, message=message, dry_run=dry_run)
+    if as_json:
+        echo_json(report)
+        return
+    if dry_run:
+        for path in report.examples:
+            tell_path(placed(path, report.where))
+        if report.paths > len(report.examples):
+            tell(f"and {number(report.paths - len(report.examples))} more")
+    _print(report)
+
+
+@fields.command(short_help="Take away the fields of pictures that are gone.")
+@message_option
+@DRY_RUN
+@json_option
+def prune(message: str, dry_run: bool, as_json: bool) -> None:
+    """Take away the fields of pictures that the current snapshot does not have. Until then they stay, as a picture may
+    come back; older snapshots keep theirs.
+
+    \b
+    Example:
+      vstore fields prune --dry-run
+    """
+    with open_to_change() as store:
+        report = store.fields_prune(message=message, dry_run=dry_run)
+    _show(report, as_json=as_json)
+
+
 def _show(report: FieldsChanged, *, as_json: bool) -> None:
     if as_json:
         echo_json(report)
@@ -211,7 +270,7 @@ def _show(report: FieldsChanged, *, as_json: bool) -> None:
         _print(report)
 
 
-def _print(report: FieldsChanged | FieldsImported) -> None:
+def _print(report: FieldsChanged | FieldsImported | FieldsCarried) -> None:
     done = (
         (report.added, "Would set" if report.dry_run else "Set"),
         (report.replaced, "would replace" if report.dry_run else "replaced"),

@@ -16,9 +16,10 @@ ONLY_TYPED: dict[str, str] = {
     ),
     **dict.fromkeys(("files-from", "root"), _NAMED),
     **dict.fromkeys(
-        ("adopt", "all-pictures", "by", "drop-unnamed", "fill", "hold", "no-embed", "no-exclude", "release", "remove"),
+        ("adopt", "drop-unnamed", "fill", "hold", "no-embed", "no-exclude", "release", "remove"),
         _CHANGES,
     ),
+    **dict.fromkeys(("all-pictures", "by", "replace"), _CHANGES),
     **dict.fromkeys(
         ("keep-last", "keep-hourly", "keep-daily", "keep-weekly", "keep-monthly", "keep-yearly", "keep-within"),
         _CHANGES,

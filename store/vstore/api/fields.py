@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import BinaryIO
 
-    from vstore.fields.report import FieldRow, FieldsChanged, FieldsExported, FieldsImported
+    from vstore.fields.report import FieldRow, FieldsCarried, FieldsChanged, FieldsExported, FieldsImported
     from vstore.format.entries import Snapshot
     from vstore.paths import AnyPath
     from vstore.progress import Progress
@@ -134,6 +134,30 @@ class Fields(Opened):
 
         file = as_path(out) if isinstance(out, (str, bytes, os.PathLike)) else out
         return self._read(lambda repo: fields_export(repo, file, make, format=format, at=at, progress=progress))
+
+    def fields_prune(self, *, message: str = "", dry_run: bool = False) -> FieldsChanged:
+        """Take away the fields of the pictures that the current snapshot does not have.
+
+        message: a note for the snapshot.
+        Raises:  UsageError, MigrationNeeded; Refused while syncing is held; Locked, Damage, DiskTrouble.
+        """
+        from vstore.fields.prune import fields_prune
+
+        return self._use(lambda repo: fields_prune(repo, message=message, dry_run=dry_run))
+
+    def fields_carry(
+        self, snap: str, *, replace: bool = False, message: str = "", dry_run: bool = False
+    ) -> FieldsCarried:
+        """Hand fields on: each path whose picture is another than in a snapshot gets the fields that it had there.
+
+        replace: the values of fields that the picture of today has, too; else these stay.
+        message: a note for the snapshot.
+        Raises:  SnapshotNotFound, AmbiguousSnapshot; UsageError, MigrationNeeded; Refused while syncing is held;
+                 Locked, Damage, DiskTrouble.
+        """
+        from vstore.fields.carry import fields_carry
+
+        return self._use(lambda repo: fields_carry(repo, snap, replace=replace, message=message, dry_run=dry_run))
 
 
 def _key_of(repo: Repository, snapshot: Snapshot, picture: AnyPath) -> bytes:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from vstore.brief import briefly
 from vstore.format.canonical import Json, named
 from vstore.format.list_columns import KeptField, LeftColumn
+from vstore.repository.files import Files
 
 
 @briefly
@@ -104,6 +105,35 @@ class FieldsImported(NamedTuple):
             "fields": [{"name": one.name, "pictures": one.pictures} for one in self.fields],
             "left": [one.to_json() for one in self.left],
         }
+
+
+@briefly
+class FieldsCarried(NamedTuple):
+    """The result of handing fields on.
+
+    snapshot, current, added, replaced, removed, kept, pictures, dry_run: as in `FieldsChanged`.
+    before:   the snapshot whose pictures had the fields.
+    paths:    paths whose picture gets some.
+    examples: the first of these.
+    where:    finds their files.
+    """
+
+    snapshot: str | None
+    current: str | None
+    added: int
+    replaced: int
+    removed: int
+    kept: int
+    pictures: int
+    dry_run: bool
+    before: str
+    paths: int
+    examples: tuple[bytes, ...]
+    where: Files = Files()
+
+    def to_json(self) -> dict[str, Json]:
+        value = {name: one for name, one in self._asdict().items() if name != "where"}
+        return {**value, "examples": [self.where.named(path) for path in self.examples]}
 
 
 class FieldsExported(NamedTuple):

@@ -139,7 +139,7 @@ def _write_lines(file: IO[bytes], rows: Iterator[Row], columns: Sequence[FieldRo
 
 def _write_csv(file: IO[bytes], rows: Iterator[Row], columns: Sequence[FieldRow], encoded: bool) -> None:
     text = io.TextIOWrapper(file, "utf-8", newline="")
-    writer = csv.writer(text)
+    writer = csv.writer(_Lines(text))
     writer.writerow([KEY, PATH, *(column_of(column.name) for column in columns)])
     for row in rows:
         path = named_path(row.paths[0])["path"] if row.paths else ""
@@ -147,6 +147,17 @@ def _write_csv(file: IO[bytes], rows: Iterator[Row], columns: Sequence[FieldRow]
         writer.writerow([row.key.hex(), path, *cells])
     text.flush()
     text.detach()
+
+
+class _Lines:
+    """A file of text with line ends of Unix. A writer that writes those itself quotes no carriage return."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+
+    def write(self, line: str) -> None:
+        """Write a line that ends as in Windows."""
+        self._text.write(line.removesuffix("\r\n") + "\n")
 
 
 def _write_parquet(file: IO[bytes], rows: Iterator[Row], columns: Sequence[FieldRow], encoded: bool) -> None:

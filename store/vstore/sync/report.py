@@ -108,6 +108,7 @@ class SyncReport(NamedTuple):
     examples:      class -> its first few paths, also of `same_pixels`; both paths of renamed ones.
     where:         finds the files of all these paths.
     store_exists:  there is a store; in a dry run before there is one, it is planned how a first sync would make it.
+    fields_left:   edited pictures that lack a field that they had: it stayed with the old content.
     embed_bytes:   bytes of the pictures to embed, in a dry run.
     """
 
@@ -156,6 +157,7 @@ class SyncReport(NamedTuple):
     examples: Mapping[str, tuple[tuple[bytes, ...], ...]] = {}  # never changed
     where: Files = Files()
     store_exists: bool = True
+    fields_left: int = 0
     embed_bytes: int = 0
 
     def to_json(self) -> dict[str, Json]:

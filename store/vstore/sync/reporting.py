@@ -18,6 +18,8 @@ from vstore.repository.files import Files
 from vstore.repository.repository import Repository
 from vstore.sync import absent_parts, emptied_notes, moved_roots
 from vstore.sync.edits import Edits
+from vstore.sync.left_fields import left_fields
+from vstore.sync.left_fields import note as left_note
 from vstore.sync.memory import Memory
 from vstore.sync.occurrences import images_gained, occurrences, touched
 from vstore.sync.passing import passed_over
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 class Outcome(NamedTuple):
     """The result of a run, as its report needs it.
 
+    start:       the current snapshot before the run, or None.
     first:       the aliases before the run.
     edits:       the changes of the run to them.
     before:      of the keys of the changes: how many aliases of `first` name them; None to count them.
@@ -44,6 +47,7 @@ class Outcome(NamedTuple):
     interrupted: the run was asked to stop.
     """
 
+    start: Snapshot | None
     first: Tree
     edits: Edits
     before: Counter[bytes] | None
@@ -81,6 +85,7 @@ class Reporter:
         delta = classify(edits.changes, _Named(before), _Stored(ingest))
         counts = delta.counts
         same = [path for path, _, new in ingest.same_pixels(edits.changes) if new and not ingest.is_embedded(new)]
+        left = left_fields(repo, outcome.start, edits.changes, set(same), _Named(before))
         wanted = {key for key in self._keys_after(outcome) if ingest.wants(key)} if dry_run else set()
         to_embed = len(wanted)
         current = repo.state.current_snapshot
@@ -125,7 +130,7 @@ class Reporter:
             candidates=self._candidates(edits, before),
             passed=passed_over(outcome.survey.passed, ingest.troubles),
             truncated=self._truncated(),
-            notes=self._notes(outcome, before, dry_run=dry_run),
+            notes=self._notes(outcome, before, left, dry_run=dry_run),
             removed_left_out=_left_out(outcome),
             removed_excluded=_excluded(outcome),
             retried=len(ingest.tried_again),
@@ -135,6 +140,7 @@ class Reporter:
                 "same_pixels": tuple((path,) for path in sorted(same)[:EXAMPLES]),
             },
             where=self._where(outcome),
+            fields_left=left,
             embed_bytes=_bytes_of(wanted, outcome.survey) if wanted else 0,
         )
 
@@ -149,12 +155,13 @@ class Reporter:
         """List the cut pictures that this run took."""
         return tuple(sorted(one for key, one in self._ingest.cut.taken.items() if key in self._ingest.vectors))
 
-    def _notes(self, outcome: Outcome, before: Counter[bytes], *, dry_run: bool) -> tuple[str, ...]:
+    def _notes(self, outcome: Outcome, before: Counter[bytes], left: int, *, dry_run: bool) -> tuple[str, ...]:
         survey, tree, changes = outcome.survey, outcome.first, outcome.edits.changes
         moved = moved_roots.notes(self._repo, survey.targets, tree, changes, dry_run=dry_run)
         empty = emptied_notes.notes(survey, tree, changes, before, dry_run=dry_run)
         labels = self._older_labels(outcome) if dry_run else ()
-        return (*absent_parts.notes(survey, tree), *moved, *empty, *labels, *notes(survey, dry_run=dry_run))
+        fields = (left_note(left, outcome.start.name, dry_run=dry_run),) if left and outcome.start else ()
+        return (*absent_parts.notes(survey, tree), *moved, *empty, *labels, *fields, *notes(survey, dry_run=dry_run))
 
     def _older_labels(self, outcome: Outcome) -> Iterator[str]:
         """Say that a sync would write a snapshot for the labels alone: that in force has them from before a change."""

@@ -231,6 +231,7 @@ class Run:
         parent = repo.state.current_snapshot
         tree = repo.mapped_tree(parent, repo.after_folders(scope.changes()))
         self._first = self._held = tree
+        self._start = parent
         if any(target.under for target in scope.targets):
             from vstore.sync.respelled_parts import respelled_parts  # a sync of whole folders does without it
 
@@ -348,6 +349,7 @@ class Run:
             edits = edits_of(survey, self._first, ingest.vectors, ingest.failures, complete=not partial)
             self._before = None
         outcome = Outcome(
+            start=self._start,
             first=self._first,
             edits=edits,
             before=self._before,
