@@ -78,6 +78,7 @@ def test_a_hit_has_a_path_that_can_be_opened_as_text(filled: World) -> None:
         (Hit(b"k", 0.5, (b"a/b", b"c/d"), (None, b"/c/d")), "/c/d", "/c/d", "0.500  /c/d"),
         (Hit(b"k", 0.5, (b"a/b",), (b"/a/b",), unnamed=(b"/a/b",)), "a/b", None, "0.500  a/b"),
         (Hit(b"k", 0.5, (b"a/\xe9",), (b"/a/\xe9",)), "/a/\udce9", "/a/\udce9", "0.500  /a/\\xe9"),
+        (Hit(b"k", 0.5, (b"a\n\x1b[2J",), (None,)), "a\n\x1b[2J", None, r"0.500  a\n\x1b[2J"),
     ],
 )
 def test_a_hit_without_a_known_folder_has_its_stored_path(hit: Hit, path: str, file: str | None, shown: str) -> None:

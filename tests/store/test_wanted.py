@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 from PIL import Image
 from support.folders import World, drawn, plain, put
 
-from vstore import Operand, UsageError, VstoreError
+from vstore import ModelError, Operand, UsageError, VstoreError
+from vstore.testing import FakeEmbedder
 
 
 @pytest.fixture
@@ -102,3 +104,24 @@ def test_a_folder_of_links_is_made_of_any_of_them(filled: World, tmp_path: Path)
     assert len(list((tmp_path / "links").iterdir())) == 1
     with pytest.raises(UsageError, match="a search only applies to links"):
         filled.store.export(tmp_path / "more", operands=vector(filled, 3))
+
+
+class Reads(FakeEmbedder):
+    """A fake that reads texts: the number of the picture that they name last."""
+
+    def embed_texts(self, texts: Sequence[str]) -> Any:
+        return self.embed_images([Image.open(io.BytesIO(drawn(int(text.split()[-1])))) for text in texts])
+
+
+def test_other_words_are_texts_where_the_model_reads_them(tmp_path: Path) -> None:
+    world = World(tmp_path, Reads("reads"))
+    put(world.pictures, {f"{number}.png": number for number in range(5)})
+    world.sync()
+    assert best(world, "the picture 3") == "pictures/3.png"
+    both = world.store.search(["the picture 3", Operand(0.1, image=world.pictures / "4.png")], k=2)
+    assert both[0].key.hex() == world.key(3)
+
+
+def test_a_text_is_refused_where_the_model_reads_none(filled: World) -> None:
+    with pytest.raises(ModelError, match="cannot search for the text 'a red car'"):
+        filled.store.search("a red car")

@@ -40,8 +40,9 @@ class Hit(NamedTuple):
         return self.file or os.fsdecode(self.paths[0])
 
     def __str__(self) -> str:
-        # What is not UTF-8 would end a print.
-        return f"{self.score:.3f}  {os.fsencode(self.path).decode('utf-8', 'backslashreplace')}"
+        # A name must neither break the line nor send escapes to a terminal, and what is not UTF-8 would end a print.
+        text = os.fsencode(self.path).decode("utf-8", "backslashreplace")
+        return f"{self.score:.3f}  " + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
     def to_json(self) -> dict[str, Json]:
         value: dict[str, Json] = {
