@@ -54,6 +54,7 @@ docs-output: $(VENV)/dev.stamp
 	PYTHONPATH=store:cli:docs $(BIN)/python -m docs_tools.man
 	PYTHONPATH=store:cli:docs $(BIN)/python -m docs_tools.options
 	PYTHONPATH=store:cli:docs $(BIN)/python -m docs_tools.console
+	PYTHONPATH=store:cli:docs $(BIN)/python -m docs_tools.notebook
 
 $(VENV)/pip.stamp:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vstore needs Python 3.11 or later")'

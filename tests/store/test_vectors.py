@@ -83,7 +83,7 @@ def test_vectors_are_the_rows_of_the_store(builder: Builder) -> None:
         keys, paths, rows = store.vectors()
     assert sorted(keys) == sorted(key(builder, n) for n in range(0, 30, 3))
     assert keys == tuple(name for name in wanted if name in keys)  # as they stand in the segments
-    assert rows.dtype == builder.repo.dtype
+    assert repr(rows.dtype) == f"dtype('{builder.repo.dtype}')"
     np.testing.assert_array_equal(rows, [wanted[name] for name in keys])
     named = dict(zip(keys, paths, strict=True))
     assert named[key(builder, 3)] == ("p/03", "p/copy")
@@ -99,6 +99,7 @@ def test_rows_that_are_one_run_of_one_segment_are_mapped(plain: Builder) -> None
         rows = store.vectors().rows
         assert is_mapped(rows) and not rows.flags.writeable
         assert not rows.flags.aligned  # as the page says
+        assert repr(rows.dtype) == "dtype('float16')"
         plain.add_snapshot(names_of(plain, 1, 2, 3))
         assert is_mapped(store.vectors().rows)
         assert store.vectors().keys == tuple(key(plain, n) for n in (1, 2, 3))

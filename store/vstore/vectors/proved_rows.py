@@ -28,7 +28,9 @@ class ProvedRows:
         with File(segment.path) as file:
             segment.check_header(file)
         self._sums = segment.block_sums()
-        self.rows: Any = np.asarray(segment.rows())
+        rows = np.asarray(segment.rows())
+        # Most machines are little-endian: callers see float16 then, not <f2.
+        self.rows: Any = rows.view(rows.dtype.newbyteorder("=")) if rows.dtype.isnative else rows
         self._proved: set[int] = set()  # blocks; threads may prove the same one twice
 
     def prove_block(self, block: int) -> None:
