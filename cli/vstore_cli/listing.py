@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from vstore import UsageError
-from vstore_cli.output import json_bytes, local, number, openable, shown, size, with_store
+from vstore_cli.output import json_bytes, local, number, openable, shown, size, width_of, with_store
 from vstore_cli.pager import paged
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _AT_ONCE = 1024  # lines of a write
 _FIRST = 32  # of the first one: whoever reads the first lines alone does not wait for more
-_WIDEST = 1 << 20
+_WIDEST = 1 << 20  # cells: a pipe takes any width
 
 
 class Form(NamedTuple):
@@ -142,9 +142,9 @@ class _Columns(NamedTuple):
         """Choose the columns of a list: on a narrow terminal those that leave half of it to the paths."""
         if not form.long:
             return cls(0, 0, 0, 0)
-        columns = cls()
+        columns, width = cls(), width_of(err=False) or _WIDEST
         for narrower in ({"pixels": 0}, {"date": 0}, {"key": 8}):
-            if sum(columns) + 2 * len(columns) > _width() // 2:
+            if sum(columns) + 2 * len(columns) > width // 2:
                 columns = columns._replace(**narrower)
         return columns
 
@@ -163,14 +163,6 @@ class _Columns(NamedTuple):
             local(moment).replace("T", " ")[:16].ljust(self.date),
         )
         return "".join(f"{text}  " for text, width in zip(texts, self, strict=True) if width)
-
-
-def _width() -> int:
-    """Tell how wide the terminal is; a pipe takes any width."""
-    try:
-        return os.get_terminal_size(1).columns if sys.stdout.isatty() else _WIDEST
-    except OSError:
-        return _WIDEST
 
 
 def _runs(entries: Iterable[PathEntry]) -> Iterator[list[PathEntry]]:

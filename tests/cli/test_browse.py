@@ -76,6 +76,13 @@ def test_a_narrow_terminal_leaves_half_to_the_paths(pictures: Line, columns: int
     assert len(first.replace(" KiB", "KiB").split()) == parts
 
 
+def test_columns_says_how_wide_a_terminal_is_to_be(pictures: Line) -> None:
+    words = ["ls", "pictures", "-l", "--no-pager"]
+    narrow = in_terminal(words, pictures.home, columns=40)
+    assert in_terminal(words, pictures.home, columns=140, COLUMNS="40") == narrow
+    assert in_terminal(words, pictures.home, columns=140) != narrow
+
+
 def test_nothing_to_list_is_said_and_no_error(pictures: Line) -> None:
     (pictures.home / "pictures/empty").mkdir()
     for words, told in (

@@ -807,6 +807,16 @@ def test_a_limit_that_a_look_meets_ends_nothing(
         assert not limits
 
 
+def test_a_limit_that_a_poll_meets_puts_no_sync_off(synced: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def limited(*given: Any) -> Place:
+        raise SystemLimit("too many open files")
+
+    with Watching.of(synced, poll=True, settle=0.3, settle_at_most=1000.0) as watching:
+        before = len(watching.syncs)
+        monkeypatch.setattr(folders_module, "Place", limited)
+        watching.until(lambda: len(watching.syncs) > before)
+
+
 @pytest.mark.parametrize("lost", ["packs", "refs"])
 def test_damage_is_told_once_and_a_repair_goes_on(synced: World, patient: None, lost: str) -> None:
     with Watching.of(synced) as watching:

@@ -153,7 +153,8 @@ class Folders:
         try:
             again = {id(place): Place(self._repo, place.target, mounts(), self._stop) for place in polled}
         except (VstoreError, OSError):
-            return True  # a sync says what is in the way
+            self._next_poll = time.monotonic() + pause
+            return not is_pending  # a sync says what is in the way; one that waits already is not put off
         changed = any(again[id(place)].digest != place.digest for place in polled)
         self._places = [again.get(id(place), place) for place in self._places]
         ended = time.monotonic()
