@@ -26,8 +26,6 @@ def label_meant(repo: Repository, words: AnyPath, others: Collection[str] = ()) 
     labelled = text if text in repo.state.roots or text in others else None
     placed = _at(repo, path)
     if labelled is not None and placed is not None and labelled != placed:
-        if b"/" in path:
-            return placed
         raise UsageError(
             f"{text!r} means two folders: the label {labelled!r}, and the folder here, whose label is {placed!r}",
             f"say {quoted(placed)} or {quoted('./' + text)} for the one here; for the other one, give its path",
