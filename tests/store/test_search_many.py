@@ -144,6 +144,20 @@ def test_a_row_that_becomes_no_number_is_in_no_answer(tmp_path: Path) -> None:
     assert 7 not in nearest_of_many(index, rows[:5], 3).rows
 
 
+def test_it_leaves_the_threads_of_faiss_to_the_program(tmp_path: Path) -> None:
+    import faiss
+
+    rows = unit_vectors(50)
+    index = index_of(tmp_path, rows, list(range(50)), 1, "float16")
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(before + 3)
+    try:
+        nearest_of_many(index, rows, 3)
+        assert faiss.omp_get_max_threads() == before + 3
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
 # Through a view
 
 

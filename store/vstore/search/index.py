@@ -124,14 +124,18 @@ class Index:
         return codes
 
     def scores(self, query: Floats, rows: Ints) -> Floats:
-        """Let faiss score some rows, as `top_k` scores them. query: float32 (1, dim). Returns: float32 (m,), cosines.
+        """Let faiss score some rows, as `top_k` does. Call it in a thread of ours: it sets the threads of faiss there.
 
-        Raises: Damage if one is no vector of norm 1.
+        query:   float32 (1, dim).
+        Returns: float32 (m,), cosines.
+        Raises:  Damage if one is no vector of norm 1.
         """
         import numpy as np
 
         faiss = faiss_module()
         faiss.omp_set_num_threads(1)
+        if not len(rows):
+            return np.empty(0, np.float32)
         parts = [self._part(row) for row in rows.tolist()]
         codes = b"".join([self._views.code(self._segments[part], row) for part, row in parts])
         few: Any = self._views.empty(self._segments[parts[0][0]])

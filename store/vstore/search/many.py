@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -126,9 +127,10 @@ def nearest_of_many(index: Index, queries: Floats, k: int) -> Hits:
             near.offer(some @ index.codes(block.part, block.rows).T, block.rows + index.first(block.part))
 
         start(work, list(_blocks(index, some.shape[1])), cores())()
-        for at, found in enumerate(near.of_each(), begin):
-            one = queries[at : at + 1]
-            best = _best(index, one, found) if found is not None else _alone(index, one, k)
+
+        # faiss is told to use one thread, which holds for the thread that says so: never for that of the program.
+        best_of_each = start(partial(_best, index, some, k), list(enumerate(near.of_each())), cores())()
+        for at, best in enumerate(best_of_each, begin):
             for place, (low, row) in enumerate(best[:k]):
                 scores[at, place], rows[at, place] = -low, row
     index.prove(rows)
@@ -216,15 +218,18 @@ class _Near:
             yield None if is_crowded else rows[edges[at] : edges[at + 1]]
 
 
-def _best(index: Index, query: Floats, rows: Ints) -> list[tuple[float, int]]:
-    """Order some rows as `Index.top_k` does. Returns: their scores, negated, and the rows."""
+def _best(index: Index, queries: Floats, k: int, near: tuple[int, Ints | None]) -> list[tuple[float, int]]:
+    """Order the rows near a query as `Index.top_k` does.
+
+    near:    the number of the query, and the rows; None lets it be answered alone.
+    Returns: scores, negated, and rows; k at least if there are as many.
+    """
+    at, rows = near
+    query = queries[at : at + 1]
+    if rows is None:
+        found = index.top_k(query, k)
+        return [(-score, row) for score, row in zip(found.scores[0].tolist(), found.rows[0].tolist(), strict=True)]
     best = sorted(zip((-index.scores(query, rows)).tolist(), rows.tolist(), strict=True))
     if any(one[0] == other[0] for one, other in pairwise(best)):
         return [(low, row) for low, _, row in sorted((low, index.key(row), row) for low, row in best)]
     return best
-
-
-def _alone(index: Index, query: Floats, k: int) -> list[tuple[float, int]]:
-    """Answer one query. Returns: as `_best`."""
-    found = index.top_k(query, k)
-    return [(-score, row) for score, row in zip(found.scores[0].tolist(), found.rows[0].tolist(), strict=True)]

@@ -53,17 +53,22 @@ class RowProofs:
 
     def prove(self, rows: Sequence[int]) -> None:
         """Check some rows, in rising order. Raises: Damage, FileNotFoundError."""
-        with open_row_sums(self._cache, self._segment.ref) as kept:
-            for block, some in groupby(rows, lambda row: row // BLOCK):
-                self._prove_in(block, list(some), kept)
+        groups = [(block, list(some)) for block, some in groupby(rows, lambda row: row // BLOCK)]
+        left = [(block, some) for block, some in groups if not self._is_proved(block, some)]
+        if left:
+            with open_row_sums(self._cache, self._segment.ref) as kept:
+                for block, some in left:
+                    self._prove_in(block, some, kept)
+
+    def _is_proved(self, block: int, rows: Sequence[int]) -> bool:
+        """Tell whether rows of a block match what was proved of it before."""
+        proved = self._blocks.get(block)
+        return proved is not None and not self._differ(rows, proved, block * BLOCK)
 
     def _prove_in(self, block: int, rows: Sequence[int], kept: RowSums | None) -> None:
         """Check rows of one block."""
-        proved = self._blocks.get(block)
-        if proved is not None and not self._differ(rows, proved, block * BLOCK):
-            return
         first, end = rows[0], rows[-1] + 1
-        sums = array("Q") if kept is None or proved is not None else kept.of(first, end)
+        sums = array("Q") if kept is None or block in self._blocks else kept.of(first, end)
         there = len(sums) == end - first
         if there and not self._differ(rows, sums, first):
             return
