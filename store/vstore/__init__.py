@@ -121,6 +121,7 @@ if TYPE_CHECKING:
     from vstore.vectors.report import VectorIndex as VectorIndex
     from vstore.vectors.report import Vectors as Vectors
     from vstore.versions.diff import DiffReport as DiffReport
+    from vstore.versions.diff_fields import FieldDiff as FieldDiff
     from vstore.versions.diff_stat import FolderDiff as FolderDiff
     from vstore.versions.forget import ForgetReport as ForgetReport
     from vstore.versions.forget import Kept as Kept
@@ -190,6 +191,7 @@ _HOMES = {
     "vstore.trust": "TrustReport TrustedStore",
     "vstore.vectors.report": "Embedded VectorIndex Vectors",
     "vstore.versions.diff": "DiffReport",
+    "vstore.versions.diff_fields": "FieldDiff",
     "vstore.versions.diff_stat": "FolderDiff",
     "vstore.versions.forget": "ForgetReport Kept",
     "vstore.versions.log": "LogRow",

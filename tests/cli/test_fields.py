@@ -122,6 +122,27 @@ def test_changes_are_refused_while_syncing_is_held(labelled: Line) -> None:
     assert "held" in labelled("fields", "import", "x.csv", code=5).err
 
 
+def test_snapshots_and_the_log_say_what_changed(labelled: Line) -> None:
+    labelled("fields", "set", "label=dog", "pictures/b.png", "pictures/c.png")
+    labelled("fields", "unset", "note", "pictures/a.png")
+    assert ["fields", "4"] in [row.split() for row in labelled("snapshot", "show").lines]
+    assert labelled("snapshot", "diff", "v2").lines == [
+        "v2 -> v4: the same pictures under the same paths",
+        "field label: 1 added, 1 changed",
+        "field note: 1 removed",
+    ]
+    assert labelled("snapshot", "diff", "v2", "--only", "added").lines == ["v2 -> v4: no such difference"]
+    found = labelled("snapshot", "diff", "v2", "--json").json["fields"]
+    assert found == [
+        {"name": "label", "added": 1, "changed": 1, "removed": 0},
+        {"name": "note", "added": 0, "changed": 0, "removed": 1},
+    ]
+    assert [row["about"] for row in labelled("log", "--json").json[:2]] == [
+        "v4: 1 field removed",
+        "v3: 1 field set, 1 field replaced",
+    ]
+
+
 def test_names_of_fields_are_completed(labelled: Line) -> None:
     assert offered("vstore fields set la") == ["label=", "file,"]
     assert offered("vstore fields unset la") == ["label", "file,"]

@@ -298,6 +298,7 @@ def _say_fields(top: Path, say: Callable[..., None]) -> None:
     """Fields that come and go, and a list with rows and values that cannot be taken."""
     say("fields", "set", "label=cat", "pictures/a.png")
     say("fields", "list")
+    say("snapshot", "diff", "current~1")
     say("fields", "export", str(top / "fields.csv"))
     with contextlib.suppress(OSError):
         say("fields", "export", os.fsdecode(os.fsencode(top) + b"/\xff.csv"))

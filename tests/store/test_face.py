@@ -156,6 +156,6 @@ def test_a_short_report_is_shown_in_full() -> None:
         repr(found)
         == f"SearchReport(snapshot='v1', hits=({hit!r}, {hit!r}, … 1,234 in all), flat_query=False, notes=())"
     )
-    assert repr(vstore.SnapshotDetail._make([None, "t", "m", dict.fromkeys("abcdef", 1)])).endswith(
-        "roots={'a': 1, 'b': 1, … 6 in all})"
+    assert repr(vstore.SnapshotDetail._make([None, "t", "m", dict.fromkeys("abcdef", 1), 7])).endswith(
+        "roots={'a': 1, 'b': 1, … 6 in all}, fields=7)"
     )

@@ -111,6 +111,8 @@ def show(snap: str, as_json: bool) -> None:
         ["paths", number(row.paths)],
         ["pictures", number(row.images)],
     ]
+    if detail.fields:
+        lines.append(["fields", number(detail.fields)])
     if row.message:
         lines.append(["message", shown(row.message)])
     if row.tags:

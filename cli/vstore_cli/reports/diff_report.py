@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "M", "copied": "C", "renamed": "R"}
 
+_FIELDS = ("added", "changed", "removed")
+
 
 def show_diff(report: DiffReport, *, is_part: bool) -> None:
     """Print what differs, a line each, or a line for each folder.
@@ -32,6 +34,9 @@ def show_diff(report: DiffReport, *, is_part: bool) -> None:
     found = [f"{number(len(getattr(report, kind)))} {kind}" for kind in _SIGNS if getattr(report, kind)]
     none = "no such difference" if is_part else "the same pictures under the same paths"
     tell(f"{report.before} -> {report.after}: " + (", ".join(found) or none))
+    for field in report.fields:
+        parts = [f"{number(getattr(field, kind))} {kind}" for kind in _FIELDS if getattr(field, kind)]
+        tell(f"field {shown(field.name)}: {', '.join(parts)}")
     _explain_labels(report)
 
 

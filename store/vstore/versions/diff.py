@@ -15,6 +15,7 @@ from vstore.paths import AnyPath, as_bytes
 from vstore.repository.files import Files, files_of
 from vstore.repository.places import is_below
 from vstore.repository.repository import Repository
+from vstore.versions.diff_fields import FieldDiff, diff_fields
 from vstore.versions.diff_stat import KINDS, FolderDiff, by_folder
 
 
@@ -32,6 +33,7 @@ class DiffReport(NamedTuple):
     removed:    paths only in the first.
     where:      finds the files of the stored paths.
     stat:       the same, counted by folder; None if that was not asked for.
+    fields:     of each field that differs, for how many pictures; none if only a part was asked for.
     """
 
     before: str
@@ -44,6 +46,7 @@ class DiffReport(NamedTuple):
     removed: tuple[bytes, ...]
     where: Files = Files()
     stat: tuple[FolderDiff, ...] | None = None
+    fields: tuple[FieldDiff, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
         stat = {} if self.stat is None else {"stat": [folder.to_json() for folder in self.stat]}
@@ -57,6 +60,7 @@ class DiffReport(NamedTuple):
             "added": [self.where.named(path) for path in self.added],
             "removed": [self.where.named(path) for path in self.removed],
             **stat,
+            "fields": [field.to_json() for field in self.fields],
         }
 
 
@@ -100,6 +104,7 @@ def snapshot_diff(
         removed=one["removed"],
         where=files_of(repo, Labels()),
         stat=_stat(old, new, kept) if stat else None,
+        fields=diff_fields(repo, before, after) if within is None and not only else (),
     )
 
 

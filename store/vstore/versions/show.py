@@ -60,16 +60,19 @@ class SnapshotDetail(NamedTuple):
     tree:     the digest of the root of its alias tree.
     manifest: the digest of its manifest.
     roots:    the number of paths under each label.
+    fields:   the number of fields that its pictures have.
     """
 
     row: SnapshotRow
     tree: str
     manifest: str
     roots: dict[str, int]
+    fields: int = 0
 
     def to_json(self) -> dict[str, Json]:
         row = self.row.to_json()
-        return {**row, "tree": self.tree, "manifest": self.manifest, **by_label("roots", self.roots)}
+        own: dict[str, Json] = {"tree": self.tree, "manifest": self.manifest, "fields": self.fields}
+        return {**row, **own, **by_label("roots", self.roots)}
 
 
 def snapshot_list(repo: Repository) -> list[SnapshotRow]:
@@ -98,12 +101,15 @@ def row_of(state: State, snapshot: Snapshot) -> SnapshotRow:
 
 def snapshot_show(repo: Repository, snap: str) -> SnapshotDetail:
     """Show one snapshot. Raises: SnapshotNotFound, AmbiguousSnapshot."""
+    from vstore.repository.fields import fields_of  # what lists snapshots reads none
+
     snapshot = repo.snapshot(snap)
     tree = repo.tree(snapshot)
     roots: dict[str, int] = {}
     for label in _labels(repo, snapshot):
         roots[os.fsdecode(label)] = sum(1 for _ in tree.under(label))
-    return SnapshotDetail(row_of(repo.state, snapshot), tree.root.hex(), snapshot.manifest.hex(), roots)
+    row, fields = row_of(repo.state, snapshot), len(fields_of(repo, snapshot))
+    return SnapshotDetail(row, tree.root.hex(), snapshot.manifest.hex(), roots, fields)
 
 
 def _labels(repo: Repository, snapshot: Snapshot) -> Iterator[bytes]:
