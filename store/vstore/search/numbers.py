@@ -44,13 +44,22 @@ def rows_by_number(index: Index, paths: KeyPaths, key_size: int) -> Ints:
     Returns: int64 (n,), rows of the index.
     Raises:  Damage if the index marks other pictures.
     """
+    rows = index.marked_rows()
+    return rows[order_of(index.keys_of(rows), paths, key_size)]
+
+
+def order_of(keys: bytes, paths: KeyPaths, key_size: int) -> Ints:
+    """Find the order in which the keys of all pictures of a snapshot, one after another, rise: that of their numbers.
+
+    Returns: int64 (n,), places in `keys`.
+    Raises:  Damage if they are the keys of other pictures.
+    """
     import numpy as np
 
-    rows = index.marked_rows()
-    found, every = words(index.keys_of(rows), key_size), words(paths.keys, key_size)
+    found, every = words(keys, key_size), words(paths.keys, key_size)
     order = np.argsort(found[:, 0], kind="stable")
     if len(found) == len(every) and not (found[order] == every).all():  # some keys begin alike
         order = np.lexsort(found.T[::-1])
     if len(found) != len(every) or not (found[order] == every).all():
         raise Damage("the index marks other pictures than the snapshot has", "run: vstore check")
-    return rows[order]
+    return order

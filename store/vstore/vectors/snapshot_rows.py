@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.counts import counted
@@ -11,6 +11,7 @@ from vstore.errors import Damage, UsageError
 from vstore.repository.repository import Repository
 from vstore.search.bitmaps import marked_rows
 from vstore.search.key_paths import key_paths
+from vstore.search.numbers import order_of
 from vstore.search.open_snapshot import snapshot_bitmaps
 from vstore.search.threads import cores, start
 from vstore.vectors.proved_rows import ProvedRows
@@ -40,6 +41,12 @@ class _Part(NamedTuple):
     def inside(self, begin: int, end: int) -> Ints:
         """Find the rows of the pictures with the numbers from begin up to end."""
         return self.rows[max(0, begin - self.first) : max(0, end - self.first)]
+
+    def keys(self) -> bytes:
+        import numpy as np
+
+        segment = self.proved.segment
+        return np.frombuffer(segment.keys, np.uint8).reshape(-1, segment.footer.key_size)[self.rows].tobytes()
 
     def blocks(self) -> list[tuple[ProvedRows, int]]:
         return [(self.proved, block) for block in sorted({*(self.rows // BLOCK).tolist()})]
@@ -73,10 +80,13 @@ class SnapshotRows:
                 self.count += len(rows)
         self.dim = repo.state.spaces[snapshot.space].dim
         self.dtype = np.dtype(repo.dtype)
-        self._name = snapshot.name
         if self.count != len(self._paths):
             missing = len(self._paths) - self.count
             raise Damage(f"{counted(missing, 'picture')} of {snapshot.name} without a vector", "run: vstore check")
+        self._key_size = repo.hash.size
+        self._keys = b"".join(part.keys() for part in self._parts)
+        self._numbers = np.empty(self.count, np.int64)  # of the pictures, in the order of their keys
+        self._numbers[order_of(self._keys, self._paths, self._key_size)] = np.arange(self.count)
 
     def all(self) -> Vectors:
         """Give all rows, read-only: mapped where they are one run of one segment, else copied. Raises: Damage."""
@@ -90,8 +100,7 @@ class SnapshotRows:
             rows = np.empty((self.count, self.dim), self.dtype)
             self._copy(0, self.count, rows)
             rows.flags.writeable = False
-        keys = self._keys(0, self.count)
-        return Vectors(keys, self._all_paths(keys), rows)
+        return Vectors(*self.named(), rows)
 
     def batches(self, size: int) -> Iterator[Vectors]:
         """Yield the pictures `size` at a time, with copies of their rows; each row is checked when it is read.
@@ -107,14 +116,15 @@ class SnapshotRows:
         for at in range(0, self.count, BLOCK):
             yield self._copied(at, min(at + BLOCK, self.count))
 
-    def named(self) -> tuple[tuple[bytes, ...], Paths]:
-        """Give the keys and the paths of all pictures. Raises: Damage."""
-        keys = self._keys(0, self.count)
-        return keys, self._all_paths(keys)
+    def named(self, begin: int = 0, end: int | None = None) -> tuple[tuple[bytes, ...], Paths]:
+        """Give the keys and the paths of the pictures from begin up to end."""
+        size, end = self._key_size, self.count if end is None else end
+        keys = tuple(self._keys[at : at + size] for at in range(begin * size, end * size, size))
+        paths = (self._paths.paths_at(number) for number in self._numbers[begin:end].tolist())
+        return keys, tuple(tuple(map(_text, names)) for names in paths)
 
     def _batch(self, begin: int, end: int) -> Vectors:
-        keys = self._keys(begin, end)
-        return Vectors(keys, tuple(map(self._paths_of, keys)), self._copied(begin, end))
+        return Vectors(*self.named(begin, end), self._copied(begin, end))
 
     def _copied(self, begin: int, end: int) -> Any:
         import numpy as np
@@ -135,28 +145,6 @@ class SnapshotRows:
                 run = _run(rows)
                 out[at : at + len(rows)] = part.proved.rows[rows if run is None else run]
                 at += len(rows)
-
-    def _keys(self, begin: int, end: int) -> tuple[bytes, ...]:
-        return tuple(part.proved.segment.key(row) for part in self._parts for row in part.inside(begin, end).tolist())
-
-    def _paths_of(self, key: bytes) -> tuple[str | bytes, ...]:
-        found = self._paths.paths_of(key)
-        if not found:
-            raise self._other()
-        return tuple(map(_text, found))
-
-    def _all_paths(self, keys: Sequence[bytes]) -> Paths:
-        """List the paths of all pictures. keys: of them, in their order."""
-        order = sorted(range(len(keys)), key=keys.__getitem__)
-        found: list[tuple[str | bytes, ...]] = [()] * len(keys)
-        for number, (place, key) in enumerate(zip(order, self._paths, strict=True)):
-            if keys[place] != key:
-                raise self._other()
-            found[place] = tuple(map(_text, self._paths.paths_at(number)))
-        return tuple(found)
-
-    def _other(self) -> Damage:
-        return Damage(f"the store's cache marks other pictures than {self._name} holds", "run: vstore check")
 
 
 def _prove(block: tuple[ProvedRows, int]) -> None:
