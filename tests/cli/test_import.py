@@ -130,7 +130,13 @@ def test_an_export_is_imported_again_with_the_same_id(old: OldIndex, line: Line)
     line("import", *TRIPLE, "-q")
     ran = line("export", "out")
     assert ran.out.startswith("Wrote 12 pictures of v1 to out (")
-    assert sorted(os.listdir("out")) == ["embeddings.npy", "index.faiss", "metadata.json", "vstore.json"]
+    assert sorted(os.listdir("out")) == [
+        "embeddings.npy",
+        "index.faiss",
+        "metadata.json",
+        "pictures.jsonl",
+        "vstore.json",
+    ]
     again = line("--store", "again", "import", "--faiss", "out/index.faiss", "--json").json
     assert again["id"] == line("snapshot", "list", "--json").json[0]["id"]
 

@@ -117,6 +117,8 @@ STAGES = {
     "export npz": ("export out --format npz", "vstore.export.npz:write", True),
     "export parquet": ("export out --format parquet", "vstore.export.parquet:write", True),
     "export jsonl": ("export out --format jsonl", "vstore.export.jsonl:write", True),
+    "export csv": ("export out --format csv", "vstore.export.csv:write", True),
+    "export reads facts": ("export out --format jsonl", "vstore.export.pictures:Pictures.details", True),
     "export clip-retrieval": ("export out --format clip-retrieval", "vstore.export.clipretrieval:write", True),
     "import reads the vectors": (IMPORT, "vstore.importing.old_index:_open_vectors", True),
     "import matches": (IMPORT, "vstore.importing.matching:Matcher.match", True),

@@ -220,11 +220,17 @@ def test_npz_opens_in_numpy_without_pickles(world: World, tmp_path: Path) -> Non
     world.store.export(tmp_path / "out.npz", format="npz")
     stored = rows(world)
     with np.load(tmp_path / "out.npz", allow_pickle=False) as opened:
-        assert sorted(opened) == ["keys", "paths", "paths_b64", "vectors"]  # one path is not UTF-8
-        keys, vectors, paths = opened["keys"], opened["vectors"], opened["paths"]
+        odd = ["all_files_b64", "all_paths_b64"]  # one path is not UTF-8
+        names = ["all_files", "all_paths", "facts", "fields", "files", "keys", "paths", "vectors"]
+        assert sorted(opened) == sorted([*names, *odd])
+        keys, vectors, paths, files = opened["keys"], opened["vectors"], opened["paths"], opened["files"]
+        every = [json.loads(line) for line in opened["all_paths"].tobytes().splitlines()]
     assert keys.tolist() == sorted(stored)
     assert all(row.tobytes() == stored[key].tobytes() for key, row in zip(keys.tolist(), vectors, strict=True))
-    assert json.loads(paths[keys.tolist().index(world.key(2))]) == ["pictures/b.png", "pictures/copy of b.png"]
+    number = keys.tolist().index(world.key(2))
+    assert every[number] == ["pictures/b.png", "pictures/copy of b.png"]
+    assert (paths.shape, paths.dtype.kind, files.shape) == ((4,), "U", (4,))
+    assert (paths[number], files[number]) == ("pictures/b.png", str(world.pictures / "b.png"))
 
 
 def test_parquet_opens_in_pyarrow(world: World, tmp_path: Path) -> None:
@@ -280,7 +286,7 @@ def test_no_link_leads_nowhere(world: World, tmp_path: Path) -> None:
 # What goes wrong
 
 
-@pytest.mark.parametrize("format", ["triple", "npz", "parquet", "jsonl", "clip-retrieval"])
+@pytest.mark.parametrize("format", ["triple", "npz", "parquet", "jsonl", "csv", "clip-retrieval"])
 def test_nothing_is_overwritten_and_nothing_half_is_left(world: World, tmp_path: Path, format: str) -> None:
     out = tmp_path / "out"
     out.write_text("mine")
@@ -299,7 +305,7 @@ def test_nothing_is_overwritten_and_nothing_half_is_left(world: World, tmp_path:
     assert sorted(os.listdir(tmp_path)) == before
 
 
-@pytest.mark.parametrize("format", ["triple", "npz", "parquet", "jsonl", "clip-retrieval"])
+@pytest.mark.parametrize("format", ["triple", "npz", "parquet", "jsonl", "csv", "clip-retrieval"])
 def test_an_export_that_cannot_be_flushed_leaves_nothing_in_the_way(
     world: World, tmp_path: Path, format: str, disk: Watched
 ) -> None:
@@ -331,7 +337,7 @@ def test_a_word_that_nobody_has_is_refused(format: str, world: World, tmp_path: 
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("format", ["triple", "npz", "parquet", "jsonl", "clip-retrieval"])
+@pytest.mark.parametrize("format", ["triple", "npz", "parquet", "jsonl", "csv", "clip-retrieval"])
 def test_a_snapshot_without_a_picture_is_written_too(world: World, tmp_path: Path, format: str) -> None:
     shutil.rmtree(world.pictures)
     world.pictures.mkdir()
@@ -367,6 +373,6 @@ def test_the_vectors_of_a_snapshot_are_never_all_in_memory(tmp_path: Path) -> No
             tracemalloc.stop()
         return found
 
-    for format in ("triple", "npz", "clip-retrieval"):
+    for format in ("triple", "npz", "csv", "clip-retrieval"):
         peak(10, format)
         assert peak(6000, format) - peak(3000, format) < 3000 * 512 * 2

@@ -21,6 +21,7 @@ from vstore.export import target
 from vstore.store import Store
 
 FILES = ("npz", "parquet", "jsonl")
+EVERY_FILE = (*FILES, "csv")
 FOLDERS = ("triple", "clip-retrieval")
 
 
@@ -62,7 +63,8 @@ def exported(builder: Builder, out: Path, format: str) -> tuple[list[str], Any, 
     assert (report.images, report.paths, report.bytes) == (10, 14, out.stat().st_size)
     if format == "npz":
         data = read_npz(out)
-        names = [(json.loads(a), json.loads(b)) for a, b in zip(data["paths"], data["paths_b64"], strict=True)]
+        lines = [data[name].tobytes().splitlines() for name in ("all_paths", "all_paths_b64")]
+        names = [(json.loads(a), json.loads(b)) for a, b in zip(*lines, strict=True)]
         keys, rows = data["keys"].tolist(), data["vectors"]
     elif format == "parquet":
         table = pq.read_table(out).to_pydict()
@@ -95,11 +97,14 @@ def test_rows_and_paths_are_those_of_the_store(builder: Builder, tmp_path: Path,
 def test_where_every_path_is_utf8_nothing_is_said_of_others(builder: Builder, tmp_path: Path) -> None:
     builder.add_snapshot({b"p/a": key(builder, 1)})
     with Store(builder.repo.layout.folder) as store:
-        for format in FILES:
+        for format in EVERY_FILE:
             store.snapshot_export("current", tmp_path / format, format=format)
-    assert sorted(read_npz(tmp_path / "npz")) == ["keys", "paths", "vectors"]
-    assert pq.read_table(tmp_path / "parquet").column_names == ["key", "paths", "vector"]
-    assert sorted(json.loads((tmp_path / "jsonl").read_text())) == ["key", "paths", "vector"]
+    more = ["all_files", "all_paths", "facts", "fields", "files"]
+    assert sorted(read_npz(tmp_path / "npz")) == [*more, "keys", "paths", "vectors"]
+    assert pq.read_table(tmp_path / "parquet").column_names == ["key", "paths", "files", "vector"]
+    plain = ["facts", "fields", "files", "key", "paths", "vector"]
+    assert sorted(json.loads((tmp_path / "jsonl").read_text())) == plain
+    assert (tmp_path / "csv").read_text().partition("\n")[0] == "path,file,key"
 
 
 def test_a_triple_has_the_winning_row_of_each_path(builder: Builder, tmp_path: Path) -> None:
@@ -113,7 +118,7 @@ def test_a_triple_has_the_winning_row_of_each_path(builder: Builder, tmp_path: P
     np.testing.assert_array_equal(index.reconstruct_n(0, len(rows)), rows.astype(np.float32))
 
 
-@pytest.mark.parametrize("format", [*FILES, *FOLDERS])
+@pytest.mark.parametrize("format", [*EVERY_FILE, *FOLDERS])
 def test_no_byte_of_a_damaged_segment_is_written(builder: Builder, tmp_path: Path, format: str) -> None:
     ref = builder.repo.state.segments(builder.space)[1]
     path = builder.repo.layout.segments / ref.name
@@ -145,7 +150,7 @@ def test_an_object_that_is_missing_while_an_export_is_written_is_left_to_who_rea
         target.make(tmp_path / "out", write)
 
 
-@pytest.mark.parametrize("format", [*FILES, *FOLDERS])
+@pytest.mark.parametrize("format", [*EVERY_FILE, *FOLDERS])
 def test_an_export_that_breaks_off_leaves_nothing(
     builder: Builder, tmp_path: Path, format: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -200,7 +200,11 @@ STAGES: dict[str, tuple[Callable[[Store, New], object], list[tuple[str, int, int
     ),
     "export": (
         lambda store, new: store.snapshot_export("v1", store.folder.parent / "out.npz", format="npz", progress=new),
-        [("reading the store", 1, 1), ("writing vectors", 3, 3)],
+        [("reading the store", 1, 1), ("reading facts and fields", 3, 3), ("writing vectors", 3, 3)],
+    ),
+    "export of rows": (
+        lambda store, new: store.snapshot_export("v1", store.folder.parent / "out.csv", format="csv", progress=new),
+        [("reading the store", 1, 1), ("reading facts and fields", 3, 3), ("writing rows", 4, 4)],
     ),
     "dupes": (lambda store, new: store.dupes(progress=new), []),
     "verified dupes": (lambda store, new: store.dupes(verify=True, progress=new), [("comparing files", 2, 2)]),

@@ -26,7 +26,15 @@ EXCEPTIONS = {
     "vstore.disk.catalogue": {"shutil.rmtree"},
     "vstore.disk.environment": {"lmdb.open"},
     # Files and folders of the user's, outside the store.
-    "vstore.export.target": {".open", "os.mkdir", "os.rename", "os.symlink", "os.unlink", "shutil.rmtree"},
+    "vstore.export.target": {
+        ".open",
+        "os.mkdir",
+        "os.rename",
+        "os.symlink",
+        "os.unlink",
+        "shutil.rmtree",
+        "tempfile.TemporaryFile",
+    },
     "vstore.importing.report": {".open", ".unlink"},
     "vstore.importing.rclip": {"sqlite3.connect"},  # opened to be read alone
     "vstore.models.converted_folder": {"shutil.rmtree"},

@@ -15,7 +15,7 @@ from vstore_cli.output import count, echo_json, holdings, json_option, shown, si
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.query import parse
 
-FORMATS = ["triple", "npz", "parquet", "jsonl", "clip-retrieval"]
+FORMATS = ["triple", "npz", "parquet", "jsonl", "csv", "clip-retrieval"]
 
 
 @click.command()
@@ -26,9 +26,9 @@ FORMATS = ["triple", "npz", "parquet", "jsonl", "clip-retrieval"]
     type=click.Choice([*FORMATS, "links"]),
     default="triple",
     show_default=True,
-    help="triple: index.faiss, embeddings.npy and metadata.json with one row per path, and vstore.json. npz, parquet, "
-    "jsonl: key, paths and vector of each picture. clip-retrieval: a folder as that tool writes it. links: links to "
-    "the pictures that a search finds.",
+    help="triple: index.faiss, embeddings.npy, metadata.json, pictures.jsonl with one row per path, and vstore.json. "
+    "npz, parquet, jsonl: key, paths and vector of each picture. csv: a row per path, without vectors. clip-retrieval: "
+    "a folder as that tool writes it. links: links to the pictures that a search finds.",
 )
 @click.option("--at", metavar="SNAP", help="Write this snapshot instead of the current one.")
 @click.option("-k", default=10, show_default=True, help="The number of links.")
@@ -41,7 +41,7 @@ FORMATS = ["triple", "npz", "parquet", "jsonl", "clip-retrieval"]
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
 def export(out: str, words: tuple[str, ...], format: str, quiet: bool, as_json: bool, **options: Any) -> None:
-    """Write a snapshot to OUT in a format that other tools read.
+    """Write a snapshot to OUT in a format that other tools read, with the facts and fields of its pictures.
 
     If a triple is imported again together with its vstore.json, the result is the same snapshot with the same id.
 
@@ -49,6 +49,7 @@ def export(out: str, words: tuple[str, ...], format: str, quiet: bool, as_json: 
     Example:
       vstore export old-way/ --at v12
       vstore export vectors.parquet --format parquet
+      vstore export pictures.csv --format csv
       vstore export like-this/ ./cat.jpg --format links -k 50
     """
     from vstore import Interrupted

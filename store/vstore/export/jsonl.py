@@ -5,21 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from vstore.export.details import DetailsFile
 from vstore.export.pictures import Pictures
 from vstore.export.target import create
-from vstore.format.canonical import Json, named_path
+from vstore.format.canonical import Json
 from vstore.repository.repository import Repository
 
 
 def write(repo: Repository, pictures: Pictures, out: Path) -> None:
-    with create(out) as file:
+    with DetailsFile(pictures, out.parent) as details, create(out) as file:
         for keys, rows in pictures.blocks(pictures.keys):
             for key, row in zip(keys, rows, strict=True):
-                entry: dict[str, Json] = {
-                    "key": key.hex(),
-                    "paths": [named_path(path)["path"] for path in pictures.paths[key]],
-                    "vector": [float(number) for number in row],
-                }
-                if any(encoded := pictures.encoded(key)):
-                    entry["paths_b64"] = encoded
+                entry: dict[str, Json] = {"key": key.hex(), **pictures.named(key), **details.of(key)}
+                entry["vector"] = [float(number) for number in row]
                 file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")

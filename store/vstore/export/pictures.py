@@ -1,16 +1,21 @@
-"""The pictures of a snapshot with their paths and vectors, read in blocks: never all vectors are in memory."""
+"""The pictures of a snapshot with their paths, vectors, facts and fields, read in blocks: never all are in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vstore.counts import counted
 from vstore.errors import Damage
-from vstore.format.canonical import named_path
+from vstore.format.canonical import Json, named_all, named_file, named_files, named_path
 from vstore.format.entries import Snapshot
+from vstore.format.exported_details import Details
+from vstore.format.fields import FieldValue, decode_field, split_field_key
 from vstore.format.tree import paths_by_key
 from vstore.progress import Stages
+from vstore.repository.facts import facts_of
+from vstore.repository.fields import fields_of, picture_fields
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -28,12 +33,15 @@ class Pictures:
     aliases:  path and key, sorted by path.
     dim:      numbers of a vector.
     dtype:    float16 or float32.
+    file_of:  finds the absolute path of a stored path; None if its folder is no longer known.
     """
 
     def __init__(self, repo: Repository, snapshot: Snapshot, stages: Stages) -> None:
         """Raises: Damage before a byte of a damaged segment is used."""
         self.snapshot = snapshot
+        self._repo = repo
         self._stages = stages
+        self.file_of = repo.file_finder(snapshot)
         self.dim = repo.state.spaces[snapshot.space].dim
         self.dtype = repo.dtype
         self.aliases = list(repo.tree(snapshot))
@@ -55,14 +63,61 @@ class Pictures:
         self.keys = sorted(self.paths)
         self._places = places
 
-    def encoded(self, key: bytes) -> list[str | None]:
-        """Encode each path of a picture that is not UTF-8 as base64; None for the others."""
-        return [named_path(path).get("path_b64") for path in self.paths[key]]
+    def named(self, key: bytes) -> dict[str, Json]:
+        """Write the paths of a picture and its files, for a JSON document."""
+        return {**named_all("paths", self.paths[key]), **named_files([self.file_of(path) for path in self.paths[key]])}
+
+    def named_path(self, path: bytes) -> dict[str, Json]:
+        """Write a path and its file, for a JSON document."""
+        return {**named_path(path), **named_file(self.file_of(path))}
+
+    def listed(self, key: bytes, name: str) -> list[str | None]:
+        """Find a member of `named`; null for each path where it is left out."""
+        found: list[str | None] = self.named(key).get(name) or [None] * len(self.paths[key])
+        return found
+
+    @cached_property
+    def list_names(self) -> list[str]:
+        """The members of `named` that any picture has."""
+        there = {"paths", "files", *(name for key in self.keys for name in self.named(key))}
+        return [name for name in ("paths", "paths_b64", "files", "files_b64") if name in there]
 
     @property
-    def has_encoded(self) -> bool:
-        """Some path is not UTF-8."""
-        return any("path_b64" in named_path(path) for path, _ in self.aliases)
+    def path_names(self) -> list[str]:
+        """The members of `named_path` that any path has."""
+        return [name.replace("s", "", 1) for name in self.list_names]
+
+    def every_path(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield each path and its key, sorted by path, as rows that are written."""
+        self._stages.begin("writing rows", len(self.aliases), unit="rows")
+        for number, alias in enumerate(self.aliases, 1):
+            yield alias
+            if number % BLOCK == 0:
+                self._stages.advance(BLOCK)
+        self._stages.advance(len(self.aliases) % BLOCK)
+
+    def details(self) -> Iterator[Details]:
+        """Read the facts and fields of all pictures, in the order of the keys. Raises: Damage."""
+        self._stages.begin("reading facts and fields", len(self.keys), unit="pictures")
+        for at in range(0, len(self.keys), BLOCK):
+            keys = self.keys[at : at + BLOCK]
+            facts = facts_of(self._repo, keys) if self._repo.state.facts else {}
+            fields = self._fields(keys) if self.snapshot.fields else {}
+            for key in keys:
+                yield Details(facts.get(key), fields.get(key, {}))
+            self._stages.advance(len(keys))
+
+    def _fields(self, keys: Sequence[bytes]) -> dict[bytes, dict[str, FieldValue]]:
+        """Read the fields of some keys that follow one another. Raises: Damage."""
+        table = fields_of(self._repo, self.snapshot)
+        if len(self.keys) <= BLOCK:  # they may stand far apart
+            return {key: picture_fields(self._repo, table, key) for key in keys}
+        found: dict[bytes, dict[str, FieldValue]] = {key: {} for key in keys}
+        for entry_key, value in table.range(keys[0], keys[-1] + b"\xff"):  # no name of a field begins with it
+            key, name = split_field_key(entry_key, self._repo.hash.size)
+            if key in found:
+                found[key][name] = decode_field(value)
+        return found
 
     def blocks(self, keys: Sequence[bytes]) -> Iterator[tuple[Sequence[bytes], Rows]]:
         """Read the vectors of some keys in their order, at most 1,024 at a time: keys and rows (n, dim)."""

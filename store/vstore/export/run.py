@@ -45,13 +45,14 @@ Writer = Callable[[Repository, Pictures, Path], None]
 
 
 def _writers() -> dict[str, Writer]:
-    from vstore.export import clipretrieval, jsonl, npz, parquet, triple
+    from vstore.export import clipretrieval, csv, jsonl, npz, parquet, triple
 
     return {
         "triple": triple.write,
         "npz": npz.write,
         "parquet": parquet.write,
         "jsonl": jsonl.write,
+        "csv": csv.write,
         "clip-retrieval": clipretrieval.write,
     }
 
@@ -61,10 +62,13 @@ def snapshot_export(
 ) -> ExportReport:
     """Write a snapshot to a file or a folder.
 
-    jsonl:    a line per picture, in the order of the keys: `{"key": hex, "paths": [...], "vector": [...]}`.
-    npz:      `keys` (hex), `vectors` (the store's dtype, (n, dim)), `paths` (JSON lists: numpy has no ragged arrays).
-    parquet:  `key`, `paths`, `vector` (float32), a row per picture.
-    triple:   a folder with `index.faiss`, `embeddings.npy`, `metadata.json`, a row per path, and `vstore.json`.
+    jsonl:    a line per picture, in the order of the keys: `key`, `paths`, `files`, `facts`, `fields`, `vector`.
+    csv:      a row per path: `path`, `file`, `key`, facts and fields as columns; no vectors.
+    npz:      `keys` (hex), `vectors` (the store's dtype, (n, dim)), `paths` and `files` (the first of each picture),
+              and lines of JSON as bytes: `all_paths`, `all_files`, `facts`, `fields`.
+    parquet:  a row per picture: `key`, `paths`, `files`, facts and fields as columns, `vector` (float32).
+    triple:   a folder with `index.faiss`, `embeddings.npy`, `metadata.json`, `pictures.jsonl`, a row per path, and
+              `vstore.json`.
     clip-retrieval: a folder with `img_emb/img_emb_0.npy` and `metadata/metadata_0.parquet`, a row per path.
     Raises: UsageError if `out` exists, or for an unknown format; SnapshotNotFound; MissingPackage; DiskTrouble; Damage,
             before a byte of a damaged segment is used.

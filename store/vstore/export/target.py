@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -66,6 +67,11 @@ def _flush(made: Path) -> None:
 def create(path: Path) -> IO[bytes]:
     """Make a file."""
     return path.open("xb")
+
+
+def nameless(folder: Path) -> IO[bytes]:
+    """Make a file without a name, which is gone once it is closed."""
+    return tempfile.TemporaryFile(dir=folder)
 
 
 def folder(path: Path) -> None:

@@ -1,6 +1,7 @@
 """The three files that scripts keep: `index.faiss`, `embeddings.npy`, `metadata.json`, a row per path, in one order.
 
-Beside them lies `vstore.json`, from which an import makes the same snapshot again.
+Beside them lie `pictures.jsonl`, with what is known of each row, and `vstore.json`, from which an import makes the same
+snapshot again.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import xxhash
 
 from vstore.disk.file_hash import hash_file
 from vstore.disk.segment_writer import index_header
+from vstore.export.details import DetailsFile
 from vstore.export.npz import write_array
 from vstore.export.pictures import Pictures
 from vstore.export.target import create, folder
-from vstore.format.exported import NAME, Exported
+from vstore.format.exported import NAME, PICTURES, Exported
 from vstore.packages import faiss_module
 from vstore.repository.repository import Repository
 
@@ -36,10 +38,14 @@ def write(repo: Repository, pictures: Pictures, out: Path) -> None:
     with create(out / NPY) as npy:
         descr = np.dtype(pictures.dtype).newbyteorder("<").str
         write_array(npy, descr, (len(keys), pictures.dim), (rows.tobytes() for _, rows in pictures.blocks(keys)))
-    file_of = repo.file_finder(pictures.snapshot)
+    file_of = pictures.file_of
     paths = [os.fsdecode(file_of(path) or path) for path, _ in pictures.aliases]
     with create(out / JSON) as listed:
         listed.write(json.dumps(paths, indent=0).encode("ascii") + b"\n")
+    with DetailsFile(pictures, out.parent) as details, create(out / PICTURES) as lines:
+        for path, key in pictures.every_path():
+            line = {"key": key.hex(), **pictures.named_path(path), **details.of(key)}
+            lines.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
     snapshot = pictures.snapshot
     labels = {path.partition(b"/")[0] for path, _ in pictures.aliases}
     exported = Exported(
@@ -52,7 +58,7 @@ def write(repo: Repository, pictures: Pictures, out: Path) -> None:
         paths=[path for path, _ in pictures.aliases],
         keys=keys,
         places={os.fsdecode(label): file_of(label + b"/") or b"/" + label for label in sorted(labels)},
-        files={name: hash_file(out / name, xxhash.xxh3_128()).hexdigest() for name in (FAISS, NPY, JSON)},
+        files={name: hash_file(out / name, xxhash.xxh3_128()).hexdigest() for name in (FAISS, NPY, JSON, PICTURES)},
     )
     with create(out / NAME) as about:
         about.write(exported.to_bytes())

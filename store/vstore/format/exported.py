@@ -10,6 +10,7 @@ from vstore.format.canonical import Json, path_from_json, path_to_json
 from vstore.format.hashing import HASHES
 
 NAME = "vstore.json"
+PICTURES = "pictures.jsonl"
 VERSION = 1
 
 

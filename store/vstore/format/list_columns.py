@@ -51,11 +51,13 @@ class Columns(NamedTuple):
     said: the values of each entry by column, of every entry or of none.
     used: the columns that vstore reads itself.
     left: the columns that were not read.
+    own:  they are fields that a store wrote: all count, however many they are.
     """
 
     said: Sequence[Mapping[str, Any]] = ()
     used: frozenset[str] = frozenset()
     left: tuple[LeftColumn, ...] = ()
+    own: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -72,7 +74,10 @@ def joined(parts: Sequence[Columns]) -> Columns:
         left += [one._replace(first=one.first + before) for one in part.left]
         before += len(part.said)
     return Columns(
-        [said for part in parts for said in part.said], frozenset().union(*(part.used for part in parts)), summed(left)
+        said=[said for part in parts for said in part.said],
+        used=frozenset().union(*(part.used for part in parts)),
+        left=summed(left),
+        own=any(part.own for part in parts),
     )
 
 

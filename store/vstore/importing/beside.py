@@ -29,9 +29,14 @@ def beside(files: Sequence[Path]) -> Exported | None:
     if not all(path.name in exported.files for path in files):
         return None
     for path in files:
-        if hash_file(path, xxhash.xxh3_128()).hexdigest() != exported.files[path.name]:
-            raise UsageError(
-                f"{path} is not the file that {found} was written with",
-                f"move {NAME} away to import by the paths alone",
-            )
+        require_same(path, exported)
     return exported
+
+
+def require_same(path: Path, exported: Exported) -> None:
+    """Refuse a file that is not the one that was exported. Raises: UsageError; OSError if it cannot be read."""
+    if hash_file(path, xxhash.xxh3_128()).hexdigest() != exported.files[path.name]:
+        raise UsageError(
+            f"{path} is not the file that {path.resolve().with_name(NAME)} was written with",
+            f"move {NAME} away to import by the paths alone",
+        )

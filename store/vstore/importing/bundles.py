@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import binascii
-import contextlib
 import json
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.errors import UsageError
+from vstore.format.exported_details import TIMES, Details
 from vstore.format.hashing import HASHES
 from vstore.importing.lines_source import LinesSource
 from vstore.importing.listing import Entry, Listing
 from vstore.importing.metadata import read_metadata
 from vstore.importing.npz_source import NpzSource
+from vstore.importing.own_details import arrow_details, json_details, own_entries, own_listing, readable
 from vstore.importing.parquet_source import ParquetSource
 from vstore.importing.profile import are_halves
 from vstore.importing.shapes import Shapes
@@ -28,8 +27,9 @@ if TYPE_CHECKING:
     from vstore.importing.source import Array
 
 ENDINGS = (".npz", ".parquet", ".jsonl", ".ndjson")
-OWN = ({"key", "paths", "vector"}, {"key", "paths", "vector", "paths_b64"})
-KEY = re.compile(r"(?:[0-9a-f]{32}){1,2}")
+OWN = {"key", "paths", "vector"}
+OWN_MORE = OWN | {"paths_b64", "files", "files_b64", "facts", "fields", TIMES}
+NOTE = "keys and paths are those of an export of vstore"
 
 
 class Bundle(NamedTuple):
@@ -59,20 +59,27 @@ def _of_npz(source: NpzSource, path_field: str | None, path: Path, *, listed: bo
     if listed:
         return Bundle(source, None)
     if source.is_own:
-        encoded = source.texts("paths_b64") if source.has_encoded else None
-        with _readable(path):
-            paths = [json.loads(text) for text in source.texts("paths")]
-            odd = [json.loads(text) for text in encoded] if encoded is not None else None
-        return _own(source, source.texts("keys"), paths, odd, path)
+        with readable(path):
+            keys = source.texts("keys")
+            if source.is_old_own:
+                lists = {name: list(map(json.loads, source.texts(name))) for name in source.own_lists}
+            else:
+                lists = {name: list(map(json.loads, source.lines(name))) for name in source.own_lists}
+            columns = {"key": keys, **{name.removeprefix("all_"): values for name, values in lists.items()}}
+            rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        return _own(source, rows, json_details(keys, rows), path)
     return Bundle(source, source.listing(path_field))
 
 
 def _of_parquet(source: ParquetSource, path_field: str | None, path: Path, *, listed: bool) -> Bundle:
     if listed:
         return Bundle(source, None)
-    if set(source.columns) in OWN:
-        odd = source.texts("paths_b64") if "paths_b64" in source.columns else None
-        return _own(source, source.texts("key"), source.texts("paths"), odd, path)
+    if source.is_own:
+        names = [name for name in ("key", "paths", "paths_b64") if name in source.columns]
+        with readable(path):
+            columns = [source.texts(name) for name in names]
+            rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        return _own(source, rows, arrow_details(path, columns[0]), path)
     return Bundle(source, read_metadata(path, source.rows, path_field, source.column))
 
 
@@ -80,10 +87,9 @@ def _of_lines(source: LinesSource, path_field: str | None, path: Path, *, listed
     if listed:
         return Bundle(source, None)
     fields = [{*value, "vector"} for value in source.objects]
-    if all(one in OWN for one in fields):
-        keys, paths = ([value[name] for value in source.objects] for name in ("key", "paths"))
-        odd = [value.get("paths_b64") for value in source.objects]
-        return _own(source, keys, paths, odd, path)
+    if all(OWN <= one <= OWN_MORE for one in fields):
+        keys = [value["key"] for value in source.objects]
+        return _own(source, source.objects, json_details(keys, source.objects), path)
 
     def wrong(why: str, step: str = "") -> UsageError:
         return UsageError(f"{path} cannot be read as a list of pictures: {why}", step or "give each line a path")
@@ -91,30 +97,18 @@ def _of_lines(source: LinesSource, path_field: str | None, path: Path, *, listed
     return Bundle(source, Shapes(wrong, source.rows, path_field).of_objects(source.objects))
 
 
-@contextlib.contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Tell what cannot be read of an export."""
-    try:
-        yield
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as err:
-        raise UsageError(f"{path} is not a valid export of vstore ({err!r})", "export the snapshot again") from err
-
-
-def _own(source: Source, keys: Sequence[Any], paths: Sequence[Any], odd: Sequence[Any] | None, path: Path) -> Bundle:
-    """Make a row of each path of each picture."""
+def _own(source: Source, rows: Sequence[Mapping[str, Any]], details: Iterable[Details], path: Path) -> Bundle:
+    """Make an entry of each path of each picture."""
     entries: list[Entry] = []
     which: list[int] = []
-    with _readable(path):
-        for row, (key, some) in enumerate(zip(keys, paths, strict=True)):
-            encoded = (odd[row] if odd is not None else None) or [None] * len(some)
-            if not KEY.fullmatch(key) or not some or len(encoded) != len(some):
-                raise ValueError(f"row {row} has no key, or no path")
-            for text, b64 in zip(some, encoded, strict=True):
-                raw = text.encode("utf-8") if b64 is None else binascii.a2b_base64(b64)
-                entries.append(Entry(raw, key=bytes.fromhex(key)))
-                which.append(row)
-    notes = ("keys and paths are those of an export of vstore",)
-    return Bundle(_Repeated(source, which), Listing(entries, {}, notes=notes), own=True)
+    said: list[Details] = []
+    with readable(path):
+        for number, row in enumerate(rows):
+            entries += own_entries(number, row)
+            which += [number] * (len(entries) - len(which))
+        every = list(details)
+        said = [every[number] for number in which]
+    return Bundle(_Repeated(source, which), own_listing(entries, said, NOTE), own=True)
 
 
 class _Repeated:
@@ -151,7 +145,7 @@ def _may_be_own(path: Path) -> bool:
     kind = path.suffix.lower()
     if kind == ".npz":
         return NpzSource(path).is_own
-    return set(ParquetSource(path).columns) in OWN if kind == ".parquet" else kind in ENDINGS
+    return ParquetSource(path).is_own if kind == ".parquet" else kind in ENDINGS
 
 
 def hash_of_size(size: int) -> str | None:

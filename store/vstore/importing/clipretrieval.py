@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from vstore.errors import UsageError
+from vstore.format.exported_details import EXPORT, Details
+from vstore.format.facts import Fact
 from vstore.format.list_columns import Columns, joined
-from vstore.importing.bundles import KEY, hash_of_size
-from vstore.importing.listing import Entry, Listing
+from vstore.importing.bundles import NOTE, hash_of_size
+from vstore.importing.listing import Entry, Listing, encoded
 from vstore.importing.metadata import read_metadata
 from vstore.importing.npy_source import NpySource
+from vstore.importing.own_details import KEY, arrow_details, own_entries, own_listing, readable
 from vstore.packages import PARQUET
 
 
@@ -33,48 +35,53 @@ def read_clip_retrieval(folder: Path, path_field: str | None) -> tuple[NpySource
     numbers: dict[str, list[int]] = {}
     notes: tuple[str, ...] = ()
     columns: list[Columns] = []
+    facts: list[Fact | None] = []
     for number in sorted(vectors):
         rows = NpySource([vectors[number]]).rows
-        listing = read_metadata(lists[number], rows, path_field)
+        own = own_list(lists[number]) if path_field is None else None
+        listing = own or read_metadata(lists[number], rows, path_field)
         if len(listing.entries) != rows:
             raise UsageError(
                 f"{vectors[number]} has {rows:,} vectors and {lists[number]} {len(listing.entries):,} pictures"
             )
         entries += listing.entries
-        columns.append(listing.columns)
+        columns.append(listing.columns if listing.columns.said else listing.columns._replace(said=[{}] * rows))
+        facts += listing.facts or [None] * rows
         notes = listing.notes
         # Numbers begin again in each part: they say nothing about the whole.
         numbers = listing.numbers if len(vectors) == 1 else {}
-    keys = own_keys([lists[number] for number in sorted(lists)])
-    if keys is not None:
-        entries = [entry._replace(key=key) for entry, key in zip(entries, keys, strict=True)]
-        notes = (*notes, "keys are those of an export of vstore")
     source = NpySource([vectors[number] for number in sorted(vectors)])
-    # What vstore wrote beside the paths are the keys, which are no fields.
-    others = joined(columns) if keys is None else Columns()
-    return source, Listing(entries, numbers, notes=notes, columns=others), keys is not None
+    finished = bool(entries) and all(entry.key is not None for entry in entries)
+    return source, Listing(entries, numbers, notes=notes, columns=joined(columns), facts=facts), finished
 
 
-def own_keys(lists: Sequence[Path]) -> list[bytes] | None:
-    """Read the keys that `vstore export` writes beside the paths; None if another tool wrote the lists."""
+def own_list(path: Path) -> Listing | None:
+    """Read a list that `vstore export` wrote; None if another tool did. Raises: UsageError, MissingPackage."""
     pq = PARQUET.load()
-    keys: list[bytes] = []
-    for path in lists:
-        with pq.ParquetFile(path) as file:
-            if {field.name for field in file.schema_arrow} != {"image_path", "key"}:
-                return None
-            texts = file.read(columns=["key"]).column(0).to_pylist()
-        if not all(isinstance(text, str) and KEY.fullmatch(text) for text in texts):
+    with pq.ParquetFile(path) as file:
+        schema = file.schema_arrow
+        old = set(schema.names) == {"image_path", "key"}
+        if not (old or EXPORT in (schema.metadata or {})):
             return None
-        keys += map(bytes.fromhex, texts)
-    return keys
+        names = ["image_path", "key"] if old else [name for name in ("path", "path_b64", "key") if name in schema.names]
+        rows = file.read(columns=names).to_pylist()
+    keys = [row.get("key") for row in rows]
+    if not all(isinstance(key, str) and KEY.fullmatch(key) for key in keys):
+        return None
+    with readable(path):
+        if old:
+            entries = [Entry(encoded(row["image_path"]), key=bytes.fromhex(row["key"])) for row in rows]
+            return own_listing(entries, [Details()] * len(rows), NOTE)
+        listed = [{"key": row["key"], "paths": [row["path"]], "paths_b64": [row.get("path_b64")]} for row in rows]
+        entries = [entry for number, row in enumerate(listed) for entry in own_entries(number, row)]
+        return own_listing(entries, arrow_details(path, keys), NOTE)
 
 
 def form_of_folder(folder: Path) -> tuple[str, str] | None:
     """Find the hash and the dtype of the store that exported a folder; None if none did. Raises: UsageError."""
     lists = _parts(folder / "metadata", ".parquet")
-    keys = own_keys([lists[number] for number in sorted(lists)]) if lists else None
-    hash = hash_of_size(len(keys[0])) if keys else None
+    own = own_list(lists[min(lists)]) if lists else None
+    hash = hash_of_size(len(own.entries[0].key or b"")) if own and own.entries else None
     parts = _parts(folder / "img_emb", ".npy")
     return (hash, NpySource(list(parts.values())).dtype) if hash and parts else None
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from vstore.clock import now
 from vstore.format.canonical import Json, canonical
 from vstore.format.entries import NAMED, FileRef, Snapshot, Space, listed_packs
+from vstore.format.facts import Fact
 from vstore.format.rest_entry import Import
 from vstore.format.table import Table
 from vstore.format.tree import Tree
@@ -21,6 +22,7 @@ from vstore.importing.space import Chosen
 from vstore.importing.verdict import Verdict
 from vstore.importing.ways import Way
 from vstore.repository.add_space import add_space
+from vstore.repository.facts import added
 from vstore.repository.fields import fields_of
 from vstore.repository.leftovers import left_rows, write_leftovers
 from vstore.repository.repository import Repository
@@ -37,6 +39,7 @@ class Decided(NamedTuple):
     verdict: the fate of each row.
     resumed: the earlier import whose set-aside rows are the index, or None.
     fields:  what its list says of the pictures besides.
+    facts:   those that the store lacks.
     """
 
     old: Old
@@ -45,6 +48,7 @@ class Decided(NamedTuple):
     verdict: Verdict
     resumed: Import | None
     fields: Fields = Fields()
+    facts: Sequence[Fact] = ()
 
 
 class Written(NamedTuple):
@@ -106,6 +110,10 @@ class Commit:
                 self._changes["segments"] = state.segments_changed(chosen.id, [*state.segments(chosen.id), *refs])
             import_id = self._put_left(left)
             snapshot = self._put_snapshot()
+            if self._decided.facts:
+                facts = added(repo, self._decided.facts)
+                self._changes |= facts.changes
+                self._blobs |= facts.blobs
             if left is not None and left.packs:
                 self._changes["packs"] = listed_packs(left.packs)
             if self._changes or self._blobs:
@@ -128,7 +136,7 @@ class Commit:
 
     def _write_left(self) -> _Left | None:
         """Write the rows set aside, unless they already are. None without such rows."""
-        repo, (old, chosen, pairing, verdict, resumed, fields) = self._repo, self._decided
+        repo, (old, chosen, pairing, verdict, resumed, fields, _) = self._repo, self._decided
         order = sorted(verdict.left)
         if not order:
             return None
@@ -153,7 +161,7 @@ class Commit:
 
     def _put_space(self, *, added: bool) -> None:
         """Tell the log of the space, unless it knows the space, its recipe, and what it holds by name."""
-        state, (old, chosen, _, verdict, resumed, _) = self._repo.state, self._decided
+        state, (old, chosen, _, verdict, resumed, *_) = self._repo.state, self._decided
         known = state.spaces.get(chosen.id)
         named = [verdict.winners[row] for row in sorted(verdict.by_name) if row in verdict.winners]
         by_name = (*named, *(known.by_name if known is not None else ()))[:NAMED]
@@ -199,7 +207,7 @@ class Commit:
 
     def _put_snapshot(self) -> Snapshot | None:
         """Add the import's aliases to those of the current snapshot, if it is in the same space."""
-        repo, (_, chosen, pairing, verdict, resumed, _) = self._repo, self._decided
+        repo, (_, chosen, pairing, verdict, resumed, *_) = self._repo, self._decided
         current = repo.state.current_snapshot
         fields = self._fields_after(current)
         same = current is not None and current.space == chosen.id

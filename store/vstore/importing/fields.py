@@ -61,7 +61,7 @@ def decided_fields(repo: Repository, options: ImportOptions, old: Old, verdict: 
         if options.fields:
             repo.require_format_2(WHAT)
         return Fields(notes=(f"{_columns(len(names))} not kept: fields need format 2; run: vstore migrate",))
-    if len(names) > MOST and not options.fields:
+    if len(names) > MOST and not (options.fields or columns.own):
         return Fields(notes=(f"{_columns(len(names))} not kept, as they are very many: choose some with --field NAME",))
     found = _Found(old, verdict)
     for name in names:

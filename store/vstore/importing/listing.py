@@ -6,9 +6,11 @@ import calendar
 import math
 import os
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from vstore.format.facts import Fact
 from vstore.format.list_columns import Columns
 
 
@@ -35,6 +37,7 @@ class Listing(NamedTuple):
     explicit: the entries have no order but these numbers.
     notes:    remarks for the report on how the list was read.
     columns:  what it says of its pictures besides.
+    facts:    of each entry, of every entry or of none, where a store wrote the list.
     """
 
     entries: list[Entry]
@@ -42,6 +45,7 @@ class Listing(NamedTuple):
     explicit: bool = False
     notes: tuple[str, ...] = ()
     columns: Columns = Columns()
+    facts: Sequence[Fact | None] = ()
 
 
 def encoded(path: str) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
 from vstore.errors import UsageError
+from vstore.format.exported_details import TIMES
 from vstore.format.list_columns import COLUMN_BYTES, TOO_LARGE, Columns, LeftColumn, is_numbering
 from vstore.importing.listing import Entry, Listing, encoded
 from vstore.importing.shapes import LIST_FIELDS, PATH_FIELDS, ROW_FIELDS, VECTOR_FIELDS
@@ -92,13 +93,31 @@ class NpzSource:
 
     @property
     def is_own(self) -> bool:
-        """Tell whether `vstore export` wrote it: keys, and paths as JSON."""
-        return {"keys", "vectors", "paths"} <= self._heads.keys() <= {"keys", "vectors", "paths", "paths_b64"}
+        """Tell whether `vstore export` wrote it."""
+        return self.is_old_own or {"keys", "vectors", "all_paths", "facts", "fields"} <= self._heads.keys()
 
     @property
-    def has_encoded(self) -> bool:
-        """Some path is not UTF-8: an array has these as base64."""
-        return "paths_b64" in self._heads
+    def is_old_own(self) -> bool:
+        """Tell whether an older `vstore export` wrote it: its paths are lists of JSON."""
+        names = self._heads.keys()
+        if not {"keys", "vectors", "paths"} <= names <= {"keys", "vectors", "paths", "paths_b64"}:
+            return False
+        head = self._heads["paths"]
+        return head.dtype.kind == "U" and all(text[:1] == "[" for text in self.texts("paths"))
+
+    @property
+    def own_lists(self) -> list[str]:
+        """The arrays in which an export says more of the pictures."""
+        names = ("paths", "paths_b64") if self.is_old_own else ("all_paths", "all_paths_b64", "facts", "fields", TIMES)
+        return [name for name in names if name in self._heads]
+
+    def lines(self, name: str) -> list[bytes]:
+        """Read an array of bytes as lines. Raises: UsageError."""
+        head = self._heads[name]
+        if head.dtype.name != "uint8" or len(head.shape) != 1:
+            raise self._wrong(f"its array {name!r} is none of bytes")
+        with self._archive() as archive:
+            return self._array(archive, name).tobytes().splitlines()
 
     def listing(self, path_field: str | None) -> Listing | None:
         """Read the paths that lie beside the vectors, and other arrays; None without paths. Raises: UsageError."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from vstore.errors import UsageError
-from vstore.format.exported import Exported
+from vstore.format.exported import NAME, PICTURES, Exported
+from vstore.format.facts import Fact
 from vstore.format.list_columns import Columns
 from vstore.importing.agreement import disagreement
-from vstore.importing.beside import beside
+from vstore.importing.beside import beside, require_same
 from vstore.importing.bundles import ENDINGS, Bundle, open_bundle
 from vstore.importing.clipretrieval import read_clip_retrieval
 from vstore.importing.faiss_source import FaissSource
@@ -20,6 +21,7 @@ from vstore.importing.listing import Entry, Listing
 from vstore.importing.metadata import read_metadata
 from vstore.importing.npy_source import NpySource
 from vstore.importing.order import positions
+from vstore.importing.own_details import own_listing, readable, triple_details
 from vstore.importing.profile import Profile, as_finished, profile
 from vstore.importing.rclip import RclipSource
 from vstore.importing.report import ImportRefused
@@ -60,6 +62,7 @@ class Old(NamedTuple):
     ways:     the ways in which the first index moved; None for a whole index.
     finished: a store wrote the rows: those of unit norm are as a store keeps them.
     columns:  what the list says of its pictures besides.
+    facts:    of each entry, of every entry or of none, where a store wrote the list.
     """
 
     source: Source
@@ -74,6 +77,7 @@ class Old(NamedTuple):
     ways: tuple[Way, ...] | None = None
     finished: bool = False
     columns: Columns = Columns()
+    facts: Sequence[Fact | None] = ()
 
     def number(self, row: int) -> int:
         """Find the number of a row in the index that it came from."""
@@ -130,13 +134,13 @@ def open_old(named: Named, path_field: str | None, rows_by: str | None, force: b
             raise UsageError(f"vstore.json lists {len(exported.paths):,} rows, and there are {source.rows:,} vectors")
         entries = [Entry(path) for path in exported.paths]
         rows_of = list(range(source.rows))
-        columns = Columns()
+        columns, facts = _beside(exported, files[0], notes)
         notes.append(f"paths and keys are those of vstore.json, written by an export of {exported.snapshot}")
     else:
         listing = _listing(named, bundle, source.rows, path_field)
         ids = flat.ids if flat is not None else None
         rows_of, told = positions(listing, source.rows, ids, rows_by)
-        entries, columns = listing.entries, listing.columns
+        entries, columns, facts = listing.entries, listing.columns, listing.facts
         notes += [*listing.notes, *told]
     finished = exported is not None or (bundle is not None and bundle.own)
     _remark(seen, source, flat, notes)
@@ -153,7 +157,22 @@ def open_old(named: Named, path_field: str | None, rows_by: str | None, force: b
         exported=exported,
         finished=finished,
         columns=columns,
+        facts=facts,
     )
+
+
+def _beside(exported: Exported, file: Path, notes: list[str]) -> tuple[Columns, Sequence[Fact | None]]:
+    """Read the fields and facts that lie beside the files of an export. Raises: UsageError if they are not its own."""
+    if PICTURES not in exported.files:
+        return Columns(), ()
+    path = file.resolve().with_name(PICTURES)
+    if not path.exists():
+        notes.append(f"{PICTURES} does not lie beside {NAME}: the facts and fields of the pictures are not taken")
+        return Columns(), ()
+    with readable(path):
+        require_same(path, exported)
+        listing = own_listing([], triple_details(exported, path), "")
+    return listing.columns, listing.facts
 
 
 def _open_vectors(named: Named, path_field: str | None) -> Bundle | None:
@@ -203,6 +222,7 @@ def _open_whole(named: Named, path_field: str | None, rows_by: str | None) -> Ol
         written=written_at(source.files),
         finished=own,
         columns=listing.columns,
+        facts=listing.facts,
     )
 
 

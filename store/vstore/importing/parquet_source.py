@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vstore.errors import UsageError
+from vstore.format.exported_details import EXPORT
 from vstore.importing.shapes import VECTOR_FIELDS
 from vstore.packages import PARQUET
 
@@ -17,11 +18,16 @@ if TYPE_CHECKING:
     from vstore.importing.source import Array
 
 STEP = "write the vectors as one column of lists of floats, all of one length"
+_OLD_OWN = ({"key", "paths", "vector"}, {"key", "paths", "vector", "paths_b64"})  # of vstore export, without a mark
 _KINDS = {"halffloat": "float16", "float": "float32", "double": "float64"}
 
 
 class ParquetSource:
-    """The vectors of a Parquet file. One group of rows is in memory at once."""
+    """The vectors of a Parquet file. One group of rows is in memory at once.
+
+    columns: the names of its columns.
+    is_own:  `vstore export` wrote it.
+    """
 
     def __init__(self, path: Path) -> None:
         """Find the column. Raises: UsageError, naming the reason; MissingPackage."""
@@ -32,7 +38,10 @@ class ParquetSource:
         self._open: tuple[int, Array] | None = None
         try:
             self._file = pq.ParquetFile(path)
-            self.columns = tuple(field.name for field in self._file.schema_arrow)
+            schema = self._file.schema_arrow
+            self.columns = tuple(field.name for field in schema)
+            marked = EXPORT in (schema.metadata or {}) and {"key", "paths", "vector"} <= set(self.columns)
+            self.is_own = marked or set(self.columns) in _OLD_OWN
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as err:  # of a name of a column
             raise self._wrong(f"it is not a valid Parquet file ({_line(err)})") from err
         self.column, kind = self._choose()

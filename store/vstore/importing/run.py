@@ -10,6 +10,7 @@ from vstore.disk.catalogue import Catalogue
 from vstore.errors import UsageError
 from vstore.format.rest_entry import Import
 from vstore.importing.commit import Commit, Decided
+from vstore.importing.facts import decided_facts
 from vstore.importing.fields import decided_fields
 from vstore.importing.old_index import Old, open_old
 from vstore.importing.options import ImportOptions
@@ -99,8 +100,17 @@ class ImportRun:
             repo.require_format_2("vectors of pictures that are known by name alone")
         self._notes += remarks(pairing.ways, verdict, resumed=resumed is not None)
         fields = decided_fields(repo, self._options, old, verdict, resumed=resumed is not None)
-        self._notes += fields.notes
-        return Decided(old=old, chosen=chosen, pairing=pairing, verdict=verdict, resumed=resumed, fields=fields)
+        facts = decided_facts(repo, old, verdict)
+        self._notes += [*fields.notes, *facts.notes]
+        return Decided(
+            old=old,
+            chosen=chosen,
+            pairing=pairing,
+            verdict=verdict,
+            resumed=resumed,
+            fields=fields,
+            facts=facts.added,
+        )
 
     def _refuse_missing_root(self) -> None:
         """Refuse a folder of pictures that is none, before vectors are read. Raises: UsageError."""
@@ -185,7 +195,7 @@ class ImportRun:
         """Report what was decided, before anything is written."""
         import numpy as np
 
-        old, chosen, pairing, verdict, _, fields = decided
+        old, chosen, pairing, verdict, _, fields, _ = decided
         rows = np.array(sorted(verdict.winners), np.int64)
         kept = 0
         if old.source.dtype == "float16" or (

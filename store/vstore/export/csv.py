@@ -1,0 +1,38 @@
+"""CSV: a row per path, in the order of the paths, with facts and fields as columns and without vectors.
+
+UTF-8, a header, lines that end in CR LF, quotes where they are needed: RFC 4180. What is not known is an empty cell.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+from vstore.export.columns import columns_of
+from vstore.export.details import DetailsFile
+from vstore.export.pictures import Pictures
+from vstore.export.target import create
+from vstore.format.canonical import Json
+from vstore.repository.repository import Repository
+
+
+def write(repo: Repository, pictures: Pictures, out: Path) -> None:
+    with DetailsFile(pictures, out.parent) as details, create(out) as file:
+        columns = columns_of(details)
+        names = pictures.path_names
+        text = io.TextIOWrapper(file, "utf-8", newline="")
+        table = csv.writer(text, lineterminator="\r\n")
+        table.writerow([*names, "key", *(column.name for column in columns)])
+        for path, key in pictures.every_path():
+            named, said = pictures.named_path(path), details.of(key)
+            cells = [_cell(column.value(said)) for column in columns]
+            table.writerow([*(named.get(name) for name in names), key.hex(), *cells])
+        text.flush()
+        text.detach()
+
+
+def _cell(value: Json) -> Json:
+    """Write a value as text: true and false as JSON has them, and lists as JSON."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (bool, list)) else value
