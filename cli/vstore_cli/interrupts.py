@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from vstore import VstoreError
-from vstore_cli.terminal.outlets import hurry, take_time
+from vstore_cli.terminal.outlets import hurry, leave_terminal, take_time
 
 if TYPE_CHECKING:
     from vstore import Interrupted
@@ -105,7 +105,7 @@ class _Requests:
             return
         self.heeded = True
         if number == signal.SIGHUP:
-            _leave_terminal()
+            leave_terminal()
         if self.is_late:
             self.is_late = False
         elif not self.ask():
@@ -154,7 +154,7 @@ class _Requests:
             if not numbers:
                 continue
             if signal.SIGHUP in numbers:
-                _leave_terminal()
+                leave_terminal()
             self.wait()
             if self.cancels and numbers == {signal.SIGINT}:
                 if not self.is_awake:
@@ -299,19 +299,3 @@ def cancellable(do: Callable[[], T], say: Callable[[], None]) -> list[T]:
 def is_ending() -> bool:
     """Tell whether a KeyboardInterrupt is one that ends the command."""
     return _requests.raised > 0
-
-
-def _leave_terminal() -> None:
-    """Let output to a terminal go nowhere: one that is closed refuses it, and the run is to finish its batch."""
-    for number in (1, 2):
-        if os.isatty(number) or _refuses(number):
-            with contextlib.suppress(OSError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), number)
-
-
-def _refuses(number: int) -> bool:
-    try:
-        os.write(number, b"")
-    except OSError:
-        return True
-    return False

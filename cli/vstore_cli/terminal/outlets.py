@@ -114,3 +114,19 @@ def _has_room(fd: int) -> bool:
         if _hurry.is_on and time.monotonic() - since > PATIENCE:
             return False
     return True
+
+
+def leave_terminal() -> None:
+    """Let output to a terminal go nowhere: one that is closed refuses it, and the run is to finish its batch."""
+    for number in (1, 2):
+        if os.isatty(number) or _refuses(number):
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+
+
+def _refuses(number: int) -> bool:
+    try:
+        os.write(number, b"")
+    except OSError:
+        return True
+    return False
