@@ -233,6 +233,23 @@ def test_many_pictures_are_taken_as_they_are_needed(plain: World) -> None:
     assert ahead <= 3 * vstore.vectors.embed.BATCH
 
 
+@pytest.mark.parametrize("keep_model", [True, False])
+def test_a_generator_may_ask_the_store(plain: World, keep_model: bool) -> None:
+    with plain.open(keep_model=keep_model) as store:
+
+        def given() -> Iterator[bytes]:
+            for number in range(3):
+                assert store.search(FISH).hits
+                assert not store.embed(CAT).failures
+                yield drawn(number)
+
+        done = threading.Event()
+        thread = threading.Thread(target=lambda: (store.embed(given()), done.set()), daemon=True)
+        thread.start()
+        thread.join(60)
+        assert done.is_set()
+
+
 def test_an_error_of_the_generator_reaches_the_caller(plain: World) -> None:
     def given() -> Iterator[bytes]:
         yield drawn(1)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import faiss
 import numpy as np
 import pytest
 from support.builder import Builder, Floats, unit_vectors
+from support.folders import World
 
 from vstore.disk.cache import read_cache, write_cache
 from vstore.disk.segment_writer import rounded
 from vstore.errors import Damage, SnapshotNotFound, StoreClosed, UsageError
+from vstore.format import small_files
 from vstore.store import Store
 
 
@@ -151,6 +154,25 @@ def test_vectors_are_those_of_the_newest_state_after_gc(builder: Builder) -> Non
     assert dict(zip(after.keys, after.rows.tolist(), strict=True)) == dict(
         zip(before.keys, before.rows.tolist(), strict=True)
     )
+
+
+def test_vectors_of_merged_segments_are_those_from_before(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(small_files, "TOO_MANY", 4)
+    monkeypatch.setattr(small_files, "TOO_MANY_PARTED", 4)
+    found: list[dict[bytes, list[float]]] = []
+    counts: list[int] = []
+    for number in range(1, 9):
+        world.put({f"{number}.png": number})
+        world.sync()
+        with Store(world.folder) as store:
+            keys, paths, rows = store.vectors()
+            assert sorted(paths) == [(f"pictures/{n}.png",) for n in range(1, number + 1)]
+            np.testing.assert_array_equal(np.concatenate([batch.rows for batch in store.batches(size=3)]), rows)
+            np.testing.assert_array_equal(store.index().index.reconstruct_n(0, number), rows.astype(np.float32))
+        found.append(dict(zip(keys, rows.tolist(), strict=True)))
+        counts.append(len(world.repo.state.segments(world.repo.snapshot("current").space)))
+    assert all(before.items() <= after.items() for before, after in pairwise(found))
+    assert any(before > after for before, after in pairwise(counts)), "segments were merged"
 
 
 def test_an_index_gives_places_in_its_keys(builder: Builder) -> None:

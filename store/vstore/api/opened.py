@@ -68,7 +68,8 @@ class Opened:
         self._pool = Pool(self._repo)
         self._given = load_embedder
         kept = KeptModel() if keep_model else None
-        self._turn = threading.Lock() if keep_model else nullcontext()  # of searches
+        # Of searches. The pictures that `embed` is given may come from a generator that searches itself.
+        self._turn = threading.RLock() if keep_model else nullcontext()
         self._embedders = Embedders(self._repo, load_embedder, cache(lambda: consent_of(asker.config)), kept)
 
     def __repr__(self) -> str:

@@ -155,7 +155,7 @@ class Reading(Opened):
                   they are now; for exactly the vector of a file, name the file.
         space:    by default the current one.
         offline:  download no model.
-        Raises:   UsageError, ModelError, MissingPackage, Untrusted, Damage.
+        Raises:   UsageError, ModelError, MissingPackage, Untrusted, Damage, SystemLimit.
         """
         from vstore.embed.model_words import settings_of
         from vstore.progress import Stages
