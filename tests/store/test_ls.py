@@ -200,6 +200,17 @@ def test_files_that_are_too_large_or_closed_are_among_them(settled: World, fault
         b"pictures/closed.png": "unread",
     }
     assert all(entry.key is None for entry in found.values())
+    (large,) = settled.store.ls(["pictures/large.png"], failed=True, long=True).entries
+    assert large.details is not None and large.details.bytes == 5000 and large.details.modified
+
+
+def test_a_long_list_of_failed_files_says_what_is_known_of_them(settled: World) -> None:
+    settled.put({"a.png": 1, "broken.png": b"no picture"})
+    settled.sync()
+    (entry,) = settled.store.ls(failed=True, long=True).entries
+    assert entry.details is not None and entry.details.bytes == len(b"no picture") and entry.details.modified
+    assert (entry.kind, entry.paths) == ("not_an_image", None)
+    assert [one.details for one in settled.store.ls(failed=True).entries] == [None]
 
 
 def test_what_the_snapshot_holds_has_not_failed(world: World) -> None:

@@ -31,8 +31,8 @@ def detailed(repo: Repository, tree: Tree, runs: Iterator[Sequence[PathEntry]]) 
             facts = facts_of(repo, (one.key for one in run if one.key is not None), _SHOWN)
             yield [
                 one._replace(paths=tree.count_under(one.path))
-                if one.key is None
-                else one._replace(details=look.details(one.path, one.key, facts.get(one.key)))
+                if one.is_folder
+                else one._replace(details=look.details(one.path, one.key, facts.get(one.key or b"")))
                 for one in run
             ]
     finally:
@@ -52,15 +52,15 @@ class _Look:
         self._folder: bytes | None = None
         self._files: dict[bytes, tuple[bytes, int, int]] = {}  # key, size, time, by name
 
-    def details(self, path: bytes, key: bytes, fact: Fact | None) -> Details:
-        """Collect what is known of a picture at a path."""
+    def details(self, path: bytes, key: bytes | None, fact: Fact | None) -> Details:
+        """Collect what is known of a picture at a path. key: None for a file that was not read."""
         values = fact.values if fact is not None else {}
-        noted = self._catalogue.facts(key) if self._catalogue is not None else None
+        noted = self._catalogue.facts(key) if self._catalogue is not None and key is not None else None
         size, kind, width, height = (
             values.get(column, other) for column, other in zip(_NOTED, noted or (None,) * 4, strict=True)
         )
         met = self._met(path)
-        is_same = met is not None and met[0] == key
+        is_same = met is not None and key in (None, met[0])
         if size is None and met is not None and is_same:
             size = met[1]
         return Details(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from vstore.browse.entries import COLUMNS, Entries, PathEntry, cells, entry_of
 from vstore.browse.words import Asked, read_words
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
+T = TypeVar("T")
 Stream = Callable[[Callable[[Repository], Iterator[PathEntry]]], Iterator[PathEntry]]
 _RUN = 32  # lines that are made at once, at first: whoever looks at the first ones does not wait for more
 _MOST = 1024  # and later
@@ -135,7 +136,7 @@ def _lines(
     return (line for run in runs for line in run)
 
 
-def _runs(found: Iterator[tuple[bytes, bytes | None]]) -> Iterator[list[tuple[bytes, bytes | None]]]:
+def _runs(found: Iterator[T]) -> Iterator[list[T]]:
     size = _RUN
     while run := list(islice(found, size)):
         yield run
@@ -160,7 +161,12 @@ def _failed(repo: Repository, words: Sequence[AnyPath], at: str | None, filters:
         from vstore.browse.failed import unread_files
 
         files, tree = files_of(repo, Labels()), repo.tree(asked.snapshot)
-        for one in unread_files(repo, asked.snapshot.space, tree, asked.prefixes):
-            yield entry_of(files, one.path, one.key)._replace(kind=one.kind, reason=one.reason)
+        unread = unread_files(repo, asked.snapshot.space, tree, asked.prefixes)
+        lines = (entry_of(files, one.path, one.key)._replace(kind=one.kind, reason=one.reason) for one in unread)
+        if not filters.long:
+            return lines
+        from vstore.browse.details import detailed
+
+        return (line for run in detailed(repo, tree, _runs(lines)) for line in run)
 
     return LsReport(None, Entries(lambda: stream(walk)))
