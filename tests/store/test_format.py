@@ -698,11 +698,19 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
         "<space>": builder.space[:32],
         "<text>": sha256(f"{builder.space} 1f 2e a red car".encode()).hexdigest()[:32],
     }
+    tree = repo.tree(repo.snapshot("current"))
+    named |= {"<tree>": tree.root.hex()}
     named |= {"<folder>": "refs", "<segment>": ref.name.removesuffix(".faiss")}
     patterns = [re.sub("<.*>", lambda found: named[found[0]], word(row["name"])) for row in table("cache")]
     for pattern, name in zip(sorted(patterns), sorted(names), strict=True):
         assert re.fullmatch(pattern, name)
     assert names[rows][8:] == b"\1"
+    ((path, key),) = tree
+    by_key = f"paths-{tree.root.hex()}"
+    assert names[by_key][8:] == struct.pack("<Q", 1) + key + struct.pack("<Q", len(path)) + path
+    found = (repo.layout.cache / by_key).stat()
+    stats = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    assert json.loads(names["paths"][8:]) == {by_key: stats}
     fold = json.loads(names["state"][8:])
     assert fold == [repo.tip.number, repo.tip.digest, repo.tip.loose, repo.tip.base, repo.state.document]
     found = (repo.layout.segments / ref.name).stat()

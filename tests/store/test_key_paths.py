@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -132,16 +133,46 @@ def test_a_harmed_file_is_made_again(world: World, harm: str) -> None:
     else:
         for content in (b"\xff" * 8, data[8:-1], b"", (3).to_bytes(8, "little") + data[16:]):
             write_cache(file.parent, file.name, content)
+            module._note_written(file.parent, file.name)
             assert listed(world.read("v1")) == expected
     assert listed(world.read("v1")) == expected
     assert file.read_bytes() == data
 
 
+def forge(world: World, paths: dict[bytes, bytes]) -> Path:
+    """Put other paths, with right checksums, in place of the only file."""
+    (file,) = world.files
+    write_cache(file.parent, file.name, made(tree_of(paths), HASH.size))
+    return file
+
+
+def test_a_file_that_this_disk_did_not_write_is_made_again(world: World, tmp_path: Path) -> None:
+    world.snapshot({"a": 1, "b": 2})
+    expected = listed(world.read())
+    file = forge(world, {b"p/a": KEYS[1], b"other/secret": KEYS[2]})
+    assert listed(world.read()) == expected
+    before = file.stat()
+    copied = file.read_bytes()
+    file.unlink()
+    file.write_bytes(copied)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert listed(world.read()) == expected
+    assert file.stat().st_mtime_ns != before.st_mtime_ns, "a copy was used"
+
+
+def test_an_older_file_that_this_disk_did_not_write_is_not_begun_with(world: World) -> None:
+    world.snapshot({"a": 1, "b": 2})
+    world.read()
+    forge(world, {b"p/a": KEYS[1], b"p/x": KEYS[2]})
+    world.snapshot({"a": 1, "b": 2, "c": 3})
+    assert listed(world.read()) == by_key({b"p/a": KEYS[1], b"p/b": KEYS[2], b"p/c": KEYS[3]})
+
+
 def test_an_older_file_that_counts_wrong_is_not_begun_with(world: World) -> None:
     world.snapshot({"a": 1, "b": 2})
     world.read()
-    (file,) = world.files
-    write_cache(file.parent, file.name, made(tree_of({b"p/a": KEYS[1], b"p/x": KEYS[7]}), HASH.size))
+    file = forge(world, {b"p/a": KEYS[1], b"p/x": KEYS[7]})
+    module._note_written(file.parent, file.name)
     world.snapshot({"a": 1})
     assert listed(world.read()) == by_key({b"p/a": KEYS[1]})
 

@@ -5,7 +5,7 @@
     8       n × key      the keys, rising
     …       n × 8        for each key, where its paths end in the rest
     …       …            for each key its paths, rising, joined by a zero byte
-All numbers are little-endian.
+All numbers are little-endian. A file that this disk did not write, as `paths` beside it says, is not used.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vstore.disk import durable, inside
-from vstore.disk.cache import PATHS, cache_names, read_cache, write_cache
+from vstore.disk.cache import PATHS, cache_names, read_cache, read_cache_object, write_cache
 from vstore.errors import Damage, VstoreError
+from vstore.format.canonical import Json, canonical
 from vstore.format.differences import differences
 from vstore.format.entries import Snapshot
 from vstore.format.hashing import Hash
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _HEAD = 8
 _END = 8
+_WRITTEN = "paths"  # a file of the cache: which of these files this disk wrote
 _FILES = 3  # of these files that are kept: one of a million pictures has about 80 MB
 _OLDER = 64  # snapshots back at which a file to begin with is looked for
 
@@ -114,6 +116,7 @@ def key_paths(repo: Repository, snapshot: Snapshot, tree: Tree) -> KeyPaths:
             )
         if write_cache(cache, _name(tree.root), found.content):
             _make_room(cache, _name(tree.root))
+            _note_written(cache, _name(tree.root))
     return found
 
 
@@ -223,8 +226,11 @@ def older_ones(repo: Repository, snapshot: Snapshot) -> Iterator[Snapshot]:
 
 
 def _read(cache: Path, root: bytes, key_size: int, images: int, paths: int) -> KeyPaths | None:
+    name = _name(root)
+    if read_cache_object(cache, _WRITTEN).get(name) != _stat(cache, name):
+        return None  # a stranger's checksums fit as ours do, and it says which paths are answered with
     longest = _HEAD + images * (key_size + _END) + most_bytes(paths) + paths
-    content = read_cache(cache, _name(root), longest)
+    content = read_cache(cache, name, longest)
     try:
         found = None if content is None else KeyPaths(content, key_size)
     except ValueError:
@@ -234,6 +240,22 @@ def _read(cache: Path, root: bytes, key_size: int, images: int, paths: int) -> K
 
 def _name(root: bytes) -> str:
     return PATHS + root.hex()
+
+
+def _note_written(cache: Path, name: str) -> None:
+    """Note that this disk wrote a file: nobody can choose a time of change and an inode."""
+    names = cache_names(cache)
+    kept = {one: stat for one, stat in read_cache_object(cache, _WRITTEN).items() if one in names}
+    write_cache(cache, _WRITTEN, canonical({**kept, name: _stat(cache, name)}))
+
+
+def _stat(cache: Path, name: str) -> list[Json]:
+    """Look at a file: size, mtime, ctime, inode; nothing if it is not there."""
+    try:
+        stat = inside.look(cache / name)
+    except OSError:
+        return []
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
 
 
 def _make_room(cache: Path, kept: str) -> None:
