@@ -31,6 +31,11 @@ def dry_run_option(help: str) -> Callable[[F], F]:
     return click.option("-n", "--dry-run", is_flag=True, help=help)
 
 
+def where_option(help: str) -> Callable[[F], F]:
+    """Add --where to a command that shows pictures."""
+    return click.option("--where", metavar="EXPR", help=help)
+
+
 def wait_option(command: F) -> F:
     """Add --wait to a command that changes the store."""
     return click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")(command)

@@ -81,6 +81,13 @@ def test_what_writes_nothing_loads_no_locks(words: list[str], pictures: Line) ->
     assert loaded(command(*words), pictures.home, {"fcntl", "mmap"}) == set()
 
 
+@pytest.mark.parametrize(
+    "words", [["search", "./pictures/a.png"], ["ls"], ["find", "*"], ["dupes"], ["sync"]], ids=" ".join
+)
+def test_what_asks_for_no_facts_loads_no_sqlite(words: list[str], pictures: Line) -> None:
+    assert loaded(command(*words), pictures.home, {"sqlite3", "vstore.where.expression"}) == set()
+
+
 def test_undo_and_redo_load_nothing_heavy(pictures: Line) -> None:
     pictures("snapshot", "tag", "v1", "x")
     assert loaded(command("undo"), pictures.home) == set()

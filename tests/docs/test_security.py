@@ -30,6 +30,12 @@ SHOWN = {
         "tests/store/test_consent.py::test_code_is_allowed_by_its_own_option_alone",
         "tests/store/test_consent.py::test_a_configuration_that_fetches_compiled_code_is_refused",
     ],
+    "gives you an expression for `--where`": [
+        "tests/store/test_where_expression.py::test_what_is_no_expression_is_refused_in_words",
+        "tests/store/test_where_expression.py::test_the_engine_refuses_by_itself_what_no_expression_holds",
+        "tests/store/test_where_expression.py::test_an_expression_that_takes_too_long_is_ended",
+        "tests/store/test_where_expression.py::test_no_text_grows_without_end",
+    ],
     "gives you an index to import": ["tests/faults/test_fuzz_imports.py::", "tests/store/test_import.py::"],
     "has another account on this machine": [
         "tests/store/test_owner.py::test_a_store_is_refused_to_who_writes_and_read_as_it_is",

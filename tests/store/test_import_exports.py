@@ -65,6 +65,20 @@ def test_an_export_of_any_kind_is_imported_as_it_was(tmp_path: Path, form: str, 
     assert (report.normalised, report.kept_bits) == (0, report.added)
 
 
+def test_what_is_exported_in_part_is_imported_as_that_part(tmp_path: Path) -> None:
+    old, _, words = exported(tmp_path, "triple")
+    out = tmp_path / "part"
+    with Store(old.folder) as store:
+        store.export(out, where="folder like '%/sub%' and name <> 'other.png'")
+    words = {**words, "faiss": out / "index.faiss", "metadata": out / "metadata.json"}
+    Store.import_new(tmp_path / "again", **words)
+    paths, rows, _ = contents(old.folder)
+    kept = {path: key for path, key in paths.items() if b"/sub/" in path and not path.endswith(b"/other.png")}
+    assert len(kept) == 2
+    found = contents(tmp_path / "again")
+    assert found[0] == kept and found[1] == {key: rows[key] for key in kept.values()}
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_the_hash_of_an_export_is_that_of_the_new_store(tmp_path: Path, form: str) -> None:
     old, _, words = exported(tmp_path, form, hash="sha256")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from vstore_cli.locate import open_store
+from vstore_cli.options import where_option
 from vstore_cli.output import count, echo_json, json_option, placed, size, tell, tell_path
 from vstore_cli.progress import progress, progress_option
 
@@ -40,6 +41,7 @@ class Likeness(click.ParamType[float | Literal["auto"]]):
     metavar="[SCORE]",
     help="Also find pictures that look alike, from this score on (0.85 with the built-in embedder).",
 )
+@where_option("Only pictures of which this is true: \"path not like '%/backup/%'\".")
 @progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
@@ -48,6 +50,7 @@ def dupes(
     under: str | None,
     verify: bool,
     near: float | Literal["auto"] | None,
+    where: str | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -62,7 +65,7 @@ def dupes(
       vstore dupes --near 0.9 --under pictures/2024
     """
     with progress(quiet) as bar, open_store([under] if under is not None else []) as store:
-        report = store.dupes(at=at, under=under, verify=verify, near=near, progress=bar)
+        report = store.dupes(at=at, under=under, verify=verify, near=near, where=where, progress=bar)
     if as_json:
         echo_json(report)
         return

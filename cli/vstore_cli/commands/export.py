@@ -11,6 +11,7 @@ from vstore_cli.again import typed_again
 from vstore_cli.interrupts import saying
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, offline_option
+from vstore_cli.options import where_option
 from vstore_cli.output import count, echo_json, holdings, json_option, shown, size, tell
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.query import parse
@@ -35,6 +36,7 @@ FORMATS = ["triple", "npz", "parquet", "jsonl", "csv", "clip-retrieval"]
 @click.option("--under", metavar="PATH", help="Only links to pictures below this folder.")
 @click.option("--min-score", type=float, help="Only links to pictures at least this similar (-1 to 1).")
 @click.option("--new-since", metavar="SNAP", help="Only links to pictures that this snapshot lacks.")
+@where_option("Only pictures of which this is true: \"rating >= 4 and camera like 'Canon%'\".")
 @device_option
 @offline_option
 @progress_option
@@ -50,6 +52,7 @@ def export(out: str, words: tuple[str, ...], format: str, quiet: bool, as_json: 
       vstore export old-way/ --at v12
       vstore export vectors.parquet --format parquet
       vstore export pictures.csv --format csv
+      vstore export best.jsonl --format jsonl --where "rating >= 4"
       vstore export like-this/ ./cat.jpg --format links -k 50
     """
     from vstore import Interrupted

@@ -9,6 +9,7 @@ import click
 from vstore import UsageError
 from vstore_cli.listing import Form, echo_list, listing_options
 from vstore_cli.locate import open_store
+from vstore_cli.options import where_option
 from vstore_cli.output import json_option, placed, shown, tell
 from vstore_cli.suggestions import typed
 
@@ -21,10 +22,18 @@ if TYPE_CHECKING:
 @click.option("--at", metavar="SNAP", help="Look in this snapshot; by default the current one.")
 @click.option("--all", is_flag=True, help="Look in all snapshots, and say which hold each picture.")
 @click.option("-i", "--ignore-case", is_flag=True, help="Match in any letter case.")
+@where_option("Only pictures of which this is true: \"taken < '2020' and width > 4000\".")
 @listing_options
 @json_option
 def find(
-    glob: tuple[str, ...], at: str | None, all: bool, ignore_case: bool, long: bool, null: bool, as_json: bool
+    glob: tuple[str, ...],
+    at: str | None,
+    all: bool,
+    ignore_case: bool,
+    where: str | None,
+    long: bool,
+    null: bool,
+    as_json: bool,
 ) -> None:
     """Find the pictures of a snapshot whose names match the shell pattern GLOB. Quote it, or the shell expands it.
 
@@ -39,18 +48,19 @@ def find(
       vstore find '*.png'
       vstore find -i 'img_12*' --all
       vstore find '2024/**/cat*' --long
+      vstore find '*' --where "camera like 'Canon%' and width > height"
     """
     form = Form(long, null, as_json)
     form.require()
     if len(glob) > 1:
         raise UsageError("find takes one pattern, and the shell may have expanded it", "quote it: vstore find '*.jpg'")
     with open_store() as store:
-        report = store.find_pictures(glob[0], at=at, all=all, ignore_case=ignore_case, long=long)
+        report = store.find_pictures(glob[0], at=at, all=all, ignore_case=ignore_case, long=long, where=where)
     if not echo_list(report, form):
-        _say_none(report, glob[0], all=all, ignore_case=ignore_case)
+        _say_none(report, glob[0], all=all, ignore_case=ignore_case, where=where)
 
 
-def _say_none(report: FindReport, glob: str, *, all: bool, ignore_case: bool) -> None:
+def _say_none(report: FindReport, glob: str, *, all: bool, ignore_case: bool, where: str | None) -> None:
     import shlex  # most patterns match
 
     held = "in any snapshot" if all else f"in {report.snapshot}"
@@ -58,7 +68,8 @@ def _say_none(report: FindReport, glob: str, *, all: bool, ignore_case: bool) ->
     if report.near:
         near = ", ".join(shlex.quote(placed(path, report.where)) for path in report.near)
         meant = f" Did you mean {near}?"
-    elif not all:
+    elif not all and where is None:
         words = ["--all", *(["-i"] if ignore_case else []), *(["--"] if glob.startswith("-") else []), shown(glob)]
         meant = f" To look in all snapshots: vstore find {shlex.join(words)}"
-    tell(f"No picture {held} has a name that matches {shown(glob)}.{typed(meant)}", err=True)
+    fits = "" if where is None else f", where {shown(where)}"
+    tell(f"No picture {held} has a name that matches {shown(glob)}{fits}.{typed(meant)}", err=True)

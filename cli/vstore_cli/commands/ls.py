@@ -6,6 +6,7 @@ import click
 
 from vstore_cli.listing import Form, echo_list, listing_options
 from vstore_cli.locate import open_store
+from vstore_cli.options import where_option
 from vstore_cli.output import json_option, shown, tell
 
 
@@ -16,6 +17,7 @@ from vstore_cli.output import json_option, shown, tell
 @click.option("--failed", is_flag=True, help="The files that the newest sync could not read, and why.")
 @click.option("--new-since", metavar="SNAP", help="Only pictures that this snapshot lacks, at any depth.")
 @click.option("--space-missing", metavar="SPACE", help="Only pictures without a vector in this space, at any depth.")
+@where_option("Only pictures of which this is true, at any depth: \"taken < '2020' and width > 4000\".")
 @listing_options
 @json_option
 def ls(
@@ -25,6 +27,7 @@ def ls(
     failed: bool,
     new_since: str | None,
     space_missing: str | None,
+    where: str | None,
     long: bool,
     null: bool,
     as_json: bool,
@@ -36,13 +39,15 @@ def ls(
     number before them is that of their pictures.
 
     Paths are printed as they are opened from here; files may have gone since the snapshot was made. Pictures that could
-    not be read are in no snapshot: --failed lists them, by what the newest sync met.
+    not be read are in no snapshot: --failed lists them, by what the newest sync met. --where takes one SQL expression
+    over the facts of a picture, its path and the fields of your own.
 
     \b
     Example:
       vstore ls
       vstore ls v3 pictures/2024 --long
       vstore ls --recursive --new-since v3
+      vstore ls --where "rating >= 4 and taken like '2024-06%'"
       vstore ls --failed
     """
     form = Form(long, null, as_json)
@@ -56,18 +61,20 @@ def ls(
             failed=failed,
             new_since=new_since,
             space_missing=space_missing,
+            where=where,
         )
         has_some = echo_list(report, form)
     if not has_some:
-        tell(_none(report.snapshot, new_since, space_missing), err=True)
+        tell(_none(report.snapshot, new_since, space_missing, where), err=True)
 
 
-def _none(snapshot: str | None, since: str | None, space: str | None) -> str:
+def _none(snapshot: str | None, since: str | None, space: str | None, where: str | None) -> str:
     if snapshot is None:
         return "The newest sync read every picture that it met there."
-    if since is None and space is None:
+    if since is None and space is None and where is None:
         return f"{snapshot} holds no pictures there."
     without = f" without a vector in {shown(space)}" if space is not None else ""
-    return f"{snapshot} holds no picture there{without}" + (
-        f" that {shown(since)} lacks." if since is not None else "."
+    lacking = f" that {shown(since)} lacks" if since is not None else ""
+    return (
+        f"{snapshot} holds no picture there{without}{lacking}{f' where {shown(where)}' if where is not None else ''}."
     )

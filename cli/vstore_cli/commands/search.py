@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from vstore import UsageError, VstoreError
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, offline_option
+from vstore_cli.options import where_option
 from vstore_cli.output import echo_json, json_option, openable, shown, table, tell, write_raw
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.query import Part, parse
@@ -25,7 +26,7 @@ _FLAT = (
     "Warning: the query picture is one colour: what is found is like it in colour alone, and pictures of one colour "
     "come first; search with another picture"
 )
-_OF_A_LINE = ("k", "at", "under", "min_score", "new_since")  # options
+_OF_A_LINE = ("k", "at", "under", "min_score", "new_since", "where")  # options
 _HINT = (
     "Type ./picture.jpg{words}, as after vstore search;\n"
     "options hold for their line: -k 5, --at v3, --under PATH.\n"
@@ -35,7 +36,7 @@ _HELP = """\
   ./cat.jpg                   look for what is like a picture; so with ../ ~/ and /
 {words}  ./cat.jpg - ./dog.jpg       several at once: + like this too, - unlike that
   0.5:./cat.jpg               a weight
-  -k 5, --at SNAP, --under PATH, --min-score 0.5, --new-since SNAP, --image FILE
+  -k 5, --at SNAP, --under PATH, --min-score 0.5, --new-since SNAP, --where EXPR, --image FILE
                               options of this line alone
   exit, or Ctrl-D             end; Ctrl-C cancels a line"""
 _HELP_WORDS = """\
@@ -52,6 +53,7 @@ _HELP_WORDS = """\
 @click.option("--under", metavar="PATH", help="Only pictures below this folder.")
 @click.option("--min-score", type=float, help="Only pictures at least this similar (-1 to 1).")
 @click.option("--new-since", metavar="SNAP", help="Only pictures that this snapshot lacks.")
+@where_option("Only pictures of which this is true: \"rating >= 4 and camera like 'Canon%'\".")
 @click.option("-l", "--paths-only", is_flag=True, help="Print only paths, one per line.")
 @click.option("-0", "--null", is_flag=True, help="Print only paths, each ended by NUL.")
 @click.option(
@@ -81,12 +83,15 @@ def search(
     which needs a model that reads text. Nothing is downloaded: save pictures of the web first. `+` and `-` are separate
     words: look for this too, stay away from that. A weight stands before its operand, as in 0.5:./cat.jpg.
 
+    --where takes one SQL expression over what is known of a picture: its facts (taken, camera, width, rating, ...), its
+    path, and the fields of your own. Pictures of which it is not true are left out before the nearest are looked for.
+
     The scores are cosines: 1 means the same picture, 0 means nothing in common.
 
     With --interactive, each line of the input is a search, with words in quotes as in a shell, and with -k, --image,
-    --at, --under, --min-score and --new-since for this line alone. At a terminal, help says what can be typed, and
-    Ctrl-C cancels a line; exit, or Ctrl-D, ends; in quotes both are texts. With --json each line gets one document, an
-    error too; with -l or -0 an empty name ends each answer.
+    --at, --under, --min-score, --new-since and --where for this line alone. At a terminal, help says what can be typed,
+    and Ctrl-C cancels a line; exit, or Ctrl-D, ends; in quotes both are texts. With --json each line gets one document,
+    an error too; with -l or -0 an empty name ends each answer.
 
     \b
     Example:
@@ -94,6 +99,7 @@ def search(
       vstore search ./cat.jpg + 0.5:./beach.jpg - ./dog.jpg
       vstore search --image cat.jpg --at v3 -l
       vstore search "a red car" - ./truck.jpg
+      vstore search ./cat.jpg --where "taken >= '2024-06' and camera like 'Canon%'"
     """
     if interactive and (words or images):
         raise UsageError("--interactive reads what to look for from its input", "leave it out, or write it on a line")
@@ -180,7 +186,8 @@ def _of_line(words: list[str], options: Mapping[str, Any]) -> dict[str, Any]:
             return {**options, **{n: v for n, v in ctx.params.items() if n in typed or n in ("words", "images")}}
     except click.UsageError as err:
         raise UsageError(
-            err.format_message().rstrip("."), "a line takes -k, --image, --at, --under, --min-score and --new-since"
+            err.format_message().rstrip("."),
+            "a line takes -k, --image, --at, --under, --min-score, --new-since and --where",
         ) from err
 
 

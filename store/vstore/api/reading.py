@@ -183,6 +183,7 @@ class Reading(Opened):
         under: AnyPath | None = None,
         verify: bool = False,
         near: float | Literal["auto"] | None = None,
+        where: str | None = None,
         progress: Progress | None = None,
     ) -> DupesReport:
         """Find groups of identical pictures, or (near) of look-alikes.
@@ -191,11 +192,14 @@ class Reading(Opened):
         under:  a stored path (LABEL/FOLDER), or a folder on disk: only paths below it.
         verify: compare the files byte for byte.
         near:   also find look-alikes, from this cosine on; "auto" for the default of the space.
+        where:  only paths for which this SQL expression over facts, fields and paths is true.
         Raises: UsageError, SnapshotNotFound, Damage; Untrusted, for `verify`.
         """
         from vstore.search.dupes import dupes
 
-        return self._read(lambda repo: dupes(repo, at=at, under=under, verify=verify, near=near, progress=progress))
+        return self._read(
+            lambda repo: dupes(repo, at=at, under=under, verify=verify, near=near, where=where, progress=progress)
+        )
 
     def ls(
         self,
@@ -207,6 +211,7 @@ class Reading(Opened):
         failed: bool = False,
         new_since: str | None = None,
         space_missing: str | None = None,
+        where: str | None = None,
     ) -> LsReport:
         """List the folders and pictures of a snapshot. The lines are read from the store as they are asked for.
 
@@ -218,11 +223,13 @@ class Reading(Opened):
         failed:        the files that the newest sync could not read, which are in no snapshot, and why.
         new_since:     only pictures that this snapshot lacks, at any depth.
         space_missing: only pictures without a vector in this space, at any depth.
+        where:         only pictures for which this SQL expression over facts, fields and the path is true, at any
+                       depth.
         Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot, Damage; Damage and StoreGone as lines are asked for.
         """
         from vstore.browse.ls import Filters, ls
 
-        filters = Filters(recursive, long, failed, new_since, space_missing)
+        filters = Filters(recursive, long, failed, new_since, space_missing, where)
         return self._read(lambda repo: ls(repo, several(words), at, filters, self._stream))
 
     def show(self, picture: AnyPath, *, at: str | None = None, no_neighbours: bool = False) -> ShowReport:
@@ -253,6 +260,7 @@ class Reading(Opened):
         all: bool = False,
         ignore_case: bool = False,
         long: bool = False,
+        where: str | None = None,
     ) -> FindReport:
         """Find the pictures whose names match a shell pattern: `*.jpg`, `2024/**/cat*`.
 
@@ -262,11 +270,14 @@ class Reading(Opened):
         all:         look through all snapshots, and say which hold each picture.
         ignore_case: match in any letter case.
         long:        with what is known of each picture.
+        where:       only pictures for which this SQL expression over facts, fields and the path is true.
         Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot, Damage.
         """
         from vstore.browse.find import find
 
-        return self._read(lambda repo: find(repo, glob, at=at, all=all, ignore_case=ignore_case, long=long))
+        return self._read(
+            lambda repo: find(repo, glob, at=at, all=all, ignore_case=ignore_case, long=long, where=where)
+        )
 
     def snapshot_export(
         self, snap: str, out: AnyPath, *, format: str = "jsonl", progress: Progress | None = None
@@ -301,6 +312,8 @@ class Reading(Opened):
             return export_links(
                 found.snapshot, [(hit.score, hit.files, hit.unnamed) for hit in found.hits], as_path(out)
             )
-        snap = options.get("at") or "current"
+        snap, where = options.get("at") or "current", options.get("where")
         refuse_search(operands, options)
-        return self._read(lambda repo: snapshot_export(repo, snap, as_path(out), format, progress=progress))
+        return self._read(
+            lambda repo: snapshot_export(repo, snap, as_path(out), format, where=where, progress=progress)
+        )

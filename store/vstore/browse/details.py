@@ -41,16 +41,14 @@ def detailed(repo: Repository, tree: Tree, runs: Iterator[Sequence[PathEntry]]) 
 
 
 class _Look:
-    """Look-ups for one listing after another path, most of them in the same folder."""
+    """Look-ups for one path of a listing after another."""
 
     def __init__(self, repo: Repository, catalogue: Catalogue | None) -> None:
-        from vstore.intake.stat_cache import StatCache
+        from vstore.intake.stat_cache import MetFiles
 
         self._repo = repo
         self._catalogue = catalogue
-        self._stats = StatCache(catalogue, repo.state.absorbed)
-        self._folder: bytes | None = None
-        self._files: dict[bytes, tuple[bytes, int, int]] = {}  # key, size, time, by name
+        self._met = MetFiles(catalogue, repo.state.absorbed, repo.hash.size)
 
     def details(self, path: bytes, key: bytes | None, fact: Fact | None) -> Details:
         """Collect what is known of a picture at a path. key: None for a file that was not read."""
@@ -59,26 +57,15 @@ class _Look:
         size, kind, width, height = (
             values.get(column, other) for column, other in zip(_NOTED, noted or (None,) * 4, strict=True)
         )
-        met = self._met(path)
-        is_same = met is not None and key in (None, met[0])
+        met = self._met.file(self._repo.today(path))
+        is_same = met is not None and key in (None, met.key)
         if size is None and met is not None and is_same:
-            size = met[1]
+            size = met.size
         return Details(
             bytes=size if isinstance(size, int) else None,
             format=kind if isinstance(kind, str) else None,
             width=width if isinstance(width, int) else None,
             height=height if isinstance(height, int) else None,
             taken=taken_at(values.get(TAKEN)),
-            modified=modified_at(met[2]) if met is not None and is_same else None,
+            modified=modified_at(met.mtime_ns) if met is not None and is_same else None,
         )
-
-    def _met(self, path: bytes) -> tuple[bytes, int, int] | None:
-        """Look up the key, size and time of the file that the newest sync met at a path."""
-        from vstore.intake.stat_cache import facts_of as met_in
-
-        folder, _, name = self._repo.today(path).rpartition(b"/")
-        if folder != self._folder:
-            known = met_in(self._stats.values(folder, proven=False), self._repo.hash.size)
-            self._folder = folder
-            self._files = {file.name: (key, file.size, file.mtime_ns) for file, (key, _) in known.items()}
-        return self._files.get(name)

@@ -66,26 +66,44 @@ class FindReport(NamedTuple):
         return tables.to_pandas(COLUMNS, cells(self.entries))
 
 
-def find(repo: Repository, glob: str, *, at: str | None, all: bool, ignore_case: bool, long: bool) -> FindReport:
+def find(
+    repo: Repository,
+    glob: str,
+    *,
+    at: str | None,
+    all: bool,
+    ignore_case: bool,
+    long: bool,
+    where: str | None = None,
+) -> FindReport:
     """Find the pictures of a snapshot, or of all, whose stored paths match a pattern; see `Glob.parse`.
 
+    where:  only pictures for which this expression is true.
     Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot, Damage, FileNotFoundError.
     """
     refuse_address(glob, "show")
     wanted = Glob.parse(glob, fold=ignore_case)
     if all and at is not None:
         raise UsageError("--all looks through every snapshot, and --at through one", "give one of them")
+    if all and where is not None:
+        raise UsageError("--all looks through every snapshot, and --where asks one", "give one of them")
     snapshot = None if all else repo.snapshot("current" if at is None else at)
     tree = repo.tree(snapshot or repo.state.current_snapshot)
     spans: list[tuple[SnapshotSpan, ...]] = []
+    is_named = False  # some name matches
     if snapshot is None:
         aliases, spans = _through_all(repo, wanted)
     else:
         aliases = [*wanted.matching(tree)]
+        is_named = bool(aliases)
+        if where is not None:
+            from vstore.where.lines import fitting
+
+            aliases = [*filter(fitting(repo, snapshot, aliases, where), aliases)]
     labels = doubtful_labels(repo.state) if snapshot is None else repo.labels_in(snapshot)
     files = files_of(repo, labels)
     entries = _entries(repo, tree, aliases, spans, files=files, long=long)
-    near = () if aliases else tuple(_near(tree, wanted))
+    near = () if aliases or is_named else tuple(_near(tree, wanted))
     return FindReport(None if snapshot is None else snapshot.name, entries, near, files)
 
 

@@ -65,6 +65,7 @@ class Filters(NamedTuple):
     failed:        the files that could not be read, instead.
     new_since:     only pictures that this snapshot lacks.
     space_missing: only pictures without a vector in this space.
+    where:         only pictures for which this expression is true.
     """
 
     recursive: bool = False
@@ -72,6 +73,7 @@ class Filters(NamedTuple):
     failed: bool = False
     new_since: str | None = None
     space_missing: str | None = None
+    where: str | None = None
 
 
 def ls(repo: Repository, words: Sequence[AnyPath], at: str | None, filters: Filters, stream: Stream) -> LsReport:
@@ -83,36 +85,50 @@ def ls(repo: Repository, words: Sequence[AnyPath], at: str | None, filters: Filt
     if filters.failed:
         return _failed(repo, words, at, filters, stream)
     asked = read_words(repo, words, at)
-    keys = _chosen(repo, asked, filters)
-    deep = filters.recursive or keys is not None
+    wanted = _chosen(repo, asked, filters)
+    deep = filters.recursive or wanted is not None
 
     def walk(repo: Repository) -> Iterator[PathEntry]:
         open_again = asked._replace(tree=repo.tree(asked.snapshot))
-        aliases = _aliases(open_again, keys) if deep else _children(open_again)
+        aliases = _aliases(open_again, wanted) if deep else _children(open_again)
         return _lines(repo, open_again, aliases, long=filters.long)
 
     return LsReport(asked.snapshot.name, Entries(lambda: stream(walk)))
 
 
-def _chosen(repo: Repository, asked: Asked, filters: Filters) -> Callable[[bytes], bool] | None:
-    """Give the test of keys that filters make; None if there is no filter. Raises: UsageError, SnapshotNotFound."""
+def _chosen(repo: Repository, asked: Asked, filters: Filters) -> Callable[[Alias], bool] | None:
+    """Give the test of lines that filters make; None if there is no filter. Raises: UsageError, SnapshotNotFound."""
     without: list[Container[bytes]] = []
     if filters.new_since is not None:
         without.append(frozenset(repo.tree(repo.snapshot(filters.new_since)).every_key()))
     if filters.space_missing is not None:
         space = repo.space(filters.space_missing).id
         without.append(frozenset(key for ref in repo.state.segments(space) for key in repo.segment(ref).key_list()))
-    return (lambda key: not any(key in keys for keys in without)) if without else None
+    if without:
+        return _fitting(repo, asked, filters.where, lambda alias: not any(alias[1] in keys for keys in without))
+    return _fitting(repo, asked, filters.where, None)
 
 
-def _aliases(asked: Asked, wanted: Callable[[bytes], bool] | None) -> Iterator[Alias]:
+def _fitting(
+    repo: Repository, asked: Asked, where: str | None, wanted: Callable[[Alias], bool] | None
+) -> Callable[[Alias], bool] | None:
+    """Add an expression to the test of lines."""
+    if where is None:
+        return wanted
+    from vstore.where.lines import fitting  # most listings need no SQLite
+
+    fits = fitting(repo, asked.snapshot, _aliases(asked, wanted), where)
+    return fits if wanted is None else lambda alias: wanted(alias) and fits(alias)
+
+
+def _aliases(asked: Asked, wanted: Callable[[Alias], bool] | None) -> Iterator[Alias]:
     if asked.prefixes is None:
         aliases = asked.tree.range(b"", None)
     else:
         from vstore.repository.stored_paths import below  # the top has no path
 
         aliases = below(asked.tree, asked.prefixes)
-    return aliases if wanted is None else (alias for alias in aliases if wanted(alias[1]))
+    return aliases if wanted is None else filter(wanted, aliases)
 
 
 def _children(asked: Asked) -> Iterator[tuple[bytes, bytes | None]]:
@@ -145,10 +161,10 @@ def _runs(found: Iterator[T]) -> Iterator[list[T]]:
 
 def _failed(repo: Repository, words: Sequence[AnyPath], at: str | None, filters: Filters, stream: Stream) -> LsReport:
     """List the files that no sync could read. Raises: UsageError for a filter beside."""
-    if at is not None or filters.new_since is not None or filters.space_missing is not None:
+    if any(one is not None for one in (at, filters.new_since, filters.space_missing, filters.where)):
         raise UsageError(
             "pictures that could not be read are in no snapshot",
-            "list them without --at, --new-since and --space-missing: vstore ls --failed [PATH]",
+            "list them without --at, --new-since, --space-missing and --where: vstore ls --failed [PATH]",
         )
     asked = read_words(repo, words, None)
     if asked.snapshot.name != repo.state.current:

@@ -36,8 +36,11 @@ class Pictures:
     file_of:  finds the absolute path of a stored path; None if its folder is no longer known.
     """
 
-    def __init__(self, repo: Repository, snapshot: Snapshot, stages: Stages) -> None:
-        """Raises: Damage before a byte of a damaged segment is used."""
+    def __init__(self, repo: Repository, snapshot: Snapshot, stages: Stages, where: str | None = None) -> None:
+        """
+        where:  only paths for which this expression is true.
+        Raises: UsageError; Damage before a byte of a damaged segment is used.
+        """
         self.snapshot = snapshot
         self._repo = repo
         self._stages = stages
@@ -45,6 +48,10 @@ class Pictures:
         self.dim = repo.state.spaces[snapshot.space].dim
         self.dtype = repo.dtype
         self.aliases = list(repo.tree(snapshot))
+        if where is not None:
+            from vstore.where.lines import fitting
+
+            self.aliases = [*filter(fitting(repo, snapshot, self.aliases, where), self.aliases)]
         self.paths = paths_by_key(self.aliases)
         self._segments = [repo.segment(ref) for ref in repo.state.segments(snapshot.space)]
         places: dict[bytes, tuple[int, int]] = {}

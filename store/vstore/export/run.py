@@ -58,7 +58,13 @@ def _writers() -> dict[str, Writer]:
 
 
 def snapshot_export(
-    repo: Repository, snap: str, out: Path, format: str = "jsonl", *, progress: Progress | None = None
+    repo: Repository,
+    snap: str,
+    out: Path,
+    format: str = "jsonl",
+    *,
+    where: str | None = None,
+    progress: Progress | None = None,
 ) -> ExportReport:
     """Write a snapshot to a file or a folder.
 
@@ -70,6 +76,7 @@ def snapshot_export(
     triple:   a folder with `index.faiss`, `embeddings.npy`, `metadata.json`, `pictures.jsonl`, a row per path, and
               `vstore.json`.
     clip-retrieval: a folder with `img_emb/img_emb_0.npy` and `metadata/metadata_0.parquet`, a row per path.
+    where:  only paths for which this expression is true.
     Raises: UsageError if `out` exists, or for an unknown format; SnapshotNotFound; MissingPackage; DiskTrouble; Damage,
             before a byte of a damaged segment is used.
     """
@@ -77,7 +84,7 @@ def snapshot_export(
     if format not in writers:
         raise UsageError(f"unknown format {format!r}", f"choose one of: {', '.join(writers)}")
     target.look(out)
-    pictures = Pictures(repo, repo.snapshot(snap), Stages(progress))
+    pictures = Pictures(repo, repo.snapshot(snap), Stages(progress), where)
     target.make(out, lambda made: writers[format](repo, pictures, made))
     return ExportReport(
         snapshot=pictures.snapshot.name,
@@ -90,13 +97,13 @@ def snapshot_export(
 
 
 def refuse_search(operands: object, options: Mapping[str, object]) -> None:
-    """Refuse the words of a search, `at` apart, for the format of a whole snapshot.
+    """Refuse the words of a search, `at` and `where` apart, for the format of a whole snapshot.
 
     Raises: UsageError; TypeError for an unknown word: a slip would be lost otherwise.
     """
     narrowing = ("under", "min_score", "new_since")
     for name in options:
-        if name not in ("k", "at", *narrowing):
+        if name not in ("k", "at", "where", *narrowing):
             raise TypeError(f"export() got an unexpected keyword argument {name!r}")
     given = [name for name in narrowing if options.get(name) is not None]
     if given or not (isinstance(operands, (tuple, list)) and not operands):  # an array has no truth

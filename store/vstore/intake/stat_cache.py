@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.format.relabelling import Absorbed, yesterday
 from vstore.intake.survey import KNOWN, Chunk
@@ -114,6 +114,33 @@ def _facts(value: bytes, size: int) -> Iterator[tuple[FileStat, bytes, int]]:
     if len(keys) == len(files) * (size + 1):
         for i, file in enumerate(files):
             yield file, keys[i * size : (i + 1) * size], keys[len(files) * size + i]
+
+
+class MetFile(NamedTuple):
+    """A file as the newest sync met it: the key of its picture, its size, and when it was changed last."""
+
+    key: bytes
+    size: int
+    mtime_ns: int
+
+
+class MetFiles:
+    """The files that the newest sync met, looked up by one path after another, most of them in the same folder."""
+
+    def __init__(self, catalogue: Catalogue | None, absorbed: Absorbed, key_size: int) -> None:
+        self._stats = StatCache(catalogue, absorbed)
+        self._size = key_size
+        self._folder: bytes | None = None
+        self._files: dict[bytes, MetFile] = {}  # by name
+
+    def file(self, path: bytes) -> MetFile | None:
+        """Find the file at a path, in the labels of today."""
+        folder, _, name = path.rpartition(b"/")
+        if folder != self._folder:
+            known = facts_of(self._stats.values(folder, proven=False), self._size)
+            self._folder = folder
+            self._files = {file.name: MetFile(key, file.size, file.mtime_ns) for file, (key, _) in known.items()}
+        return self._files.get(name)
 
 
 def subfolders_in(values: Iterable[bytes | None]) -> set[bytes]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from vstore.brief import briefly
 from vstore.errors import UsageError
 from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
+from vstore.format.pages import Alias
 from vstore.format.tree import Tree, paths_by_key
 from vstore.paths import AnyPath, as_bytes
 from vstore.progress import Progress, Stages
@@ -83,6 +84,7 @@ def dupes(
     under: AnyPath | None = None,
     verify: bool = False,
     near: float | Literal["auto"] | None = None,
+    where: str | None = None,
     progress: Progress | None = None,
 ) -> DupesReport:
     """Find the pictures with several paths in a snapshot.
@@ -92,6 +94,7 @@ def dupes(
     near:   also find look-alikes, from this cosine on; "auto" takes the space's own, if it is known. Pictures that
             the facts of the store know to be of one colour are left out of these.
             Every pair is compared: the time grows with the square of the number of pictures.
+    where:  only paths for which this expression is true count.
     Raises: SnapshotNotFound, UsageError; Damage, for `near`; Untrusted, for `verify`.
     """
     if near is not None and verify:
@@ -103,12 +106,17 @@ def dupes(
     file_of = FileOf(folders.file_finder(snapshot), repo.file_finder(snapshot))
     tree = repo.tree(snapshot)
     prefixes = None if under is None else prefixes_of(repo, snapshot, tree, as_bytes(under))
+    fits = None
+    if where is not None:
+        from vstore.where.lines import fitting
+
+        fits = fitting(repo, snapshot, below(tree, prefixes), where)
     if near is None:
-        groups = _identical(repo, tree, prefixes, file_of, verified=Stages(progress) if verify else None)
+        groups = _identical(repo, tree, prefixes, fits, file_of, verified=Stages(progress) if verify else None)
         least = flat = None
     else:
         least = _least(repo, snapshot, near)
-        paths = paths_by_key(below(tree, prefixes))
+        paths = paths_by_key(filter(fits, below(tree, prefixes)) if fits else below(tree, prefixes))
         plain = _flat(repo, snapshot.space, paths)
         flat = len(plain)
         shown = {key: found for key, found in paths.items() if key not in plain}
@@ -128,15 +136,26 @@ def dupes(
 
 
 def _identical(
-    repo: Repository, tree: Tree, prefixes: Sequence[bytes] | None, file_of: FileOf, *, verified: Stages | None
+    repo: Repository,
+    tree: Tree,
+    prefixes: Sequence[bytes] | None,
+    fits: Callable[[Alias], bool] | None,
+    file_of: FileOf,
+    *,
+    verified: Stages | None,
 ) -> list[Group]:
-    """Group the paths of identical pictures. verified: the stages of reading their files; None if none is read."""
+    """Group the paths of identical pictures.
+
+    fits:     tells which paths count; None: all.
+    verified: the stages of reading their files; None if none is read.
+    """
     seen: set[bytes] = set()
     twice: set[bytes] = set()
     for key in tree.every_key():
         (twice if key in seen else seen).add(key)
     seen.clear()
-    paths = paths_by_key((path, key) for path, key in below(tree, prefixes) if key in twice) if twice else {}
+    several_of = (alias for alias in below(tree, prefixes) if alias[1] in twice)
+    paths = paths_by_key(filter(fits, several_of) if fits else several_of) if twice else {}
     several = {key: found for key, found in paths.items() if len(found) > 1}
     if verified is None:
         return [group_of_one(repo, key, found, file_of, verify=False) for key, found in several.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -23,7 +24,9 @@ from vstore.search.key_paths import KeyPaths, key_paths, older_ones, tree_of
 from vstore.search.numbers import numbers_of, rows_by_number
 
 if TYPE_CHECKING:
+    from vstore.search.chosen import Chosen, Tables
     from vstore.search.numbers import Ints
+    from vstore.where.expression import Expression
 
 T = TypeVar("T")
 
@@ -66,6 +69,8 @@ class OpenSnapshot:
         self._recipe: Recipe | None = None
         self._flats: set[bytes] | None = None
         self._own_tree: Tree | None = None
+        self._tables: Tables | None = None
+        self._turn = threading.Lock()  # of making tables
         self._parts: dict[tuple[tuple[str | bytes, ...], ...], Index] = {}
         paths: list[KeyPaths] = []  # read when the first one asks
 
@@ -165,6 +170,15 @@ class OpenSnapshot:
             return come.difference(other.every_key()) if come else come
 
         return numbers_of(self.paths, self.by_tree(repo, lacking))
+
+    def chosen(self, repo: Repository, expression: Expression) -> Chosen:
+        """Find the pictures for which an expression is true. Raises: UsageError, Damage, FileNotFoundError."""
+        from vstore.search.chosen import Tables  # most searches have none
+
+        with self._turn:
+            if self._tables is None:
+                self._tables = Tables(self.snapshot, self.paths)
+        return self._tables.chosen(repo, expression)
 
     def by_tree(self, repo: Repository, look: Callable[[Tree], T]) -> T:
         """Look something up in the alias tree; once it was collected, in one that is made from the paths.

@@ -25,6 +25,11 @@ from vstore.search.wanted import Wanted
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Floats
+    from vstore.search.chosen import Chosen
+    from vstore.search.numbers import Ints
+    from vstore.where.expression import Expression
+
+PathsOf = Callable[[int], list[bytes]]
 
 
 class Narrowing(NamedTuple):
@@ -32,10 +37,23 @@ class Narrowing(NamedTuple):
 
     under:     a stored path (LABEL/FOLDER), or a folder or file on disk; only pictures below it.
     new_since: only pictures that this snapshot lacks.
+    where:     only pictures for which this expression is true.
     """
 
     under: bytes | None = None
     new_since: str | None = None
+    where: Expression | None = None
+
+    @classmethod
+    def of(cls, under: AnyPath | None, new_since: str | None, where: str | None) -> Narrowing:
+        """Raises: UsageError."""
+        return cls(None if under is None else as_bytes(under), new_since, None if where is None else _read(where))
+
+
+def _read(where: str) -> Expression:
+    from vstore.where.expression import read_expression  # SQLite is loaded for it
+
+    return read_expression(where)
 
 
 class Limits(NamedTuple):
@@ -67,6 +85,7 @@ def search(
     under: AnyPath | None = None,
     min_score: float | None = None,
     new_since: str | None = None,
+    where: str | None = None,
     load_embedder: Callable[[Recipe], Embedder] = load_embedder,
 ) -> SearchReport:
     """Find the k pictures of a snapshot nearest to what is wanted. Reads objects alone, and takes no lock.
@@ -78,11 +97,12 @@ def search(
     under:     a stored path (LABEL/FOLDER), or a folder or file on disk; only pictures below it are found.
     min_score: hits below it are left out.
     new_since: pictures of this snapshot are left out.
+    where:     only pictures for which this SQL expression over their facts, fields and paths is true.
     Raises:    UsageError, SnapshotNotFound, Damage; ModelError if the space cannot embed an operand, VstoreError
                where a picture cannot be decoded.
     """
     limits = Limits.of(k, min_score)
-    narrowing = Narrowing(None if under is None else as_bytes(under), new_since)
+    narrowing = Narrowing.of(under, new_since, where)
     # A query is read once. What it is compared with may be collected meanwhile, and is then looked up again.
     snap = "current" if at is None else at
     terms = read_terms(repo, operands, snap)
@@ -113,7 +133,7 @@ def answer(
     nearest = _nearest(part.rows, query.vector, query.own, limits.k)
     kept = [(key, score) for key, score in nearest if limits.min_score is None or score >= limits.min_score]
     flats = opened.flats(repo, {*(key for key, _ in kept), *query.keys})
-    found = Reporter(repo, opened, part.prefixes).hits(kept, flats)
+    found = Reporter(repo, opened, part.paths).hits(kept, flats)
     is_flat = query.flat or not query.keys.isdisjoint(flats)
     return SearchReport(opened.snapshot.name, found, is_flat, terms.notes, file_to_open=opened.file_to_open)
 
@@ -153,15 +173,20 @@ def query_of(
 
 
 class _Part(NamedTuple):
-    """A part of a snapshot: its rows, and the stored paths above its hits (None: all)."""
+    """A part of a snapshot.
+
+    rows:  its rows.
+    paths: gives those of the paths of a picture that are in it.
+    """
 
     rows: Index
-    prefixes: tuple[bytes, ...] | None = None
+    paths: PathsOf
 
 
 def _narrowed(repo: Repository, opened: OpenSnapshot, narrowing: Narrowing) -> _Part:
     """Find the part of a snapshot that is searched. Raises: UsageError, SnapshotNotFound, Damage."""
-    prefixes = None
+    prefixes: tuple[bytes, ...] | None = None
+    chosen: Chosen | None = None
     conditions: list[Condition] = []
     if narrowing.under is not None:
         prefixes = opened.prefixes(repo, narrowing.under)
@@ -169,17 +194,39 @@ def _narrowed(repo: Repository, opened: OpenSnapshot, narrowing: Narrowing) -> _
     if narrowing.new_since is not None:
         other = repo.snapshot(narrowing.new_since)
         conditions.append(Condition(("new since", other.id), partial(opened.numbers_missing_in, repo, other)))
-    return _Part(opened.part(conditions), prefixes)
+    if narrowing.where is not None:
+        chosen = opened.chosen(repo, narrowing.where)
+        folders: tuple[bytes, ...] = () if prefixes is None or chosen.marks is None else prefixes
+        name: tuple[str | bytes, ...] = ("where", chosen.name, *folders)
+        conditions.append(Condition(name, partial(_fitting, opened, chosen, folders)))
+    return _Part(opened.part(conditions), partial(_paths, opened, chosen, prefixes))
+
+
+def _paths(opened: OpenSnapshot, chosen: Chosen | None, prefixes: tuple[bytes, ...] | None, number: int) -> list[bytes]:
+    """List those paths of a picture that an expression chooses, and that lie below one of some stored paths."""
+    paths = opened.paths.paths_at(number)
+    if chosen is not None:
+        paths = chosen.paths(number, paths)
+    return paths if prefixes is None else [path for path in paths if _is_below_any(path, prefixes)]
+
+
+def _fitting(opened: OpenSnapshot, chosen: Chosen, prefixes: tuple[bytes, ...]) -> Ints:
+    """Find the pictures that an expression chooses. Of several paths, one may fit, and another lie where one is to."""
+    import numpy as np
+
+    if not prefixes:
+        return chosen.numbers
+    return np.array([one for one in chosen.numbers.tolist() if _paths(opened, chosen, prefixes, one)], np.int64)
 
 
 class Reporter:
     """Makes hits of keys: their paths, and the files there today. It does so once for each key."""
 
-    def __init__(self, repo: Repository, opened: OpenSnapshot, prefixes: tuple[bytes, ...] | None = None) -> None:
-        """prefixes: the stored paths above the hits; None means all."""
+    def __init__(self, repo: Repository, opened: OpenSnapshot, paths: PathsOf | None = None) -> None:
+        """paths: gives the paths of the picture with a number; None means all."""
         self._cache = repo.layout.cache
         self._opened = opened
-        self._prefixes = prefixes
+        self._paths = opened.paths.paths_at if paths is None else paths
         self._known: dict[bytes, Hit] = {}
 
     def hits(self, found: Iterable[tuple[bytes, float]], flats: Container[bytes]) -> tuple[Hit, ...]:
@@ -190,8 +237,9 @@ class Reporter:
         known = self._known.get(key)
         if known is not None:
             return known._replace(score=score)
-        opened, prefixes = self._opened, self._prefixes
-        paths = [path for path in opened.paths.paths_of(key) if prefixes is None or _is_below_any(path, prefixes)]
+        opened = self._opened
+        number = opened.paths.find(key)
+        paths = [] if number is None else self._paths(number)
         if not paths:
             raise Damage(
                 f"{self._cache}/ marks pictures that {opened.snapshot.name} does not hold",

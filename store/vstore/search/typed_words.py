@@ -15,6 +15,7 @@ class SearchWords(TypedDict, total=False):
     under:     a stored path (LABEL/FOLDER), or a folder or file on disk: only pictures below it.
     min_score: only pictures at least this similar.
     new_since: only pictures missing in this snapshot.
+    where:     only pictures for which this SQL expression over their facts, fields and paths is true.
     """
 
     k: int
@@ -22,3 +23,4 @@ class SearchWords(TypedDict, total=False):
     under: AnyPath | None
     min_score: float | None
     new_since: str | None
+    where: str | None

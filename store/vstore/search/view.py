@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from vstore.errors import StoreClosed, UsageError
 from vstore.format.recipes import Recipe
-from vstore.paths import AnyPath, as_bytes
+from vstore.paths import AnyPath
 from vstore.repository.repository import Repository
 from vstore.search.open_snapshot import OpenSnapshot
 from vstore.search.report import SearchReport
@@ -85,13 +85,14 @@ class View:
         under: AnyPath | None = None,
         min_score: float | None = None,
         new_since: str | None = None,
+        where: str | None = None,
     ) -> SearchReport:
         """Find the pictures most similar to the operands, as `Store.search` does. What they mean is said there.
 
         Raises: as `Store.search`; StoreClosed.
         """
         opened = self._now
-        limits, narrowing = Limits.of(k, min_score), Narrowing(None if under is None else as_bytes(under), new_since)
+        limits, narrowing = Limits.of(k, min_score), Narrowing.of(under, new_since, where)
         with self._using() as repo:
             repo.reload()
             terms = read_terms(repo, operands, opened)

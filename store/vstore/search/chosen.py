@@ -1,0 +1,113 @@
+"""The pictures of an opened snapshot that an expression chooses: found before the nearest ones are looked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple
+
+from vstore.format.entries import Snapshot
+from vstore.repository.repository import Repository
+from vstore.search.key_paths import KeyPaths
+from vstore.where.columns import names_paths
+from vstore.where.expression import Expression, Name
+from vstore.where.table import Pictures, Table, load
+
+if TYPE_CHECKING:
+    from vstore.search.numbers import Ints
+    from vstore.where.table import Marks
+
+_CHOICES = 8  # of one snapshot
+_KEPT = 4  # tables of one snapshot: one of a million pictures has 10 MB, or 100 where nearly all differ
+
+
+class Chosen(NamedTuple):
+    """The pictures that an expression chooses.
+
+    name:    of the choice: one with this name is the same.
+    numbers: int64 (m,), theirs, rising.
+    marks:   of all paths in the order of the pictures: it is true for this one; None if it names nothing of paths.
+    firsts:  of each picture, the place of its first path among them.
+    """
+
+    name: str
+    numbers: Ints
+    marks: Marks | None = None
+    firsts: Ints | None = None
+
+    def paths(self, number: int, paths: Sequence[bytes]) -> list[bytes]:
+        """Choose among the paths of a picture."""
+        if self.marks is None or self.firsts is None:
+            return list(paths)
+        first = int(self.firsts[number])
+        return [path for path, fits in zip(paths, self.marks[first : first + len(paths)].tolist(), strict=True) if fits]
+
+
+class Tables:
+    """The tables of an opened snapshot, by the columns that they have. Safe in several threads."""
+
+    def __init__(self, snapshot: Snapshot, paths: KeyPaths) -> None:
+        self._snapshot = snapshot
+        self._paths = paths
+        self._turn = threading.Lock()
+        self._tables: dict[frozenset[Name], Table] = {}
+        self._choices: dict[str, Chosen] = {}
+        self._owners: Ints | None = None  # of each path its picture
+        self._firsts: Ints | None = None
+        self._number = count()
+
+    def chosen(self, repo: Repository, expression: Expression) -> Chosen:
+        """Find the pictures for which an expression is true. The last few choices are remembered.
+
+        The first expression with its columns loads them.
+        Raises: UsageError, Damage, FileNotFoundError.
+        """
+        with self._turn:
+            known = self._choices.get(expression.text)
+            table = self._table(repo, expression) if known is None else None
+        if known is not None:
+            return known
+        assert table is not None
+        found = self._choice(expression, table.fitting(expression))
+        if expression.depends_on_time:
+            return found._replace(name=f"{next(self._number)} {expression.text}")
+        with self._turn:
+            self._choices[expression.text] = found
+            if len(self._choices) > _CHOICES:
+                del self._choices[next(iter(self._choices))]
+        return found
+
+    def _choice(self, expression: Expression, marks: Marks) -> Chosen:
+        import numpy as np
+
+        if self._owners is None or not names_paths(expression):
+            return Chosen(expression.text, np.flatnonzero(marks))
+        is_chosen = np.zeros(len(self._paths), bool)
+        is_chosen[self._owners[marks]] = True
+        return Chosen(expression.text, np.flatnonzero(is_chosen), marks, self._firsts)
+
+    def _table(self, repo: Repository, expression: Expression) -> Table:
+        names = frozenset(expression.names)
+        table = self._tables.pop(names, None)
+        if table is None:
+            table = load(repo, self._snapshot, Pictures(self._paths.keys, self._every_path), expression)
+        self._tables[names] = table  # the last one used stands last
+        if len(self._tables) > _KEPT:
+            del self._tables[next(iter(self._tables))]
+        return table
+
+    def _every_path(self) -> tuple[list[bytes], list[bytes]]:
+        import numpy as np
+
+        paths: list[bytes] = []
+        keys: list[bytes] = []
+        counts = []
+        for number, key in enumerate(self._paths):
+            some = self._paths.paths_at(number)
+            paths += some
+            keys += [key] * len(some)
+            counts.append(len(some))
+        self._owners = np.repeat(np.arange(len(counts)), counts)
+        self._firsts = np.cumsum(counts, dtype=np.int64) - np.array(counts, np.int64)
+        return paths, keys

@@ -1,0 +1,1 @@
+"""Chooses pictures by an expression over their facts, their paths and the fields of the user."""

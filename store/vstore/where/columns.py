@@ -1,0 +1,75 @@
+"""The columns that an expression may name: facts, the key and the paths of a picture, and the fields of the user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from vstore.counts import some
+from vstore.errors import UsageError
+from vstore.format.facts import CUT_HEIGHT, CUT_LINES, KNOWN
+from vstore.quick_tuple import NamedTuple
+from vstore.where.expression import FACT, FIELD, Expression, Name, meant
+
+KEY, FLAT = "key", "flat"
+PATH, NAME, FOLDER, MODIFIED = "path", "name", "folder", "modified"
+OF_PATHS = (PATH, NAME, FOLDER, MODIFIED)
+FACTS = {column.name: column for column in KNOWN if column not in (CUT_LINES, CUT_HEIGHT)}
+COLUMNS = (*FACTS, FLAT, KEY, *OF_PATHS)
+
+
+class Column(NamedTuple):
+    """A column.
+
+    home: `fact` or `field`.
+    name: its name.
+    """
+
+    home: str
+    name: str
+
+
+def column_of(name: Name, fields: Iterable[str]) -> Column:
+    """Find what a name of an expression means: a fact before a field. One in quotes is meant as it is written.
+
+    fields: the names of all fields.
+    Raises: UsageError.
+    """
+    if name.home != FIELD:
+        written = name.name if name.is_quoted else name.name.casefold()
+        if written in COLUMNS:
+            return Column(FACT, written)
+    known = list(fields)
+    if name.home != FACT:
+        if name.name in known:
+            return Column(FIELD, name.name)
+        same = [] if name.is_quoted else [one for one in known if one.casefold() == name.name.casefold()]
+        if len(same) == 1:
+            return Column(FIELD, same[0])
+        if same:
+            several = " and ".join(f'"{one}"' for one in sorted(same))
+            raise UsageError(f"{name.written} may be any of several fields: {several}", "write one so, in quotes")
+    raise _unknown(name, known)
+
+
+def is_fact(name: Name) -> bool:
+    """Tell whether a name means no field, whatever fields there are."""
+    return name.home == FACT or (
+        name.home is None and (name.name if name.is_quoted else name.name.casefold()) in COLUMNS
+    )
+
+
+def names_paths(expression: Expression) -> bool:
+    """Tell whether an expression asks about paths: one path of a picture may fit, and another not."""
+    return any(is_fact(name) and name.name.casefold() in OF_PATHS for name in expression.names)
+
+
+def _unknown(name: Name, fields: list[str]) -> UsageError:
+    known = [*(COLUMNS if name.home != FIELD else ()), *(sorted(fields) if name.home != FACT else ())]
+    near = meant(name.name.casefold(), known)
+    if name.is_quoted and name.home is None and not near:
+        near = f"; a text stands in single quotes: '{name.name}'"
+    listed = f"the columns are {', '.join(COLUMNS)}" if name.home != FIELD else ""
+    own = f"the fields are {some(sorted(fields), 20)}" if fields and name.home != FACT else ""
+    if not fields and name.home == FIELD:
+        own = "this snapshot has no fields"
+    return UsageError(f"no such column: {name.written}{near}", "; ".join(filter(None, (listed, own))))

@@ -1,0 +1,122 @@
+"""The table of the columns that an expression names, over the pictures of a snapshot, or over their paths."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vstore.format.entries import Snapshot
+from vstore.repository.repository import Repository
+from vstore.where.columns import FACTS, FLAT, KEY, OF_PATHS, Column, column_of, is_fact, names_paths
+from vstore.where.engine import Engine
+from vstore.where.expression import FACT, FIELD, Expression, Name
+from vstore.where.values import Coded, facts_by_name, fields_by_name, hex_keys, numbers_in, paths_by_name
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Marks = npt.NDArray[np.bool_]
+    Ints = npt.NDArray[np.int64]
+
+_LARGEST = 1 << 62
+
+
+class Pictures(NamedTuple):
+    """The pictures that are asked about.
+
+    keys:  theirs, one after another, rising.
+    paths: gives all paths, and the key of each; asked only if an expression names one.
+    """
+
+    keys: bytes | memoryview
+    paths: Callable[[], tuple[Sequence[bytes], Sequence[bytes]]]
+
+
+class Table:
+    """Columns over rows, loaded for expressions that name these. Safe in several threads: they take turns.
+
+    Rows that are alike in all columns are one for SQLite.
+    """
+
+    def __init__(self, slots: dict[Name, int], columns: Sequence[Coded], rows: int) -> None:
+        self._slots = slots
+        self._turn = threading.Lock()
+        self._engine = Engine([_affinity(column.values) for column in columns])
+        self._rows: Ints | None = None
+        firsts = _different(columns, rows)
+        if firsts is not None:
+            first, self._rows = firsts
+            columns = [column.at(first) for column in columns]
+        self._engine.load(
+            zip(*(map(column.values.__getitem__, column.codes.tolist()) for column in columns), strict=True)
+            if columns
+            else [()] * min(rows, 1)
+        )
+
+    def fitting(self, expression: Expression) -> Marks:
+        """Tell for which rows an expression is true. Raises: UsageError."""
+        import numpy as np
+
+        with self._turn:
+            found = self._engine.fitting(expression.sql({name: self._slots[name] for name in expression.names}))
+        marks: Marks = np.frombuffer(found.encode(), np.uint8) == ord("1")
+        return marks if self._rows is None else marks[self._rows]
+
+
+def load(repo: Repository, snapshot: Snapshot, pictures: Pictures, expression: Expression) -> Table:
+    """Load the columns that an expression names: over paths if it names one of these, over pictures otherwise.
+
+    Raises: UsageError for a name that means nothing; Damage, FileNotFoundError.
+    """
+    size = repo.hash.size
+    fields: set[str] = {name.name.casefold() for name in expression.names if not is_fact(name)}
+    read = fields_by_name(repo, snapshot, pictures.keys, lambda name: name.casefold() in fields) if fields else None
+    names = frozenset() if read is None else read.names
+    meant = {name: column_of(name, names) for name in expression.names}
+    wanted = list(dict.fromkeys(meant.values()))
+    facts = [one.name for one in wanted if one.home == FACT]
+    columns = {
+        Column(FACT, name): coded
+        for name, coded in facts_by_name(
+            repo, snapshot, pictures.keys, [one for one in facts if one in FACTS or one == FLAT]
+        ).items()
+    }
+    if KEY in facts:
+        columns[Column(FACT, KEY)] = hex_keys(pictures.keys, size)
+    if read is not None:
+        columns |= {Column(FIELD, name): coded for name, coded in read.columns.items()}
+    rows = len(pictures.keys) // size
+    if names_paths(expression):
+        paths, keys = pictures.paths()
+        rows, owners = len(paths), numbers_in(pictures.keys, b"".join(keys), size)
+        columns = {column: coded.at(owners) for column, coded in columns.items()}
+        of_paths = paths_by_name(repo, snapshot, paths, keys, [one for one in facts if one in OF_PATHS])
+        columns |= {Column(FACT, name): coded for name, coded in of_paths.items()}
+    return Table({name: wanted.index(column) for name, column in meant.items()}, [columns[one] for one in wanted], rows)
+
+
+def _affinity(values: Sequence[Any]) -> str:
+    """Choose how SQLite compares a column with texts and numbers: as what its values are."""
+    kinds = {type(value) for value in values if value is not None}
+    return {frozenset((str,)): "TEXT", frozenset((int,)): "INTEGER", frozenset((float,)): "REAL"}.get(
+        frozenset(kinds), ""
+    )
+
+
+def _different(columns: Sequence[Coded], rows: int) -> tuple[Ints, Ints] | None:
+    """Find rows that differ. Returns: the first of each kind, and of each row the number of its kind; None for all."""
+    import numpy as np
+
+    if any(len(column.values) > rows // 2 for column in columns):
+        return None
+    kinds, different = np.zeros(rows, np.int64), 1
+    for column in columns:
+        if different * len(column.values) >= _LARGEST:
+            found, kinds = np.unique(kinds, return_inverse=True)
+            different = len(found)
+        kinds = kinds * len(column.values) + column.codes
+        different *= len(column.values)
+    _, first, kinds = np.unique(kinds, return_index=True, return_inverse=True)
+    return first, kinds.reshape(-1)
