@@ -253,6 +253,19 @@ def test_one_view_answers_in_many_threads(filled: Builder) -> None:
     assert not failed
 
 
+def test_a_view_outlives_its_fields_but_for_new_columns(filled: Builder) -> None:
+    with Store(filled.repo.layout.folder) as store, store.view() as view:
+        before = hits(view.search(query(0), where="label = 'cat' and width > 5"))
+        fields(filled, {(0, "label"): "dog", (1, "label"): "cat"})
+        store.snapshot_forget(keep_last=1)
+        store.gc(drop_unnamed=True)
+        assert hits(view.search(query(0), where="width > 6 and label = 'cat'")) == before == [("r/0.png",)]
+        assert hits(view.search(query(0), where="width > 200")) == [("r/0.png",)]
+        with pytest.raises(UsageError, match="it was forgotten since the view was opened"):
+            view.search(query(0), where="score > 0")
+        assert hits(store.search(query(0), where="label = 'cat'")) == [("r/1.png",)]
+
+
 def test_duplicates_are_looked_for_among_paths_that_fit(filled: Builder) -> None:
     with Store(filled.repo.layout.folder) as store:
         assert [group.paths for group in store.dupes(where="lens = 'RF 50'").groups] == [(b"r/7.png", b"s/x/copy.png")]

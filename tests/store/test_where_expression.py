@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 import threading
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -346,3 +348,29 @@ def test_an_engine_is_used_by_one_thread_after_the_other() -> None:
             thread.start()
             thread.join()
     assert found == ["01"] * 3
+
+
+def test_an_engine_that_is_forgotten_is_closed() -> None:
+    asked = Engine([""])
+    connection = asked._open
+    del asked
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
+
+
+def test_ctrl_c_at_a_look_at_the_clock_is_no_lack_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter(["begin", "ctrl-c"])
+
+    def clock() -> float:
+        if next(looks, "") == "ctrl-c":
+            raise KeyboardInterrupt
+        return 0.0
+
+    with Engine([""]) as asked:
+        asked.load([[number] for number in range(1000)])
+        with monkeypatch.context() as patch:
+            patch.setattr(engine, "time", SimpleNamespace(monotonic=clock))
+            with pytest.raises(KeyboardInterrupt):
+                asked.fitting("c0 >= 0")
+        assert asked.fitting("c0 >= 0") == "1" * 1000

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
+from vstore.errors import Damage, UsageError
 from vstore.format.entries import Snapshot
 from vstore.repository.repository import Repository
 from vstore.search.key_paths import KeyPaths
@@ -91,11 +92,24 @@ class Tables:
         names = frozenset(expression.names)
         table = self._tables.pop(names, None)
         if table is None:
-            table = load(repo, self._snapshot, Pictures(self._paths.keys, self._every_path), expression)
+            try:
+                table = load(repo, self._snapshot, Pictures(self._paths.keys, self._every_path), expression)
+            except Damage as err:
+                self._refuse_forgotten(repo, err)
+                raise
         self._tables[names] = table  # the last one used stands last
         if len(self._tables) > _KEPT:
             del self._tables[next(iter(self._tables))]
         return table
+
+    def _refuse_forgotten(self, repo: Repository, err: Damage) -> None:
+        """Say so where fields are missing because a view is older than gc. Raises: UsageError."""
+        now = repo.listing.find(self._snapshot.name)
+        if self._snapshot.fields and (now is None or not now.kept):
+            raise UsageError(
+                f"the fields of {self._snapshot.name} are gone: it was forgotten since the view was opened",
+                "open another one: store.view(); a view keeps the columns that its searches have named",
+            ) from err
 
     def _every_path(self) -> tuple[list[bytes], list[bytes]]:
         import numpy as np

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+import weakref
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ class Engine:
         import sqlite3
 
         self._open = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        weakref.finalize(self, self._open.close)  # whoever forgets a table cannot be asked to close it
         self._open.execute("PRAGMA trusted_schema = OFF")
         self._open.execute("PRAGMA temp_store = MEMORY")
         columns = "".join(f", c{slot} {kind}" for slot, kind in enumerate(types))
