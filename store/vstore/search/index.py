@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from functools import partial
 from itertools import accumulate, pairwise
@@ -15,7 +16,7 @@ from vstore.disk.segments import Segment
 from vstore.errors import Damage
 from vstore.packages import faiss_module
 from vstore.search.bitmaps import is_marked, marked_rows
-from vstore.search.threads import cores, start
+from vstore.search.threads import cores, share
 from vstore.search.views import Views
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class Index:
         return codes
 
     def scores(self, query: Floats, rows: Ints) -> Floats:
-        """Let faiss score some rows, as `top_k` does. Call it in a thread of ours: it sets the threads of faiss there.
+        """Let faiss score some rows, as `top_k` does.
 
         query:   float32 (1, dim).
         Returns: float32 (m,), cosines.
@@ -133,14 +134,14 @@ class Index:
         import numpy as np
 
         faiss = faiss_module()
-        faiss.omp_set_num_threads(1)
         if not len(rows):
             return np.empty(0, np.float32)
         parts = [self._part(row) for row in rows.tolist()]
         codes = b"".join([self._views.code(self._segments[part], row) for part, row in parts])
         few: Any = self._views.empty(self._segments[parts[0][0]])
         few.add_sa_codes(np.frombuffer(codes, np.uint8).reshape(len(rows), -1))
-        found, order = few.search(query, len(rows))
+        with _one_thread(faiss):
+            found, order = few.search(query, len(rows))
         scores = np.full(len(rows), np.nan, np.float32)
         scores[order[0][order[0] >= 0]] = found[0][order[0] >= 0]
         for part, _ in [parts[at] for at in np.flatnonzero(~(np.abs(scores) <= 1 + NORM_OFF)).tolist()]:
@@ -177,7 +178,7 @@ class Index:
         parts = [part for part, marked in enumerate(self._marked) if marked]
         ask = k + 1
         while parts:
-            found = start(partial(self._search, queries, ask), parts, cores())()
+            found = share(partial(self._search, queries, ask), parts, cores())
             values, places, floors = (np.concatenate(column, axis=1) for column in zip(*found, strict=True))
             kth = -np.partition(-values, min(k, values.shape[1]) - 1, axis=1)[:, min(k, values.shape[1]) - 1]
             if (floors.max(axis=1) < kth).all():
@@ -223,14 +224,14 @@ class Index:
 
         faiss = faiss_module()
         # Segments are spread over threads instead: OpenMP's gain one query nothing (`bench_search.py --ways`), and
-        # cost it two to four times its time while other work holds the cores. The number is this thread's own.
-        faiss.omp_set_num_threads(1)
+        # cost it two to four times its time while other work holds the cores.
         bits = np.frombuffer(self._bitmaps[part], np.uint8)
         marked = self._marked[part]
         view: Any = self._views.of(self._segments[part])
         whole = marked == view.ntotal
         parameters = None if whole else faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))
-        scores, rows = view.search(queries, min(ask, marked), params=parameters)
+        with _one_thread(faiss):
+            scores, rows = view.search(queries, min(ask, marked), params=parameters)
         # Two vectors of norm 1 have no other scores; a row that is no number is in no answer.
         if not (np.abs(scores) <= 1 + NORM_OFF).all():
             raise self._odd(self._segments[part])
@@ -245,3 +246,14 @@ class Index:
     def _part(self, row: int) -> tuple[int, int]:
         part = bisect_right(self.firsts, row) - 1
         return part, row - self.firsts[part]
+
+
+@contextmanager
+def _one_thread(faiss: Any) -> Iterator[None]:
+    """Let faiss use one thread of OpenMP. The number is that of the calling thread, which may be a program's."""
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)

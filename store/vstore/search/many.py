@@ -23,7 +23,7 @@ from vstore.search.operand import Operand
 from vstore.search.report import SearchReport
 from vstore.search.search import Query, Reporter, in_order, query_of
 from vstore.search.terms import read_terms
-from vstore.search.threads import cores, start
+from vstore.search.threads import cores, share
 from vstore.search.wanted import Wanted
 
 if TYPE_CHECKING:
@@ -126,10 +126,9 @@ def nearest_of_many(index: Index, queries: Floats, k: int) -> Hits:
         def work(block: _Block, some: Floats = some, near: _Near = near) -> None:
             near.offer(some @ index.codes(block.part, block.rows).T, block.rows + index.first(block.part))
 
-        start(work, list(_blocks(index, some.shape[1])), cores())()
+        share(work, list(_blocks(index, some.shape[1])), cores())
 
-        # faiss is told to use one thread, which holds for the thread that says so: never for that of the program.
-        best_of_each = start(partial(_best, index, some, k), list(enumerate(near.of_each())), cores())()
+        best_of_each = share(partial(_best, index, some, k), list(enumerate(near.of_each())), cores())
         for at, best in enumerate(best_of_each, begin):
             for place, (low, row) in enumerate(best[:k]):
                 scores[at, place], rows[at, place] = -low, row

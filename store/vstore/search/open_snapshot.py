@@ -51,6 +51,8 @@ class OpenSnapshot:
 
     snapshot: the snapshot.
     space:    its space.
+    highest:  the number of the newest record when it was opened.
+    is_held:  it was told to hold what queries need.
     paths:    the paths of its pictures, by key.
     rows:     the index of all its pictures.
     file_of:  finds the file of a stored path today; None if its folder is not known.
@@ -62,10 +64,11 @@ class OpenSnapshot:
         """Raises: SnapshotNotFound, AmbiguousSnapshot, Damage, FileNotFoundError."""
         self.snapshot = repo.snapshot(at)
         self.space = repo.state.spaces[self.snapshot.space]
+        self.highest = repo.tip.highest
         self._tree = repo.tree(self.snapshot)
         self._key_size = repo.hash.size
         self._row_of: Ints | None = None
-        self._is_held = False
+        self.is_held = False
         self._recipe: Recipe | None = None
         self._flats: set[bytes] | None = None
         self._own_tree: Tree | None = None
@@ -101,7 +104,7 @@ class OpenSnapshot:
         self._flats = self._read_flats(repo, None)
         with suppress(Damage, ModelError):  # stored vectors need none
             self.recipe(repo)
-        self._is_held = True
+        self.is_held = True
 
     def part(self, conditions: Sequence[Condition]) -> Index:
         """Give the index of the pictures that meet all conditions. The last few are remembered. Raises: Damage."""
@@ -186,7 +189,7 @@ class OpenSnapshot:
         repo:   of the query: no other thread reads pages by it meanwhile.
         Raises: Damage.
         """
-        if not self._is_held:
+        if not self.is_held:
             return look(self._tree)
         if self._own_tree is None:
             try:

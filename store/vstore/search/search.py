@@ -165,6 +165,8 @@ def query_of(
     rows = [None if term.key is None else opened.row(term.key) for term in terms.terms]
     stored = [None if row is None else opened.rows.vector(row) for row in rows]
     embeds = any(row is None and term.vector is None for row, term in zip(rows, terms.terms, strict=True))
+    if embeds and opened.is_held:
+        repo.reload()  # where its model is today, if anywhere
     with turn if turn is not None and embeds else nullcontext():
         vectors = vectors_of(repo, opened.space, terms.terms, stored, load=load)
     query = weighted_sum([term.operand.weight for term in terms.terms], vectors.rows)

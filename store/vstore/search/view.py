@@ -94,7 +94,7 @@ class View:
         opened = self._now
         limits, narrowing = Limits.of(k, min_score), Narrowing.of(under, new_since, where)
         with self._using() as repo:
-            repo.reload()
+            self._look(repo, opened, newest=narrowing != Narrowing())
             terms = read_terms(repo, operands, opened)
             load = self._loader(repo)
             return repo.reading(lambda: answer(repo, opened, terms, limits, narrowing, load=load, turn=self._turn))
@@ -111,9 +111,20 @@ class View:
         opened = self._now
         limits = Limits.of(k, None)
         with self._using() as repo:
-            repo.reload()
+            self._look(repo, opened)
             load = self._loader(repo)
             return repo.reading(lambda: search_many(repo, opened, queries, limits.k, load=load, turn=self._turn))
+
+    @staticmethod
+    def _look(repo: Repository, opened: OpenSnapshot, *, newest: bool = False) -> None:
+        """Make sure that the store is there, and its state not older than the view. Raises: StoreGone, Damage.
+
+        newest: words of the query mean snapshots and folders of today.
+        """
+        if newest or repo.tip.highest < opened.highest:
+            repo.reload()
+        else:
+            repo.refuse_gone_to_readers()
 
     def _loader(self, repo: Repository) -> Callable[[Recipe], Embedder]:
         return lambda recipe: self._load(repo, recipe)
