@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 from support.folders import ENVIRONMENT, World, put
 
-from vstore import DupesReport, Hit, LsReport, MissingPackage, SearchReport, Store
+from vstore import DupesReport, FindReport, Hit, LsReport, MissingPackage, SearchReport, Store
 from vstore.tables import to_arrow, to_pandas
 
 ODD = b"pictures/caf\xe9.png"
@@ -142,6 +141,12 @@ def test_a_report_loads_neither_before_it_is_asked_for_a_table(filled: World) ->
 
 
 def test_the_methods_stand_on_all_reports_that_are_tables() -> None:
-    for report in (SearchReport, LsReport, DupesReport):
+    for report in (SearchReport, LsReport, FindReport, DupesReport):
         assert {"to_arrow", "to_pandas"} <= set(dir(report))
-    assert os.path.exists(__file__)
+
+
+def test_a_list_of_reports_is_a_data_frame_in_one_line(filled: World) -> None:
+    pandas = pytest.importorskip("pandas", reason="data frames need vstore-index[pandas]")
+    frame = pandas.DataFrame(filled.store.snapshot_list())
+    assert list(frame.columns)[:2] == ["snapshot", "id"]
+    assert list(frame["images"]) == [3]
