@@ -307,6 +307,27 @@ def test_a_model_that_cannot_be_loaded_is_an_error_only_where_it_is_needed(plain
             store.embed([CAT, FISH])
 
 
+def test_vectors_without_a_model_are_given_and_others_refused(tmp_path: Path) -> None:
+    photos = sorted(PHOTOS.rglob("*.jpg"))
+    rows = np.eye(4, 16, dtype=np.float32)
+    np.save(tmp_path / "old.npy", rows)
+    (tmp_path / "pictures").mkdir()
+    for path in photos[:4]:
+        (tmp_path / "pictures" / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "old.txt").write_text("".join(f"pictures/{path.name}\n" for path in photos[:4]))
+    Store.import_new(
+        tmp_path / ".vstore",
+        embeddings=tmp_path / "old.npy",
+        metadata=tmp_path / "old.txt",
+        root=tmp_path / "pictures",
+        trust_edited=True,  # they were copied a moment ago
+    )
+    with Store(tmp_path / ".vstore") as store:
+        np.testing.assert_allclose(store.embed(photos[:4]).rows, rows, atol=1e-6)
+        with pytest.raises(ModelError, match="without a model"):
+            store.embed(photos[:5])
+
+
 def test_a_damaged_segment_gives_no_vector(plain: World) -> None:
     (path,) = (plain.top / ".vstore/segments").iterdir()
     data = bytearray(path.read_bytes())
