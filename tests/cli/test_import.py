@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -148,7 +149,19 @@ def test_links_of_a_search_are_made(pictures: Line) -> None:
     assert "add what to look for" in pictures("export", "more", "--format", "links", code=2).err
 
 
-@pytest.mark.parametrize("format", ["npz", "parquet", "jsonl", "clip-retrieval"])
+def test_the_pictures_of_a_search_are_exported_with_their_scores(pictures: Line) -> None:
+    ran = pictures("export", "like.csv", "./pictures/a.png", "--format", "csv", "-k", "2")
+    assert re.fullmatch(r"Wrote (\d paths, )?2 pictures of v1 to like\.csv \(.*\)\n", ran.out)
+    head, first, *_ = Path("like.csv").read_text().splitlines()
+    assert head.split(",")[:4] == ["score", "path", "file", "key"]
+    assert first.startswith("1.0,pictures/a.png,")
+    value = pictures("export", "like.jsonl", "./pictures/a.png", "--format", "jsonl", "-k", "2", "--json").json
+    assert (value["images"], value["format"]) == (2, "jsonl")
+    refused = pictures("export", "more", "./pictures/a.png", "--format", "npz", code=2).err
+    assert "the format npz takes no search" in refused
+
+
+@pytest.mark.parametrize("format", ["npz", "parquet", "jsonl", "csv", "clip-retrieval"])
 def test_the_other_forms_are_written(pictures: Line, format: str) -> None:
     value = pictures("export", "out", "--format", format, "--json").json
     assert (value["images"], value["paths"], value["format"]) == (3, 3, format)

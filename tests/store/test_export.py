@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import os
@@ -324,9 +325,63 @@ def test_an_unknown_form_is_refused(world: World, tmp_path: Path) -> None:
         world.store.export(tmp_path / "out", format="xml")
 
 
-def test_words_of_a_search_go_with_links_alone(world: World, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="links"):
-        world.store.export(tmp_path / "out", format="npz", operands=[Operand(1.0, image=b"x")])
+@pytest.mark.parametrize("format", ["triple", "npz", "clip-retrieval"])
+@pytest.mark.parametrize("words", [{"operands": [Operand(1.0, image=b"x")]}, {"under": "pictures"}])
+def test_a_format_of_whole_snapshots_takes_no_search(
+    world: World, tmp_path: Path, format: str, words: dict[str, Any]
+) -> None:
+    with pytest.raises(UsageError, match=f"the format {format} takes no search") as told:
+        world.store.export(tmp_path / "out", format=format, **words)
+    assert "links, csv, jsonl, parquet" in told.value.next_step
+
+
+@pytest.mark.parametrize("words", [{"under": "pictures"}, {"min_score": 0.0}, {"new_since": "v1"}])
+def test_what_narrows_a_search_needs_one(world: World, tmp_path: Path, words: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="only applies to a search"):
+        world.store.export(tmp_path / "out", format="csv", **words)
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_the_pictures_of_a_search_are_written_best_first(world: World, tmp_path: Path, format: str) -> None:
+    query, out = [Operand(1.0, image=os.fsencode(world.pictures / "b.png"))], tmp_path / f"out.{format}"
+    report = world.store.export(out, format=format, operands=query, k=3, under="pictures")
+    hits = world.store.search(query, k=3, under="pictures").hits
+    wanted = [(hit.key.hex(), round(hit.score, 6)) for hit in hits]
+    assert hits[0].key.hex() == world.key(2)
+    assert (report.images, report.paths, len(wanted)) == (3, sum(len(hit.paths) for hit in hits), 3)
+    if format == "csv":
+        with out.open(newline="") as file:
+            table = list(csv.DictReader(file))
+        assert [row["path"] for row in table][:2] == ["pictures/b.png", "pictures/copy of b.png"]
+        assert list(dict.fromkeys((row["key"], float(row["score"])) for row in table)) == wanted
+        return
+    lines = (
+        pq.read_table(out).to_pylist() if format == "parquet" else list(map(json.loads, out.read_text().splitlines()))
+    )
+    assert [(line["key"], line["score"]) for line in lines] == wanted
+    assert lines[0]["paths"] == ["pictures/b.png", "pictures/copy of b.png"]
+    stored = rows(world)
+    assert all(line["vector"] == [float(n) for n in stored[line["key"]]] for line in lines)
+    again = Store.import_new(tmp_path / "again", embeddings=out, root=world.pictures, recipe=world.fake.recipe)
+    assert (again.added, again.left) == (3, 0)
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet", "links"])
+def test_a_search_that_finds_nothing_is_written_too(world: World, tmp_path: Path, format: str) -> None:
+    query = [Operand(1.0, image=os.fsencode(world.pictures / "b.png"))]
+    report = world.store.export(tmp_path / "out", format=format, operands=query, new_since="v1")
+    assert (report.images, report.paths) == (0, 0)
+
+
+@pytest.mark.parametrize("format", ["csv", "links"])
+def test_a_search_is_not_begun_where_nothing_can_be_written(
+    world: World, tmp_path: Path, format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").write_text("mine")
+    with world.another() as store:
+        monkeypatch.setattr(store, "search", None)
+        with pytest.raises(UsageError, match="already exists"):
+            store.export(tmp_path / "out", format=format, operands=[Operand(1.0, image=b"x")])
 
 
 @pytest.mark.parametrize("format", ["npz", "links"])

@@ -102,7 +102,7 @@ def test_a_picture_that_cannot_be_prepared_is_named(filled: World) -> None:
 def test_a_folder_of_links_is_made_of_any_of_them(filled: World, tmp_path: Path) -> None:
     filled.store.export(tmp_path / "links", format="links", operands=vector(filled, 3), k=1)
     assert len(list((tmp_path / "links").iterdir())) == 1
-    with pytest.raises(UsageError, match="a search only applies to links"):
+    with pytest.raises(UsageError, match="takes no search"):
         filled.store.export(tmp_path / "more", operands=vector(filled, 3))
 
 

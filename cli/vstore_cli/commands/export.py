@@ -29,13 +29,14 @@ FORMATS = ["triple", "npz", "parquet", "jsonl", "csv", "clip-retrieval"]
     show_default=True,
     help="triple: index.faiss, embeddings.npy, metadata.json, pictures.jsonl with one row per path, and vstore.json. "
     "npz, parquet, jsonl: key, paths and vector of each picture. csv: a row per path, without vectors. clip-retrieval: "
-    "a folder as that tool writes it. links: links to the pictures that a search finds.",
+    "a folder as that tool writes it. links: links to the pictures that a search finds. csv, jsonl and parquet take a "
+    "search too.",
 )
 @click.option("--at", metavar="SNAP", help="Write this snapshot instead of the current one.")
-@click.option("-k", default=10, show_default=True, help="The number of links.")
-@click.option("--under", metavar="PATH", help="Only links to pictures below this folder.")
-@click.option("--min-score", type=float, help="Only links to pictures at least this similar (-1 to 1).")
-@click.option("--new-since", metavar="SNAP", help="Only links to pictures that this snapshot lacks.")
+@click.option("-k", default=10, show_default=True, help="The number of pictures of a search.")
+@click.option("--under", metavar="PATH", help="Of a search: only pictures below this folder.")
+@click.option("--min-score", type=float, help="Of a search: only pictures at least this similar (-1 to 1).")
+@click.option("--new-since", metavar="SNAP", help="Of a search: only pictures that this snapshot lacks.")
 @where_option("Only pictures of which this is true: \"rating >= 4 and camera like 'Canon%'\".")
 @device_option
 @offline_option
@@ -45,6 +46,8 @@ FORMATS = ["triple", "npz", "parquet", "jsonl", "csv", "clip-retrieval"]
 def export(out: str, words: tuple[str, ...], format: str, quiet: bool, as_json: bool, **options: Any) -> None:
     """Write a snapshot to OUT in a format that other tools read, with the facts and fields of its pictures.
 
+    With words of a search, only the pictures that it finds are written, best first, with their scores.
+
     If a triple is imported again together with its vstore.json, the result is the same snapshot with the same id.
 
     \b
@@ -53,6 +56,7 @@ def export(out: str, words: tuple[str, ...], format: str, quiet: bool, as_json: 
       vstore export vectors.parquet --format parquet
       vstore export pictures.csv --format csv
       vstore export best.jsonl --format jsonl --where "rating >= 4"
+      vstore export like-this.csv ./cat.jpg --format csv -k 50
       vstore export like-this/ ./cat.jpg --format links -k 50
     """
     from vstore import Interrupted

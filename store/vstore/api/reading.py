@@ -298,22 +298,27 @@ class Reading(Opened):
         progress: Progress | None = None,
         **options: Unpack[SearchWords],
     ) -> ExportReport:
-        """Write a snapshot (`at`) in a format for other tools, or, with the format `links`, a folder of links to the
-        pictures found by a search.
+        """Write a snapshot (`at`) in a format for other tools, or only the pictures that a search finds, best first.
 
+        format:  of a search `csv`, `jsonl` or `parquet`, with a score for each picture; or `links`, which is a folder
+                 of links to the pictures.
         offline: download no model.
         options: the words of `SearchWords`.
-        Raises:  UsageError if `out` exists, or if a search is given for another format than `links`; Damage.
+        Raises:  UsageError if `out` exists, or if a search is given for another format; Damage.
         """
-        from vstore.export.run import LINKS, export_links, refuse_search, snapshot_export
+        from vstore.export import target
+        from vstore.export.pictures import Found
+        from vstore.export.run import LINKS, export_links, is_search, snapshot_export
 
+        place = as_path(out)
+        if not is_search(format, operands, options):
+            snap, where = options.get("at") or "current", options.get("where")
+            return self._read(lambda repo: snapshot_export(repo, snap, place, format, where=where, progress=progress))
+        target.look(place)
+        hits = self.search(operands, device=device, offline=offline, progress=progress, **options)
         if format == LINKS:
-            found = self.search(operands, device=device, offline=offline, progress=progress, **options)
-            return export_links(
-                found.snapshot, [(hit.score, hit.files, hit.unnamed) for hit in found.hits], as_path(out)
-            )
-        snap, where = options.get("at") or "current", options.get("where")
-        refuse_search(operands, options)
+            return export_links(hits.snapshot, [(hit.score, hit.files, hit.unnamed) for hit in hits.hits], place)
+        found = [Found(hit.key, hit.score, hit.paths) for hit in hits.hits]
         return self._read(
-            lambda repo: snapshot_export(repo, snap, as_path(out), format, where=where, progress=progress)
+            lambda repo: snapshot_export(repo, hits.snapshot, place, format, found=found, progress=progress)
         )

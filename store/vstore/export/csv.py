@@ -1,4 +1,4 @@
-"""CSV: a row per path, in the order of the paths, with facts and fields as columns and without vectors.
+"""CSV: a row per path, in the order of the paths, or best first, with facts and fields as columns and without vectors.
 
 UTF-8, a header, lines that end in CR LF, quotes where they are needed: RFC 4180. What is not known is an empty cell.
 """
@@ -24,11 +24,13 @@ def write(repo: Repository, pictures: Pictures, out: Path) -> None:
         names = pictures.path_names
         text = io.TextIOWrapper(file, "utf-8", newline="")
         table = csv.writer(text, lineterminator="\r\n")
-        table.writerow([*names, "key", *(column.name for column in columns)])
+        scored = ["score"] if pictures.scores is not None else []
+        table.writerow([*scored, *names, "key", *(column.name for column in columns)])
         for path, key in pictures.every_path():
             named, said = pictures.named_path(path), details.of(key)
             cells = [_cell(column.value(said)) for column in columns]
-            table.writerow([*(named.get(name) for name in names), key.hex(), *cells])
+            score = [] if pictures.scores is None else [pictures.scores[key]]
+            table.writerow([*score, *(named.get(name) for name in names), key.hex(), *cells])
         text.flush()
         text.detach()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.counts import counted
 from vstore.errors import Damage
@@ -24,21 +24,45 @@ if TYPE_CHECKING:
 BLOCK = 1024  # rows in memory at once
 
 
+class Found(NamedTuple):
+    """A picture that a search found.
+
+    key:   of the picture.
+    score: its cosine with the query.
+    paths: its stored paths.
+    """
+
+    key: bytes
+    score: float
+    paths: Sequence[bytes]
+
+
 class Pictures:
-    """A snapshot, opened for an export.
+    """A snapshot, opened for an export, or the pictures of a search in it.
 
     snapshot: the snapshot.
     paths:    the stored paths of each key.
     keys:     the keys, sorted.
-    aliases:  path and key, sorted by path.
+    order:    the keys in the order of their rows: sorted, or best first.
+    scores:   the score of each key; None without a search.
+    aliases:  path and key, sorted by path, or best first.
     dim:      numbers of a vector.
     dtype:    float16 or float32.
     file_of:  finds the absolute path of a stored path; None if its folder is no longer known.
     """
 
-    def __init__(self, repo: Repository, snapshot: Snapshot, stages: Stages, where: str | None = None) -> None:
+    def __init__(
+        self,
+        repo: Repository,
+        snapshot: Snapshot,
+        stages: Stages,
+        *,
+        where: str | None = None,
+        found: Sequence[Found] | None = None,
+    ) -> None:
         """
         where:  only paths for which this expression is true.
+        found:  the pictures of a search, best first; None means all.
         Raises: UsageError; Damage before a byte of a damaged segment is used.
         """
         self.snapshot = snapshot
@@ -47,7 +71,8 @@ class Pictures:
         self.file_of = repo.file_finder(snapshot)
         self.dim = repo.state.spaces[snapshot.space].dim
         self.dtype = repo.dtype
-        self.aliases = list(repo.tree(snapshot))
+        of_found = ((path, one.key) for one in found or () for path in one.paths)
+        self.aliases = list(repo.tree(snapshot) if found is None else of_found)
         if where is not None:
             from vstore.where.lines import fitting
 
@@ -68,6 +93,8 @@ class Pictures:
             segment.verify()
             stages.advance(1, segment.ref.size)
         self.keys = sorted(self.paths)
+        self.order = self.keys if found is None else list(self.paths)
+        self.scores = None if found is None else {one.key: round(one.score, 6) for one in found}
         self._places = places
 
     def named(self, key: bytes) -> dict[str, Json]:

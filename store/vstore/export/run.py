@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from vstore.errors import UsageError
 from vstore.export import target
-from vstore.export.pictures import Pictures
+from vstore.export.pictures import Found, Pictures
 from vstore.format.canonical import Json, named
 from vstore.progress import Progress, Stages
 from vstore.repository.repository import Repository
 
 LINKS = "links"
+OF_SEARCHES = (LINKS, "csv", "jsonl", "parquet")
 
 
 class ExportReport(NamedTuple):
@@ -64,9 +65,10 @@ def snapshot_export(
     format: str = "jsonl",
     *,
     where: str | None = None,
+    found: Sequence[Found] | None = None,
     progress: Progress | None = None,
 ) -> ExportReport:
-    """Write a snapshot to a file or a folder.
+    """Write a snapshot to a file or a folder, or only the pictures that a search found in it.
 
     jsonl:    a line per picture, in the order of the keys: `key`, `paths`, `files`, `facts`, `fields`, `vector`.
     csv:      a row per path: `path`, `file`, `key`, facts and fields as columns; no vectors.
@@ -84,7 +86,7 @@ def snapshot_export(
     if format not in writers:
         raise UsageError(f"unknown format {format!r}", f"choose one of: {', '.join(writers)}")
     target.look(out)
-    pictures = Pictures(repo, repo.snapshot(snap), Stages(progress), where)
+    pictures = Pictures(repo, repo.snapshot(snap), Stages(progress), where=where, found=found)
     target.make(out, lambda made: writers[format](repo, pictures, made))
     return ExportReport(
         snapshot=pictures.snapshot.name,
@@ -96,18 +98,26 @@ def snapshot_export(
     )
 
 
-def refuse_search(operands: object, options: Mapping[str, object]) -> None:
-    """Refuse the words of a search, `at` and `where` apart, for the format of a whole snapshot.
+def is_search(format: str, operands: object, options: Mapping[str, object]) -> bool:
+    """Tell whether the words of an export ask for the pictures of a search.
 
-    Raises: UsageError; TypeError for an unknown word: a slip would be lost otherwise.
+    Raises: UsageError for a format of whole snapshots, and for a search without operands; TypeError for an unknown
+            word: a slip would be lost otherwise.
     """
     narrowing = ("under", "min_score", "new_since")
     for name in options:
         if name not in ("k", "at", "where", *narrowing):
             raise TypeError(f"export() got an unexpected keyword argument {name!r}")
     given = [name for name in narrowing if options.get(name) is not None]
-    if given or not (isinstance(operands, (tuple, list)) and not operands):  # an array has no truth
-        raise UsageError("a search only applies to links", "leave its words out, or add --format links")
+    has_operands = not (isinstance(operands, (tuple, list)) and not operands)  # an array has no truth
+    if (has_operands or given) and format not in OF_SEARCHES:
+        raise UsageError(
+            f"the format {format} takes no search",
+            f"leave its words out, or choose one of: {', '.join(OF_SEARCHES)}",
+        )
+    if given and not has_operands and format != LINKS:
+        raise UsageError(f"{given[0]} only applies to a search", "add what to look for, or leave it out")
+    return has_operands or format == LINKS
 
 
 def export_links(

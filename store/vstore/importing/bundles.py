@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ENDINGS = (".npz", ".parquet", ".jsonl", ".ndjson")
 OWN = {"key", "paths", "vector"}
-OWN_MORE = OWN | {"paths_b64", "files", "files_b64", "facts", "fields", TIMES}
+OWN_MORE = OWN | {"paths_b64", "files", "files_b64", "facts", "fields", "score", TIMES}
 NOTE = "keys and paths are those of an export of vstore"
 
 
