@@ -82,6 +82,17 @@ MUTATIONS = [
     Mutation("forget: within", "versions/policy.py", "reached > start", "reached >= start", DATA, "within"),
     # Rows of believed segments
     Mutation("hits unproved", "search/index.py", "            self.prove(rows)\n", "", PROOFS, "never_scored"),
+    Mutation(
+        "many unproved", "search/many.py", "    index.prove(rows)\n", "", "store/test_search_many.py", "rots_later"
+    ),
+    Mutation(
+        "paths of others",
+        "search/key_paths.py",
+        "if read_cache_object(cache, _WRITTEN).get(name) != _stat(cache, name):",
+        "if False:",
+        "store/test_key_paths.py",
+        "this_disk",
+    ),
     Mutation("query unproved", "search/views.py", "        self.prove(segment, [row])\n", "", PROOFS, "query"),
     Mutation("false rows fit", "search/row_proofs.py", "return any(", "return False and any(", PROOFS, "never_scored"),
     Mutation("blocks unproved", "search/row_proofs.py", "if checksum(data) != ", "if not ", PROOFS, "this_process"),
