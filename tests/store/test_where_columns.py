@@ -25,6 +25,7 @@ from vstore.repository.fields import set_fields
 from vstore.search import chosen
 from vstore.search.operand import Operand
 from vstore.store import Store
+from vstore.where import table
 from vstore.where.columns import COLUMNS
 from vstore.where.expression import read_expression
 from vstore.where.table import Table, load
@@ -328,9 +329,10 @@ TYPED: st.SearchStrategy[FieldValue | None] = st.one_of(
 )
 
 
+@pytest.mark.parametrize(("few", "largest"), [(1 << 22, 1 << 62), (0, 1 << 62), (0, 2)])
 @given(st.lists(st.tuples(TYPED, TYPED), min_size=1, max_size=40))
 def test_rows_that_are_alike_are_judged_as_each_would_be(
-    rows: list[tuple[FieldValue | None, FieldValue | None]],
+    few: int, largest: int, rows: list[tuple[FieldValue | None, FieldValue | None]]
 ) -> None:
     coded = []
     for column in zip(*rows, strict=True):
@@ -345,7 +347,10 @@ def test_rows_that_are_alike_are_judged_as_each_would_be(
         coded.append(Coded(known, np.array(codes, np.int64)))
     expression = read_expression("x = y or typeof(x) = 'real' or x is null and y = 'a'")
     slots = {name: slot for slot, name in enumerate(expression.names)}
-    every = Table(slots, coded, len(rows)).fitting(expression).tolist()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table, "_FEW", few)
+        patch.setattr(table, "_LARGEST", largest)
+        every = Table(slots, coded, len(rows)).fitting(expression).tolist()
     alone = [Table(slots, [one.at(np.array([row])) for one in coded], 1) for row in range(len(rows))]
     assert every == [bool(one.fitting(expression)[0]) for one in alone]
 

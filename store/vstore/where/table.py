@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 _LARGEST = 1 << 62
+_FEW = 1 << 22  # kinds of rows that may be, for each of which a number is kept a moment
 
 
 class Pictures(NamedTuple):
@@ -106,7 +107,7 @@ def _affinity(values: Sequence[Any]) -> str:
 
 
 def _different(columns: Sequence[Coded], rows: int) -> tuple[Ints, Ints] | None:
-    """Find rows that differ. Returns: the first of each kind, and of each row the number of its kind; None for all."""
+    """Find rows that differ. Returns: one of each kind, and of each row the number of its kind; None for all."""
     import numpy as np
 
     if any(len(column.values) > rows // 2 for column in columns):
@@ -118,5 +119,10 @@ def _different(columns: Sequence[Coded], rows: int) -> tuple[Ints, Ints] | None:
             different = len(found)
         kinds = kinds * len(column.values) + column.codes
         different *= len(column.values)
-    _, first, kinds = np.unique(kinds, return_index=True, return_inverse=True)
-    return first, kinds.reshape(-1)
+    if different > _FEW:
+        _, first, kinds = np.unique(kinds, return_index=True, return_inverse=True)
+        return first, kinds.reshape(-1)
+    of_kind = np.full(different, -1, np.int64)  # sorting a million rows takes many times as long
+    of_kind[kinds] = np.arange(rows)
+    is_met = of_kind >= 0
+    return of_kind[is_met], (np.cumsum(is_met) - 1)[kinds]
