@@ -234,6 +234,29 @@ def test_tables_of_a_view_are_loaded_once_and_few_are_kept(filled: Builder, monk
         assert view._now._tables is not None and len(view._now._tables._tables) == chosen._KEPT
 
 
+def test_searches_of_a_store_share_what_they_read_until_something_is_published(
+    filled: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+
+    def counting(repo: Any, snapshot: Any, pictures: Any, expression: Any) -> Any:
+        loaded.append(expression.text)
+        return load(repo, snapshot, pictures, expression)
+
+    monkeypatch.setattr(chosen, "load", counting)
+    with Store(filled.repo.layout.folder) as store:
+        for where in ("width > 5", "width > 3", "width > 5"):
+            assert len(store.search(query(0), where=where).hits) == 2
+        assert loaded == ["width > 5"]
+        assert len(store.search(query(0), at="v1", where="width > 3").hits) == 2
+        taken_of(filled, {5: {facts.WIDTH: 7}})
+        assert len(store.search(query(0), where="width > 5").hits) == 3
+        assert loaded == ["width > 5", "width > 3", "width > 5"]
+        for _ in range(2):
+            assert len(store.search(query(0), k=9, where="modified is null").hits) == 8
+        assert loaded[3:] == ["modified is null"] * 2
+
+
 def test_one_view_answers_in_many_threads(filled: Builder) -> None:
     wanted = {f"width > {least}": least for least in range(90, 110)} | {f"name = '{n}.png'": n for n in range(8)}
     failed: list[object] = []

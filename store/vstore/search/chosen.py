@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
 from vstore.errors import Damage, UsageError
 from vstore.format.entries import Snapshot
@@ -43,6 +44,20 @@ class Chosen(NamedTuple):
             return list(paths)
         first = int(self.firsts[number])
         return [path for path, fits in zip(paths, self.marks[first : first + len(paths)].tolist(), strict=True) if fits]
+
+
+_last: WeakKeyDictionary[Repository, tuple[tuple[str, str, int], Tables]] = WeakKeyDictionary()
+_turn = threading.Lock()
+
+
+def tables_of(repo: Repository, snapshot: Snapshot, paths: KeyPaths) -> Tables:
+    """Give the tables of a snapshot: those of the last search by this repository, if nothing was published since."""
+    now = (snapshot.name, snapshot.id, repo.tip.highest)
+    with _turn:
+        known = _last.get(repo)
+        if known is None or known[0] != now:
+            known = _last[repo] = now, Tables(snapshot, paths)
+        return known[1]
 
 
 class Tables:

@@ -176,11 +176,14 @@ class OpenSnapshot:
 
     def chosen(self, repo: Repository, expression: Expression) -> Chosen:
         """Find the pictures for which an expression is true. Raises: UsageError, Damage, FileNotFoundError."""
-        from vstore.search.chosen import Tables  # most searches have none
+        from vstore.search.chosen import Tables, tables_of  # most searches have none
+        from vstore.where.columns import MODIFIED, names
 
+        if not self.is_held and names(expression, MODIFIED):  # a sync without news notes other times
+            return Tables(self.snapshot, self.paths).chosen(repo, expression)
         with self._turn:
             if self._tables is None:
-                self._tables = Tables(self.snapshot, self.paths)
+                self._tables = tables_of(repo, self.snapshot, self.paths)
         return self._tables.chosen(repo, expression)
 
     def by_tree(self, repo: Repository, look: Callable[[Tree], T]) -> T:

@@ -58,9 +58,14 @@ def is_fact(name: Name) -> bool:
     )
 
 
+def names(expression: Expression, *columns: str) -> bool:
+    """Tell whether an expression names one of these columns, none of which is a field."""
+    return any(is_fact(name) and name.name.casefold() in columns for name in expression.names)
+
+
 def names_paths(expression: Expression) -> bool:
     """Tell whether an expression asks about paths: one path of a picture may fit, and another not."""
-    return any(is_fact(name) and name.name.casefold() in OF_PATHS for name in expression.names)
+    return names(expression, *OF_PATHS)
 
 
 def _unknown(name: Name, fields: list[str]) -> UsageError:
