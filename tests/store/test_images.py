@@ -617,7 +617,7 @@ print(decoder_fingerprint(Preparation()))
 )
 def test_heic_and_avif_are_told_apart_by_their_brands(brands: bytes, heif: bool) -> None:
     head = struct.pack(">I", 8 + len(brands)) + b"ftyp" + brands
-    assert decoders._is_heif(head + b"heic" * 100) is heif
+    assert decoders.is_heif(head + b"heic" * 100) is heif
 
 
 # Fingerprint, warnings, threads

@@ -12,6 +12,7 @@ from vstore.quick_tuple import NamedTuple
 
 Value = int | float | str | bytes
 
+NEWEST_READER = 1  # of headers; 0 read none
 TEXT_LIMIT = 4096  # bytes of a text
 
 
@@ -81,6 +82,15 @@ def _hex(preparation: Document) -> str:
     import hashlib
 
     return hashlib.sha256(canonical(preparation)).hexdigest()[:16]
+
+
+def shown_size(values: Mapping[Column, Value]) -> dict[Column, Value]:
+    """Give width and height as a picture is shown: turned. Empty if they are not known."""
+    width, height = values.get(WIDTH), values.get(HEIGHT)
+    if width is None or height is None:
+        return {}
+    is_turned = values.get(ORIENTATION, 1) in (5, 6, 7, 8)
+    return {WIDTH: height, HEIGHT: width} if is_turned else {WIDTH: width, HEIGHT: height}
 
 
 def is_handed_on(column: Column) -> bool:

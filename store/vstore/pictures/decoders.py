@@ -41,7 +41,7 @@ def open_picture(data: bytes) -> Image:
         return open_raw(data)
     if is_jxl(data):
         return open_jxl(data)
-    if data[4:8] == b"ftyp" and _is_heif(data):
+    if data[4:8] == b"ftyp" and is_heif(data):
         if "HEIF" not in registry:
             raise PictureFailure("needs_extra", f"{HEIC.why}: {HEIC.pip}")
         order: tuple[str, ...] = ("HEIF",)
@@ -75,7 +75,8 @@ _OPENERS: dict[str, Callable[[Any, bytes], Image]] = {
 }
 
 
-def _is_heif(data: bytes) -> bool:
+def is_heif(data: bytes) -> bool:
+    """Tell whether a file of boxes is a HEIC, by its brands."""
     size = min(int.from_bytes(data[:4], "big"), 256)
     brands = {data[at : at + 4] for at in (8, *range(16, max(16, size), 4))}
     return bool(brands & _HEIF_BRANDS) or (b"mif1" in brands and not brands & {b"avif", b"avis"})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vstore.packages import IMAGECODECS, JXL
 from vstore.pictures.extras import is_there, load, needs
 from vstore.pictures.failures import PictureFailure
+from vstore.pictures.readable import Readable
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -15,27 +16,30 @@ if TYPE_CHECKING:
 
     from vstore.pictures.deferred import Deferred
 
-_CODESTREAM, _CONTAINER = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
+CODESTREAM, _CONTAINER = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _SIDES = ((9, 1), (13, 1), (18, 1), (30, 1))
+_MOST_BOXES = 4096
 _LONGEST = 32  # bytes of what is read here
 
 
 def is_jxl(data: bytes) -> bool:
-    return data.startswith((_CODESTREAM, _CONTAINER))
+    return data.startswith((CODESTREAM, _CONTAINER))
 
 
 class _Head(NamedTuple):
     """The beginning of a JPEG XL.
 
-    size:     width and height, before it is turned.
-    animated: it has more than one picture.
-    bits:     of an integer sample.
+    size:        width and height, before it is turned.
+    animated:    it has more than one picture.
+    bits:        of an integer sample.
+    orientation: how it is turned, as a number of EXIF.
     """
 
     size: tuple[int, int]
     animated: bool
     bits: int
+    orientation: int = 1
 
 
 def open_jxl(data: bytes) -> Deferred:
@@ -92,19 +96,27 @@ def _of_samples(samples: npt.NDArray[Any], head: _Head) -> Image:
     return fromarray(np.clip(np.rint(np.nan_to_num(samples * (255.0 / top))), 0, 255).astype(np.uint8))
 
 
-def _codestream(data: bytes) -> bytes | None:
+def head_of(data: Readable) -> _Head | None:
+    """Read the beginning of a picture; None if there is none. Raises: PictureFailure for a kind that is not read."""
+    found = _codestream(data)
+    return None if found is None else _head(_Bits(found))
+
+
+def _codestream(data: Readable) -> bytes | None:
     """Return what follows the mark of the picture, as far as it is read; None if there is none."""
-    if data.startswith(_CODESTREAM):
+    if data[:2] == CODESTREAM:
         return data[2:_LONGEST]
     at = 0
-    while at + 8 <= len(data):  # boxes: size, name
+    for _ in range(_MOST_BOXES):
+        if at + 8 > len(data):
+            return None
         size, name, head = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], 8
         if size == 1:
             size, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16
         if name in (b"jxlc", b"jxlp"):
             begin = at + head + (4 if name == b"jxlp" else 0)  # parts are numbered
             found = data[begin : begin + _LONGEST]
-            return found[2:] if found.startswith(_CODESTREAM) else None
+            return found[2:] if found.startswith(CODESTREAM) else None
         if size < head:
             return None
         at += size
@@ -116,9 +128,9 @@ def _head(bits: _Bits) -> _Head:
     size = _size(bits)
     if bits.take(1):  # all is as usual
         return _Head(size, False, 8)
-    animated = False
+    animated, orientation = False, 1
     if bits.take(1):
-        bits.take(3)  # orientation
+        orientation = bits.take(3) + 1
         if bits.take(1):
             _size(bits)  # in which it is meant to be shown
         if bits.take(1):
@@ -130,7 +142,7 @@ def _head(bits: _Bits) -> _Head:
             bits.one_of((0, 0), (3, 0), (16, 0), (32, 0))  # loops
             bits.take(1)
     is_float = bits.take(1)
-    return _Head(size, animated, 0 if is_float else bits.one_of((0, 8), (0, 10), (0, 12), (6, 1)))
+    return _Head(size, animated, 0 if is_float else bits.one_of((0, 8), (0, 10), (0, 12), (6, 1)), orientation)
 
 
 def _size(bits: _Bits) -> tuple[int, int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from vstore.pictures.readable import Readable
+
 _NAMES = "3fr arw cr2 cr3 crw dcr dng erf fff iiq k25 kdc mef mos mrw nef nrw orf pef raf rw2 rwl sr2 srf srw x3f"
 EXTENSIONS = frozenset(f".{name}" for name in _NAMES.split())
 _HEADS = (
@@ -20,27 +22,41 @@ _HEADS = (
 _TIFF = {b"II*\0": "<", b"MM\0*": ">"}
 _WITHIN = (b"CR", b"IIII", b"MMMM")  # behind the head of TIFF: Canon, Phase One
 _PHOTOMETRIC, _COMPRESSION, _BELOW, _DNG = 262, 259, 330, 50706
+_WIDTH, _HEIGHT = 256, 257
 _PLACES = ((273, 279), (324, 325))  # of strips and of tiles: offsets, sizes
-_READ = frozenset({_PHOTOMETRIC, _COMPRESSION, _BELOW, *_PLACES[0], *_PLACES[1]})
+_READ = frozenset({_WIDTH, _HEIGHT, _PHOTOMETRIC, _COMPRESSION, _BELOW, *_PLACES[0], *_PLACES[1]})
 _MOSAIC, _LINEAR = 32803, 34892  # photometric
 _OF_CAMERAS = frozenset({32767, 32769, 32770, 34713})  # compressions of Sony, Samsung, Nikon
 _MOST = 16  # directories that are looked at
 _ENTRIES = 1000
+_VALUES = 1 << 20  # of an entry; no picture has more strips
 _SHORT, _LONG, _SUB = 3, 4, 13
 _SIZE = {_SHORT: 2, _LONG: 4, _SUB: 4}
 
 _Tags = dict[int, tuple[int, ...]]
 
 
-def is_raw(data: bytes) -> bool:
+def is_raw(data: Readable) -> bool:
     """Tell whether these are the bytes of a RAW file."""
-    if data.startswith(_HEADS) or data[4:12] == b"ftypcrx ":
+    if data[:16].startswith(_HEADS) or data[4:12] == b"ftypcrx ":
         return True
-    if data[:4] not in _TIFF:
+    if bytes(data[:4]) not in _TIFF:
         return False
     if data[8:12].startswith(_WITHIN):
         return True
     return any(_DNG in tags or _is_sensor(tags) for tags in _directories(data))
+
+
+def sensor_size(data: Readable) -> tuple[int, int]:
+    """Read the size of what the sensor saw: the largest of a TIFF, where its directories tell; 0 and 0 elsewhere."""
+    if bytes(data[:4]) not in _TIFF:
+        return 0, 0
+    sizes = [
+        (tags[_WIDTH][0], tags[_HEIGHT][0])
+        for tags in _directories(data)
+        if _is_sensor(tags) and tags.get(_WIDTH) and tags.get(_HEIGHT)
+    ]
+    return max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
 
 
 def is_cut(data: bytes) -> bool:
@@ -60,37 +76,42 @@ def _is_sensor(tags: _Tags) -> bool:
     return tags.get(_PHOTOMETRIC, (0,))[0] in (_MOSAIC, _LINEAR) or tags.get(_COMPRESSION, (0,))[0] in _OF_CAMERAS
 
 
-def _directories(data: bytes) -> Iterator[_Tags]:
+def _directories(data: Readable) -> Iterator[_Tags]:
     """Read the first directories of a TIFF, and those below them."""
-    order = _TIFF[data[:4]]
-    places = [struct.unpack_from(order + "I", data, 4)[0]] if len(data) >= 8 else []
+    order = _TIFF[bytes(data[:4])]
+    places = [_long(data, order, 4)] if len(data) >= 8 else []
     seen: set[int] = set()
     while places and len(seen) < _MOST:
         at = places.pop(0)
         if at in seen or at < 8 or at + 2 > len(data):
             continue
         seen.add(at)
-        count = min(struct.unpack_from(order + "H", data, at)[0], _ENTRIES)
+        count = min(struct.unpack(order + "H", data[at : at + 2])[0], _ENTRIES)
         end = at + 2 + 12 * count
         if end > len(data):
             continue
         tags = {}
-        for entry in range(at + 2, end, 12):
-            tag, kind, number = struct.unpack_from(order + "HHI", data, entry)
+        entries = data[at + 2 : end]
+        for entry, (tag, kind, number) in enumerate(struct.iter_unpack(order + "HHI4x", entries)):
             if tag in _READ:
-                tags[tag] = _values(data, order, entry + 8, kind, number)
+                tags[tag] = _values(data, order, at + 10 + 12 * entry, kind, number)
             elif tag == _DNG:
                 tags[tag] = ()
         yield {tag: values for tag, values in tags.items() if values or tag == _DNG}
         places += tags.get(_BELOW, ())[:_MOST]
         if end + 4 <= len(data):
-            places.append(struct.unpack_from(order + "I", data, end)[0])
+            places.append(_long(data, order, end))
 
 
-def _values(data: bytes, order: str, at: int, kind: int, number: int) -> tuple[int, ...]:
+def _long(data: Readable, order: str, at: int) -> int:
+    found: int = struct.unpack(order + "I", data[at : at + 4])[0]
+    return found
+
+
+def _values(data: Readable, order: str, at: int, kind: int, number: int) -> tuple[int, ...]:
     size = _SIZE.get(kind, 0) * number
     if size > 4:
-        at = struct.unpack_from(order + "I", data, at)[0]
-    if not size or at + size > len(data):
+        at = _long(data, order, at)
+    if not size or number > _VALUES or at + size > len(data):
         return ()
-    return struct.unpack_from(f"{order}{number}{'H' if kind == _SHORT else 'I'}", data, at)
+    return struct.unpack(f"{order}{number}{'H' if kind == _SHORT else 'I'}", data[at : at + size])

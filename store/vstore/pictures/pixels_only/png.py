@@ -9,7 +9,7 @@ import zlib
 from vstore.pictures.pixels_only.orientation import exif_of, orientation_of
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PROFILE, _XMP = b"Raw profile type exif\0", b"XML:com.adobe.xmp\0"
+PROFILE, XMP = b"Raw profile type exif\0", b"XML:com.adobe.xmp\0"
 _TEXT = 1 << 20  # bytes of a compressed text; Pillow's limit is the same
 
 
@@ -33,14 +33,14 @@ def copy_of(data: bytes) -> bytes | None:
             pixels = pixels or name == b"IDAT"
         elif whole and name == b"eXIf":
             exif = name, data[at + 8 : end - 4]
-        elif whole and data.startswith(_PROFILE, at + 8, end):
+        elif whole and data.startswith(PROFILE, at + 8, end):
             profile = name, data[at + 8 : end - 4]
-        elif whole and data.startswith(_XMP, at + 8, end):
+        elif whole and data.startswith(XMP, at + 8, end):
             xmp = name, data[at + 8 : end - 4]
         at = end
     if not pixels:
         return None
-    orientation = orientation_of(exif[1] or _exif(*profile), _xmp(*xmp))
+    orientation = orientation_of(exif[1] or exif_of_text(*profile), xmp_of_text(*xmp))
     turned = [_chunk(b"eXIf", exif_of(orientation))] if orientation != 1 else []
     end_of_file = [] if name == b"IEND" else [_chunk(b"IEND", b"")]
     return b"".join([SIGNATURE, kept[0], *turned, *kept[1:], *end_of_file])
@@ -54,11 +54,11 @@ def _chunk(name: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
-def _exif(name: bytes, body: bytes) -> bytes:
+def exif_of_text(name: bytes, body: bytes) -> bytes:
     """Return the EXIF of a text in hexadecimal, as ImageMagick writes it."""
     if name not in (b"tEXt", b"zTXt"):
         return b""
-    text = body[len(_PROFILE) :]
+    text = body[len(PROFILE) :]
     lines = (_inflated(text[1:]) if name == b"zTXt" else text).split(b"\n", 3)
     try:
         return binascii.unhexlify(lines[-1].replace(b"\n", b""))
@@ -66,10 +66,11 @@ def _exif(name: bytes, body: bytes) -> bytes:
         return b""
 
 
-def _xmp(name: bytes, body: bytes) -> bytes:
+def xmp_of_text(name: bytes, body: bytes) -> bytes:
+    """Return the packet of XMP in a text chunk; nothing if there is none."""
     if name != b"iTXt":
         return b""
-    rest = body[len(_XMP) :]  # compressed or not, method, language, keyword, text
+    rest = body[len(XMP) :]  # compressed or not, method, language, keyword, text
     text = rest[2:].split(b"\0", 2)[-1]
     return _inflated(text) if rest[:1] == b"\1" else text
 
