@@ -6,7 +6,7 @@ import pytest
 from support.edited import edited
 from support.lines import Line
 
-from vstore.intake.prepared_pixels import PreparedPixels
+from vstore.intake.new_facts import NewFacts
 
 
 @pytest.fixture
@@ -14,21 +14,41 @@ def old(line: Line, monkeypatch: pytest.MonkeyPatch) -> Line:
     """A store of three pictures without digests."""
     line.put({"pictures/a.png": 1, "pictures/b.png": 2, "pictures/c.png": 3})
     with monkeypatch.context() as patch:
-        patch.setattr(PreparedPixels, "unlisted", lambda self, having: [])
+        patch.setattr(NewFacts, "unlisted", lambda self, having: [])
         line("sync", "pictures/")
     return line
 
 
 def test_it_says_what_is_missing_and_how_it_is_filled_in(old: Line) -> None:
     assert " ".join(old("facts").lines) == (
+        "Of 3 pictures of 3 no facts were read yet. Fill them in with: vstore facts --fill "
         "3 pictures of 3 of v1 in the space builtin-2 (preparation 2) have no pixel digest: "
         "an edit will cost an embedding. Fill them in with: vstore facts --fill --pixels"
     )
     ran = old("facts", "--fill", "--pixels")
     assert ran.lines[0].startswith("Filled in 3 pixel digests in ")
-    assert ran.lines[1:] == ["All 3 pictures of v1 in the space builtin-2 (preparation 2) have a pixel digest."]
-    assert old("facts").lines == ["All 3 pictures of v1 in the space builtin-2 (preparation 2) have a pixel digest."]
+    assert ran.lines[1].startswith("Read the facts of 3 pictures in ")
+    known = [
+        "The facts of all 3 pictures of v1 were read.",
+        "All 3 pictures of v1 in the space builtin-2 (preparation 2) have a pixel digest.",
+    ]
+    assert ran.lines[2:] == known
+    assert old("facts").lines == known
     assert old("facts", "--fill", "--pixels", "--quiet").out == ""
+
+
+def test_headers_are_read_alone(old: Line) -> None:
+    found = old("facts", "--fill", "--json").json
+    assert (found["read"], found["without_facts"], found["filled"], found["without_pixels"]) == (3, 0, 0, 3)
+    assert "The facts of all 3 pictures of v1 were read." in old("facts").lines
+
+
+def test_what_a_configuration_says_of_decoding_hinders_no_other_run(old: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VSTORE_MAX_PIXELS", "10")
+    monkeypatch.setenv("VSTORE_WAIT", "1")
+    old("facts")
+    old("facts", "--fill")
+    old("facts", "--fill", "--pixels", code=3)
 
 
 def test_a_sync_that_paid_for_a_missing_digest_says_what_would_have_helped(old: Line) -> None:
@@ -53,7 +73,9 @@ def test_pictures_that_are_gone_are_counted(old: Line) -> None:
     assert "Passed over 1 picture: their files are missing, or have changed." in old("facts", "--fill", "--pixels").out
 
 
-@pytest.mark.parametrize("words", [["--fill"], ["--pixels"], ["--wait"]])
+@pytest.mark.parametrize(
+    "words", [["--pixels"], ["--wait"], ["--fill", "--max-pixels", "9"], ["--fill", "--isolate-decoding"]]
+)
 def test_words_that_do_not_go_together_are_refused(old: Line, words: list[str]) -> None:
     assert "vstore facts --fill --pixels" in old("facts", *words, code=2).err
 

@@ -25,7 +25,7 @@ from vstore import errors
 from vstore.doctor import installed
 from vstore.embed.hf.source.unpickle import Converted
 from vstore.errors import VstoreError
-from vstore.intake.prepared_pixels import PreparedPixels
+from vstore.intake.new_facts import NewFacts
 from vstore.store import Store
 from vstore_cli.help import all_commands
 from vstore_cli.main import run
@@ -286,7 +286,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     say("migrate")
     say("facts")
     with pytest.MonkeyPatch.context() as patch:  # as after a program that knew no digests
-        patch.setattr(PreparedPixels, "unlisted", lambda self, having: [])
+        patch.setattr(NewFacts, "unlisted", lambda self, having: [])
         say("init", where=top / "undigested")
         say("sync", str(pictures), expect=3, where=top / "undigested")
     say("facts", "--fill", "--pixels", "--max-pixels", "1", expect=3, where=top / "undigested")

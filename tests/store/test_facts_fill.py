@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -9,13 +10,15 @@ from pathlib import Path
 import pytest
 from support.edited import Declared, edited
 from support.failing_disks import EVERY, Failing, Killed, Watched
-from support.folders import put, trust_young_stats
+from support.folders import drawn, put, trust_young_stats
 
 from vstore.disk import durable
 from vstore.errors import Locked, MigrationNeeded, UsageError, VstoreError
 from vstore.facts import fill
-from vstore.intake.prepared_pixels import PreparedPixels
+from vstore.format.facts import FORMAT, NEWEST_READER
+from vstore.intake.new_facts import NewFacts
 from vstore.progress import Silent
+from vstore.repository.facts import facts_of, runs_of
 from vstore.store import Store
 
 OLD = Path(__file__).parent / "data" / "format-1" / "store"
@@ -46,7 +49,7 @@ def without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Declared:
     world = Declared(tmp_path)
     world.put({f"{number}.png": number for number in range(COUNT)})
     with monkeypatch.context() as patch:
-        patch.setattr(PreparedPixels, "unlisted", lambda self, having: [])
+        patch.setattr(NewFacts, "unlisted", lambda self, having: [])
         world.sync()
     return world
 
@@ -94,7 +97,7 @@ def test_pictures_that_are_gone_or_changed_are_passed_over_and_those_that_fail_n
     assert [(one.path, one.kind) for one in report.failed] == [
         (b"pictures/%d.png" % number, "bomb") for number in range(2, COUNT)
     ]
-    assert without.repo.state.facts == []
+    assert report.without_facts == 2
     report = without.store.facts(fill=True, pixels=True)
     assert (report.filled, report.unread, report.without_pixels, report.failed) == (COUNT - 2, 2, 2, ())
 
@@ -173,10 +176,93 @@ def test_it_waits_for_nobody_unless_asked(without: Declared) -> None:
         without.store.facts()
 
 
-@pytest.mark.parametrize("words", [{"fill": True}, {"pixels": True}, {"wait": True}, {"max_pixels": 5}])
+@pytest.mark.parametrize("words", [{"pixels": True}, {"wait": True}, {"max_pixels": 5}])
 def test_words_that_do_not_go_together_are_refused(without: Declared, words: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match="--fill wants to know which facts"):
+    with pytest.raises(UsageError, match="--pixels and the other options go with --fill"):
         without.store.facts(**words)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("words", [{"max_pixels": 5}, {"isolate_decoding": True}])
+def test_words_of_decoding_are_refused_where_nothing_is_decoded(without: Declared, words: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="without it nothing is decoded"):
+        without.store.facts(fill=True, **words)  # type: ignore[arg-type]
+
+
+# Headers alone
+
+
+def test_headers_are_read_without_decoding_or_embedding(without: Declared, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, embedded = without.loaded, without.fake.embedded
+    assert without.store.facts().without_facts == COUNT
+    monkeypatch.setattr("vstore.pictures.decoding.prepare", None)
+    progress = Counting()
+    report = without.store.facts(fill=True, progress=progress)
+    assert (report.read, report.without_facts, report.filled, report.without_pixels) == (COUNT, 0, 0, COUNT)
+    assert (report.unread, report.failed, progress.total, progress.done) == (0, (), COUNT, COUNT)
+    assert (without.loaded, without.fake.embedded) == (loaded, embedded)
+    assert without.store.check(read_data=True).ok
+    before = without.repo.tip.number
+    assert without.store.facts(fill=True).read == 0
+    assert without.repo.tip.number == before
+
+
+def test_headers_are_read_as_a_sync_reads_them(without: Declared, tmp_path: Path) -> None:
+    without.store.facts(fill=True, pixels=True)
+    filled = {fact.key: fact for run in runs_of(without.repo) for fact in run}
+    other = Declared(tmp_path / "other")
+    other.put({f"{number}.png": number for number in range(COUNT)})
+    other.sync()
+    synced = {fact.key: fact for run in runs_of(other.repo) for fact in run}
+    assert len(filled) == COUNT and filled == synced
+    assert {fact.reader for fact in filled.values()} == {NEWEST_READER}
+    assert {fact.values[FORMAT] for fact in filled.values()} == {"PNG"}
+
+
+def test_pixels_that_are_filled_in_later_take_no_header_twice(without: Declared) -> None:
+    without.store.facts(fill=True)
+    report = without.store.facts(fill=True, pixels=True)
+    assert (report.read, report.filled) == (0, COUNT)
+    assert {fact.reader for fact in runs_of(without.repo)[-1]} == {0}
+    keys = [bytes.fromhex(without.key(number)) for number in range(COUNT)]
+    found = facts_of(without.repo, keys)
+    assert all(fact.reader == NEWEST_READER and len(fact.values) == 5 for fact in found.values())
+
+
+def test_a_file_whose_stat_proves_nothing_is_read_whole(without: Declared, monkeypatch: pytest.MonkeyPatch) -> None:
+    other, path = drawn(99), without.pictures / "0.png"
+    stat = path.stat()
+    path.write_bytes(other)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # its size or its time of change tells, or its bytes
+    (without.pictures / "1.png").touch()
+    report = without.store.facts(fill=True)
+    assert (report.read, report.unread, report.without_facts) == (COUNT - 1, 1, 1)
+
+
+def test_a_file_whose_stat_is_known_is_not_read_whole(without: Declared, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vstore.facts.reading.read_unchanged", None)
+    assert without.store.facts(fill=True).read == COUNT
+
+
+def test_a_picture_that_does_not_decode_has_a_header(without: Declared) -> None:
+    report = without.store.facts(fill=True, pixels=True, max_pixels=10)
+    assert (report.read, report.filled, len(report.failed), report.without_facts) == (COUNT, 0, COUNT, 0)
+
+
+def test_reading_headers_stops_and_goes_on(without: Declared, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fill, "BATCH", 2)
+    stop = threading.Event()
+    report = without.store.facts(fill=True, progress=Counting(stop, 3), stop=stop)
+    assert report.interrupted and 3 <= report.read < COUNT
+    assert without.store.facts(fill=True).read == COUNT - report.read
+
+
+def test_facts_of_an_older_reader_are_read_again(without: Declared, monkeypatch: pytest.MonkeyPatch) -> None:
+    without.store.facts(fill=True)
+    for module in ("facts.fill", "repository.read_facts"):
+        monkeypatch.setattr(f"vstore.{module}.NEWEST_READER", NEWEST_READER + 1)
+    assert without.store.facts().without_facts == COUNT
+    report = without.store.facts(fill=True)
+    assert (report.read, report.without_facts) == (COUNT, 0)
 
 
 def test_an_empty_store_lacks_nothing(tmp_path: Path) -> None:
@@ -202,7 +288,8 @@ def test_a_space_without_a_preparation_has_nothing_to_fill_in(tmp_path: Path) ->
     world = Declared(tmp_path, fake)
     world.put({"1.png": 1})
     world.sync()
-    assert world.store.facts().without_pixels == 1
+    assert (world.store.facts().without_pixels, world.store.facts().without_facts) == (1, 0)
+    assert world.store.facts(fill=True).read == 0
     with pytest.raises(UsageError, match="does not say how pictures are prepared"):
         world.store.facts(fill=True, pixels=True)
 

@@ -15,7 +15,7 @@ from support.folders import World, plain
 from vstore.embed.builtin import BuiltinEmbedder
 from vstore.format import facts
 from vstore.format.facts import Fact
-from vstore.intake.prepared_pixels import PreparedPixels
+from vstore.intake.new_facts import NewFacts
 from vstore.repository.facts import added
 from vstore.repository.pixel_facts import flat_among
 from vstore.repository.repository import Repository
@@ -90,7 +90,7 @@ def test_without_the_fact_they_are_compared_as_others(tmp_path: Path, monkeypatc
     world = World(tmp_path, BuiltinEmbedder())  # type: ignore[arg-type]
     world.put({"black.png": plain((0, 0, 0)), "night.png": plain((3, 3, 3)), "one.png": scene(1)})
     with monkeypatch.context() as patch:
-        patch.setattr(PreparedPixels, "unlisted", lambda self, having: [])
+        patch.setattr(NewFacts, "unlisted", lambda self, having: [])
         world.sync()
     report = world.store.dupes(near="auto")
     assert report.flat == 0 and [len(group.paths) for group in report.groups] == [2]

@@ -24,7 +24,7 @@ from vstore.format.facts import pixels
 from vstore.format.hashing import checksum
 from vstore.intake import stored_keys
 from vstore.intake.copied_vectors import CopiedVectors
-from vstore.intake.prepared_pixels import PreparedPixels
+from vstore.intake.new_facts import NewFacts
 from vstore.intake.stored_keys import Vectors
 from vstore.repository.add_space import add_space
 from vstore.repository.facts import facts_of
@@ -48,14 +48,16 @@ def same(report: SyncReport) -> tuple[int, int, int]:
 # What is written
 
 
-def test_every_picture_that_a_run_reads_gets_a_digest_and_no_other_fact(settled: Declared) -> None:
+def test_every_picture_that_a_run_reads_gets_a_digest_and_what_its_header_says(settled: Declared) -> None:
     settled.put({"1.png": 1, "2.png": 2, "also 1.png": 1, "edited.png": edited(2)})
     settled.sync()
     repo = settled.repo
     found = facts_of(repo, (bytes.fromhex(key) for key in settled.aliases().values()))
     assert len(found) == 3
-    assert {fact.reader for fact in found.values()} == {0}
-    assert {column.name[:7] for fact in found.values() for column in fact.values} == {"pixels/"}
+    assert {fact.reader for fact in found.values()} == {1}
+    assert {column.name.partition("/")[0] for fact in found.values() for column in fact.values} == {
+        "pixels", "bytes", "format", "width", "height",
+    }  # fmt: skip
     one, two, other = settled.digests(settled.key(1), settled.key(2), settled.key(edited(2)))
     assert one != two == other
     assert [record.op for record in repo.records()][-1] == "sync"  # no record of its own
@@ -242,7 +244,7 @@ def test_the_digests_of_all_changed_paths_are_looked_up_at_once(
 
 
 def test_a_picture_whose_digest_is_missing_is_embedded(settled: Declared, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PreparedPixels, "unlisted", lambda self, having: [])
+    monkeypatch.setattr(NewFacts, "unlisted", lambda self, having: [])
     settled.put({"1.png": 1})
     settled.sync()
     monkeypatch.undo()
@@ -295,7 +297,7 @@ def test_a_digest_counts_for_its_own_preparation_alone(
     repo = two.repo
     first, second = (pixels(fake.recipe["prepare"]) for fake in (two.fake, two.second))
     key = bytes.fromhex(two.key(1))
-    assert set(facts_of(repo, [key])[key].values) == {first, second}
+    assert {column for column in facts_of(repo, [key])[key].values if column.type == "k"} == {first, second}
     monkeypatch.setattr(Two, "load", World.load)  # from here on without a declaration
     two.put({"1.png": edited(1)})
     assert same(two.another().sync([two.pictures])) == (0, 1, 0)  # in fake-2, whose digest it has
@@ -315,7 +317,7 @@ def test_a_digest_of_one_preparation_says_nothing_of_another(tmp_path: Path, mon
     two.put({"1.png": 1})
     two.sync()
     with monkeypatch.context() as patch:  # as a program that keeps no digests
-        patch.setattr(PreparedPixels, "unlisted", lambda self, having: [])
+        patch.setattr(NewFacts, "unlisted", lambda self, having: [])
         two.sync(space="fake-2")
     two.put({"1.png": edited(1)})
     assert same(two.sync()) == (0, 1, 0)

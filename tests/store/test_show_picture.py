@@ -14,6 +14,7 @@ from support.numbered import NumberedStore, key
 
 from vstore.errors import SnapshotNotFound, UsageError, VstoreError
 from vstore.format.facts import CAMERA, LATITUDE, TAKEN, WIDTH, Fact
+from vstore.intake.new_facts import NewFacts
 from vstore.repository.fields import set_fields
 from vstore.store import Store
 
@@ -63,7 +64,7 @@ def test_a_picture_is_shown_by_any_of_its_names(four: World, how: str, monkeypat
     assert -1 <= report.neighbours[0].score < 0.999
     quick = four.store.show(word, no_neighbours=True)
     assert quick._replace(facts=report.facts) == report._replace(neighbours=None)
-    assert quick.facts == {"bytes": len(drawn(1))}
+    assert quick.facts == {"bytes": len(drawn(1)), "format": "PNG", "width": 30, "height": 20}
 
 
 def test_an_older_snapshot_is_looked_in(four: World) -> None:
@@ -114,6 +115,18 @@ def test_a_file_that_changed_is_seen_by_its_stored_path_and_its_only_name(
     (four.pictures / "again.png").unlink()
     (four.pictures / "again.png").mkdir()
     assert four.store.show("pictures/again.png", no_neighbours=True).status == "here"  # something is there
+
+
+def test_without_facts_the_catalogue_tells_and_is_not_asked_for_a_quick_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path)
+    world.put({"a.png": 1})
+    monkeypatch.setattr(NewFacts, "unlisted", lambda self, having: [])
+    world.sync()
+    known = {"bytes": len(drawn(1)), "format": "PNG", "width": 30, "height": 20}
+    assert world.store.show("pictures/a.png").facts == known
+    assert world.store.show("pictures/a.png", no_neighbours=True).facts == {"bytes": len(drawn(1))}
 
 
 def test_a_file_outside_is_known_by_its_bytes_or_not(four: World) -> None:

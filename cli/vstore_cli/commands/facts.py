@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from vstore_cli.again import going_on, typed_again
 from vstore_cli.interrupts import stopping
@@ -22,8 +23,10 @@ FAILURES = 20  # pictures that the terminal names
 
 
 @click.command()
-@click.option("--fill", is_flag=True, help="Read the pictures whose facts are missing, and fill these in.")
-@click.option("--pixels", is_flag=True, help="With --fill: the digests of the prepared pixels.")
+@click.option("--fill", is_flag=True, help="Read the headers of pictures whose facts are missing, and fill these in.")
+@click.option(
+    "--pixels", is_flag=True, help="With --fill: decode pictures, and fill in the digests of their pixels, too."
+)
 @max_pixels_option
 @click.option("--isolate-decoding", is_flag=True, help="For pictures of strangers: decode in processes with limits.")
 @wait_option
@@ -39,12 +42,15 @@ def facts(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    """Show which facts of pictures are missing, and fill them in; and which pictures are cut.
+    """Show of how many pictures facts are missing, and fill them in; and which pictures are cut.
+
+    Facts are what the header of a picture says: its size, when, where and with which camera it was taken, its rating.
+    "vstore show" and "vstore ls -l" show them. A sync reads them of every picture that it embeds. Pictures that were
+    imported, or embedded by an earlier version, have none: --fill reads their headers, and decodes nothing.
 
     The digest of a picture's prepared pixels tells that an edit of its metadata changed nothing that a model sees: the
-    picture keeps its vector, and nothing is embedded. A sync notes it of every picture that it embeds. Pictures that
-    were imported, or embedded before the store had format 2, have none: --fill --pixels decodes them, and loads no
-    model.
+    picture keeps its vector, and nothing is embedded. A sync notes it, too. Of pictures without it --fill --pixels
+    decodes the pixels, and loads no model.
 
     Press Ctrl-C to stop; what is finished is kept, and the next run goes on from there. Exit code 3 means done, but
     some pictures could not be decoded.
@@ -52,10 +58,15 @@ def facts(
     \b
     Example:
       vstore facts
-      vstore facts --fill --pixels
+      vstore facts --fill
     """
     from vstore import Stop
 
+    ctx = click.get_current_context()
+    words = {"max_pixels": max_pixels, "isolate_decoding": isolate_decoding, "wait": wait}
+    for name in words if not fill else ["max_pixels", "isolate_decoding"] if not pixels else []:
+        if ctx.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            words[name] = None  # a configuration says it for the runs that have a use for it
     stop = Stop()
     with contextlib.ExitStack() as stack:
         if fill:
@@ -68,9 +79,7 @@ def facts(
             pixels=pixels,
             progress=bar,
             stop=stop,
-            max_pixels=max_pixels,
-            isolate_decoding=isolate_decoding,
-            wait=wait,
+            **{name: value for name, value in words.items() if value is not None},  # type: ignore[arg-type]
         )
     return _show(report, fill=fill, quiet=quiet, as_json=as_json)
 
@@ -97,12 +106,19 @@ def _print(report: FactsReport, *, fill: bool) -> None:
         return
     if report.filled:
         tell(f"Filled in {count(report.filled, 'pixel digest')} in {duration(report.seconds)}.")
+    if report.read:
+        tell(f"Read the facts of {count(report.read, 'picture')} in {duration(report.seconds)}.")
     if report.unread:
         tell(f"Passed over {count(report.unread, 'picture')}: their files are missing, or have changed.")
     print_truncated(report.truncated, f"{report.snapshot} holds", report.where)
     where = f"{report.snapshot} in the space {shown(report.space_name or '')}"
     if report.prepare is not None:
         where += f" (preparation {report.prepare})"
+    if report.without_facts:
+        said = f"Of {count(report.without_facts, 'picture')} of {number(report.images)} no facts were read yet."
+        tell(said + ("" if fill else " Fill them in with: vstore facts --fill"))
+    else:
+        tell(f"The facts of all {count(report.images, 'picture')} of {report.snapshot} were read.")
     if not report.without_pixels:
         tell(f"All {count(report.images, 'picture')} of {where} have a pixel digest.")
         return

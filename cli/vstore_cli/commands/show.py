@@ -28,7 +28,7 @@ _STATUS = {
 @click.command(short_help="Show what the store knows of one picture.")
 @click.argument("picture")
 @click.option("--at", metavar="SNAP", help="Look in this snapshot; by default the current one.")
-@click.option("--no-neighbours", is_flag=True, help="Faster: without the most similar pictures, pixels and format.")
+@click.option("--no-neighbours", is_flag=True, help="Faster: without the most similar pictures.")
 @json_option
 def show(picture: str, at: str | None, no_neighbours: bool, as_json: bool) -> None:
     """Show what the store knows of a picture: its key and names, the snapshots it is in, the spaces with a vector of
@@ -104,4 +104,7 @@ def _facts(facts: Any) -> list[tuple[str, str]]:
     if "flat" in rest:
         found.append(("colours", "one colour"))
         del rest["flat"]
+    if "zone" in rest:
+        east = rest.pop("zone")
+        found.append(("zone", f"{'-' if east < 0 else '+'}{abs(east) // 60:02}:{abs(east) % 60:02}"))
     return found + [(name, shown(local(str(value)))) for name, value in rest.items()]

@@ -98,8 +98,9 @@ class Upkeep(Opened):
     ) -> FactsReport:
         """Count the pictures whose facts the store lacks; with `fill`, read them and fill these in. No model is loaded.
 
-        fill:    fill facts in; say which.
-        pixels:  the digests of prepared pixels: with them an edit of a picture's metadata costs no embedding.
+        fill:    read what the headers of pictures say: sizes, time, camera, place, rating.
+        pixels:  with `fill`: compute the digests of prepared pixels, too: with them an edit of a picture's metadata
+                 costs no embedding.
         stop:    if it is set, the run ends with what it has, and the next one goes on from there.
         options: the words of `FillWords`.
         Raises:  UsageError, MigrationNeeded, Locked, Untrusted, Damage, ModelError, DiskTrouble, ReadOnly.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vstore.browse.entries import Details, PathEntry
 from vstore.browse.times import modified_at, taken_at
-from vstore.format.facts import BYTES, FORMAT, HEIGHT, TAKEN, WIDTH, Fact
+from vstore.format.facts import BYTES, FORMAT, HEIGHT, ORIENTATION, TAKEN, WIDTH, Fact, shown_size
 from vstore.format.tree import Tree
 from vstore.repository.facts import facts_of
 from vstore.repository.repository import Repository
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vstore.disk.catalogue import Catalogue
 
 _NOTED = (BYTES, FORMAT, WIDTH, HEIGHT)  # the catalogue has them too, in this order
-_SHOWN = {*_NOTED, TAKEN}
+_SHOWN = {*_NOTED, ORIENTATION, TAKEN}
 
 
 def detailed(repo: Repository, tree: Tree, runs: Iterator[Sequence[PathEntry]]) -> Iterator[list[PathEntry]]:
@@ -52,7 +52,7 @@ class _Look:
 
     def details(self, path: bytes, key: bytes | None, fact: Fact | None) -> Details:
         """Collect what is known of a picture at a path. key: None for a file that was not read."""
-        values = fact.values if fact is not None else {}
+        values = {**fact.values, **shown_size(fact.values)} if fact is not None else {}
         noted = self._catalogue.facts(key) if self._catalogue is not None and key is not None else None
         size, kind, width, height = (
             values.get(column, other) for column, other in zip(_NOTED, noted or (None,) * 4, strict=True)

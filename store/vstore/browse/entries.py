@@ -19,7 +19,7 @@ class Details(NamedTuple):
 
     bytes:    the size of its file.
     format:   `JPEG`, `PNG`, …
-    width:    pixels.
+    width:    pixels, as it is shown: turned.
     height:   pixels.
     taken:    when it was taken, as its camera wrote it: ISO 8601, without a zone.
     modified: when its file was changed last, as the newest sync met it: ISO 8601, UTC.

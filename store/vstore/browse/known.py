@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING
 
 from vstore.browse.spans import is_in
 from vstore.format.entries import Snapshot, Space
-from vstore.format.facts import BYTES, CUT_HEIGHT, CUT_LINES, FLAT, FORMAT, HEIGHT, KNOWN, TAKEN, WIDTH, Column, Value
+from vstore.format.facts import (
+    BYTES,
+    CUT_HEIGHT,
+    CUT_LINES,
+    FLAT,
+    FORMAT,
+    HEIGHT,
+    KNOWN,
+    TAKEN,
+    WIDTH,
+    Column,
+    Value,
+    shown_size,
+)
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -18,7 +31,8 @@ _NOT_PLAIN = (TAKEN, CUT_LINES, CUT_HEIGHT)
 
 
 def facts_known(repo: Repository, key: bytes, *, noted: bool) -> tuple[dict[str, Fact], tuple[int, int] | None]:
-    """Collect the facts of a picture by name, and the lines of a cut one: those that are there, and all.
+    """Collect the facts of a picture by name, and the lines of a cut one: those that are there, and all. Its width and
+    height are those that are shown, after it is turned.
 
     noted:  look in the catalogue for those that the facts of the store lack. That reads its whole file.
     Raises: Damage, FileNotFoundError.
@@ -28,7 +42,7 @@ def facts_known(repo: Repository, key: bytes, *, noted: bool) -> tuple[dict[str,
         from vstore.repository.facts import facts_of
 
         fact = facts_of(repo, [key]).get(key)
-        values = fact.values if fact is not None else {}
+        values = {**fact.values, **shown_size(fact.values)} if fact is not None else {}
     lines, height = values.get(CUT_LINES), values.get(CUT_HEIGHT)
     plain = {one.name: values[one] for one in KNOWN if one in values and one not in _NOT_PLAIN}
     facts: dict[str, Fact] = {name: value for name, value in plain.items() if not isinstance(value, bytes)}

@@ -1,4 +1,4 @@
-"""Fills in the digests of prepared pixels: reads and decodes the pictures without one, and needs no model."""
+"""Fills in facts of pictures: reads the headers and decodes the pixels of those that lack them, and needs no model."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from typing import NamedTuple, TypedDict
 
 from vstore.counts import counted
 from vstore.errors import UsageError
-from vstore.facts.reading import PixelReader, Read
+from vstore.facts.reading import PictureReader, Read
 from vstore.facts.report import FactsReport, Undecoded
 from vstore.facts.show import WHAT, show
-from vstore.format.facts import CUT_HEIGHT, CUT_LINES, Fact
+from vstore.format.facts import CUT_HEIGHT, CUT_LINES, NEWEST_READER, Fact
 from vstore.format.recipes import Recipe
 from vstore.format.tree import paths_by_key
 from vstore.progress import Stages
 from vstore.repository.acquaintance import require_known
 from vstore.repository.facts import added
-from vstore.repository.looks import Look
 from vstore.repository.pixel_facts import lacking
+from vstore.repository.read_facts import unread
 from vstore.repository.repository import Repository
 from vstore.stop import finishing
 
-BATCH = 4096  # digests of a record
+BATCH = 4096  # pictures of a record
 SECONDS = 60.0  # of work that a kill costs at most
 
 
 class FillWords(TypedDict, total=False):
     """Options of filling facts in.
 
-    max_pixels:       larger pictures are not decoded; None means 179 million.
-    isolate_decoding: decode in worker processes with limits of time and memory: for pictures of strangers.
+    max_pixels:       with pixels: larger pictures are not decoded; None means 179 million.
+    isolate_decoding: with pixels: decode in worker processes with limits of time and memory: for pictures of strangers.
     wait:             wait for another process that is changing the store.
     """
 
@@ -50,19 +50,23 @@ class FillOptions(NamedTuple):
 
 
 class _Done(NamedTuple):
-    """The results for the pictures without a digest."""
+    """The results for the pictures that lack facts."""
 
+    read: int = 0
     filled: int = 0
     unread: int = 0
     failed: tuple[Undecoded, ...] = ()
 
 
-def fill_in(repo: Repository, options: FillOptions, stages: Stages, stop: threading.Event) -> FactsReport:
-    """Compute the digests that pictures of the current snapshot lack, and publish them as they come.
+def fill_in(
+    repo: Repository, options: FillOptions, stages: Stages, stop: threading.Event, *, pixels: bool
+) -> FactsReport:
+    """Read the facts that pictures of the current snapshot lack, and publish them as they come.
 
+    pixels: compute the digests of their prepared pixels, too.
     stop:   if it is set, the run ends with what it has; the next one goes on from there.
     Raises: MigrationNeeded, Locked, Untrusted, Damage, DiskTrouble, ReadOnly; ModelError if the recipe of the space is
-            lost; UsageError if it does not say how pictures are prepared.
+            lost; UsageError if pixels are asked for and it does not say how pictures are prepared.
     """
     began = time.perf_counter()
     repo.require_format_2(WHAT)
@@ -72,25 +76,27 @@ def fill_in(repo: Repository, options: FillOptions, stages: Stages, stop: thread
         repo.refuse_unsound()
         repo.sweep()
         require_known(repo)
-        done = _fill(repo, options, stages, stop)
+        done = _fill(repo, options, stages, stop, pixels=pixels)
         return show(repo)._replace(
             **done._asdict(), seconds=round(time.perf_counter() - began, 3), interrupted=stop.is_set()
         )
 
 
-def _fill(repo: Repository, options: FillOptions, stages: Stages, stop: threading.Event) -> _Done:
+def _fill(repo: Repository, options: FillOptions, stages: Stages, stop: threading.Event, *, pixels: bool) -> _Done:
     snapshot = repo.state.current_snapshot
     if snapshot is None:
         return _Done()
     recipe = repo.recipe(snapshot.space)
-    if recipe.get("prepare") is None:
+    if pixels and recipe.get("prepare") is None:
         name = repo.state.spaces[snapshot.space].name
         raise UsageError(
             f"the recipe of the space {name!r} does not say how pictures are prepared: no digest can be named by it",
-            "such a space has nothing to fill in",
+            "leave out --pixels: vstore facts --fill reads what the headers of its pictures say",
         )
     paths = paths_by_key(repo.tree(snapshot))
-    without = lacking(repo, recipe, paths)
+    headers = unread(repo, paths)
+    undigested = lacking(repo, recipe, paths) if pixels else set()
+    wanted = headers | undigested
     done = _Done()
     with ExitStack() as stack:
         isolated = None
@@ -98,10 +104,19 @@ def _fill(repo: Repository, options: FillOptions, stages: Stages, stop: threadin
             from vstore.pictures.isolation import IsolatedDecoder
 
             isolated = stack.enter_context(IsolatedDecoder())
-        reader = PixelReader(repo, recipe, max_pixels=options.max_pixels, isolated=isolated, stages=stages)
-        stages.begin("reading", len(without), unit="pictures")
+        reader = PictureReader(
+            repo,
+            recipe,
+            headers=headers,
+            pixels=undigested,
+            max_pixels=options.max_pixels,
+            isolated=isolated,
+            stages=stages,
+        )
+        stack.callback(reader.close)
+        stages.begin("reading", len(wanted), unit="pictures")
         stack.enter_context(finishing(stop, "these pictures"))
-        reads = stack.enter_context(closing(reader.reads({key: paths[key] for key in without}, stop)))
+        reads = stack.enter_context(closing(reader.reads({key: paths[key] for key in wanted}, stop)))
         for some in _batches(reads, stages):
             done = _taken(done, some)
             _publish(repo, recipe, some)
@@ -122,24 +137,28 @@ def _batches(reads: Iterator[Read], stages: Stages) -> Iterator[list[Read]]:
 
 
 def _taken(done: _Done, some: Sequence[Read]) -> _Done:
+    headers = sum(read.about is not None for read in some)
     digests = sum(read.look is not None for read in some)
     failed = [Undecoded(read.path, read.failure.kind, read.failure.reason) for read in some if read.failure is not None]
-    unread = len(some) - digests - len(failed)
-    return _Done(done.filled + digests, done.unread + unread, (*done.failed, *failed))
+    unread = sum(read.about is None and read.look is None and read.failure is None for read in some)
+    return _Done(done.read + headers, done.filled + digests, done.unread + unread, (*done.failed, *failed))
 
 
 def _publish(repo: Repository, recipe: Recipe, some: Sequence[Read]) -> None:
-    """Add digests to the facts of the store, in one record."""
-    facts = [_fact(read, read.look, recipe) for read in some if read.look is not None]
+    """Add what was read to the facts of the store, in one record."""
+    facts = [_fact(read, recipe) for read in some if read.about is not None or read.look is not None]
     if facts:
         with repo.committing("facts"):
             changes, blobs = added(repo, facts)
-            repo.publish("seal", changes, blobs=blobs, about=counted(len(facts), "pixel digest"))
+            repo.publish("seal", changes, blobs=blobs, about=f"facts of {counted(len(facts), 'picture')}")
 
 
-def _fact(read: Read, look: Look, recipe: Recipe) -> Fact:
+def _fact(read: Read, recipe: Recipe) -> Fact:
     """Make the fact of a picture that was read; a cut one is marked."""
-    fact = look.fact(read.key, recipe["prepare"])
-    if read.cut is None:
-        return fact
-    return fact._replace(values={**fact.values, **dict(zip((CUT_LINES, CUT_HEIGHT), read.cut, strict=True))})
+    fact = Fact(read.key, NEWEST_READER, read.about) if read.about is not None else Fact(read.key, 0, {})
+    values = dict(fact.values)
+    if read.look is not None:
+        values |= read.look.fact(read.key, recipe["prepare"]).values
+    if read.cut is not None:
+        values |= dict(zip((CUT_LINES, CUT_HEIGHT), read.cut, strict=True))
+    return fact._replace(values=values)

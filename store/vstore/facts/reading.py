@@ -1,4 +1,4 @@
-"""Reads pictures of the store again, several at a time, and looks at their prepared pixels."""
+"""Reads pictures of the store again, several at a time: their headers, or all of them and their prepared pixels."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from vstore.facts.known_stats import KnownStats
+from vstore.format.facts import Column, Value
 from vstore.format.recipes import Recipe
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.formats import MAX_PIXELS
+from vstore.pictures.picture_file import open_regular
 from vstore.pictures.preparation import Preparation, preparation_of
+from vstore.pictures.readable import FileBytes
 from vstore.progress import Stages
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.cut_facts import cut_among, for_picture
@@ -28,14 +32,15 @@ WORKERS = max(2, os.cpu_count() or 2)
 
 
 class Read(NamedTuple):
-    """The result of reading one picture. Without look and failure no file of it could be read, or all changed.
+    """The result of reading one picture. Without look, failure and about no file of it could be read, or all changed.
 
     key:     of the picture.
     path:    a stored path of it.
     look:    what is kept of its prepared pixels.
     failure: the reason why it does not decode.
+    about:   what its header says, where that was asked for.
     cut:     of a picture whose file is cut: the lines that are there, and all.
-    size:    bytes of the file.
+    size:    bytes of the file, as far as they were read.
     """
 
     key: bytes
@@ -43,22 +48,27 @@ class Read(NamedTuple):
     look: Look | None = None
     failure: PictureFailure | None = None
     cut: tuple[int, int] | None = None
+    about: Mapping[Column, Value] | None = None
     size: int = 0
 
 
-class PixelReader:
-    """Reads pictures of the current snapshot as one recipe prepares them."""
+class PictureReader:
+    """Reads pictures of the current snapshot: their headers, and their pixels as one recipe prepares them."""
 
     def __init__(
         self,
         repo: Repository,
         recipe: Recipe,
         *,
+        headers: Collection[bytes],
+        pixels: Collection[bytes],
         max_pixels: int | None,
         isolated: IsolatedDecoder | None,
         stages: Stages,
     ) -> None:
         """
+        headers:    the keys of pictures whose headers are read.
+        pixels:     of those whose pixels are.
         max_pixels: larger pictures are not decoded; None means 179 million.
         isolated:   decodes in other processes; without it pictures are decoded in this one.
         stages:     is told which files are at hand.
@@ -68,14 +78,21 @@ class PixelReader:
         snapshot = repo.state.current_snapshot
         self._file_of = KnownFolders(repo).file_finder(snapshot)
         self._labels = repo.labels_in(snapshot)
+        self._headers = headers
+        self._pixels = pixels
         self._recipe = recipe
-        self._preparation = preparation_of(recipe, max_pixels or MAX_PIXELS)
+        self._max_pixels = max_pixels or MAX_PIXELS
+        self._known = KnownStats(repo)
         self._isolated = isolated
         self._cut: Collection[bytes] = ()
 
+    def close(self) -> None:
+        """Close what is known of the files."""
+        self._known.close()
+
     def reads(self, paths: Mapping[bytes, Sequence[bytes]], stop: threading.Event) -> Generator[Read, None, None]:
         """Read pictures in the order of their paths; ends early when asked to stop. paths: by key, one at least."""
-        self._cut = cut_among(self._repo, paths)
+        self._cut = cut_among(self._repo, self._pixels) if self._pixels else ()
         rest = iter(sorted(paths.items(), key=lambda item: item[1][0]))
         waiting: deque[Future[Read]] = deque()
         with ThreadPoolExecutor(WORKERS, "vstore-read") as pool:
@@ -97,29 +114,56 @@ class PixelReader:
                 continue
             self._stages.take(file)
             try:
-                data = read_unchanged(self._repo, key, file)
-                if data is not None:
-                    return self._seen(key, path, data)
+                found = self._seen(key, path, file) if key in self._pixels else self._header(key, path, file)
+                if found is not None:
+                    return found
             finally:
                 self._stages.put_down()
         return Read(key, paths[0])
 
     def _preparation_of(self, key: bytes, path: bytes) -> Preparation:
         """Return the preparation of a picture: one that is marked as cut may be, and one whose folder takes such."""
-        preparation = for_picture(self._preparation, key, self._cut)
+        preparation = for_picture(preparation_of(self._recipe, self._max_pixels), key, self._cut)
         if preparation.least:
             return preparation
         root = self._repo.state.roots.get(os.fsdecode(self._labels.today(path).partition(b"/")[0]))
         share = self._repo.scan_options(root).accept_truncated if root is not None else 0
         return preparation._replace(least=share)
 
-    def _seen(self, key: bytes, path: bytes, data: bytes) -> Read:
+    def _header(self, key: bytes, path: bytes, file: bytes) -> Read | None:
+        """Read the header of a picture. Its file is read whole where its stat does not prove that it is the picture."""
+        from vstore.pictures.metadata.reading import metadata_of
+
+        try:
+            fd = open_regular(file)
+            try:
+                if self._known.proves(path, key, os.fstat(fd)):
+                    begin = FileBytes(fd)
+                    about = metadata_of(begin)
+                    if self._known.proves(path, key, os.fstat(fd)):
+                        return Read(key, path, about=about, size=begin.read)
+            finally:
+                os.close(fd)
+        except OSError:
+            return None
+        data = read_unchanged(self._repo, key, file)
+        return None if data is None else Read(key, path, about=metadata_of(data), size=len(data))
+
+    def _seen(self, key: bytes, path: bytes, file: bytes) -> Read | None:
+        data = read_unchanged(self._repo, key, file)
+        if data is None:
+            return None
+        about = None
+        if key in self._headers:
+            from vstore.pictures.metadata.reading import metadata_of
+
+            about = metadata_of(data)
         from vstore.pictures.decoding import prepare
 
         try:
             decode = self._isolated.prepare if self._isolated is not None else prepare
             picture, facts = decode(data, self._preparation_of(key, path))
         except PictureFailure as failure:
-            return Read(key, path, failure=failure, size=len(data))
+            return Read(key, path, failure=failure, about=about, size=len(data))
         seen = look(self._repo.hash, self._recipe["prepare"], picture)
-        return Read(key, path, seen, cut=facts.cut, size=len(data))
+        return Read(key, path, seen, cut=facts.cut, about=about, size=len(data))

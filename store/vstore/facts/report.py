@@ -34,6 +34,8 @@ class FactsReport(NamedTuple):
     space_name:     name of its embedding space, or None.
     images:         its distinct pictures.
     without_pixels: those without a digest of their prepared pixels: an edit of their metadata costs an embedding.
+    without_facts:  those of whose headers nothing was read yet, or by an older reader.
+    read:           pictures whose headers this run read.
     filled:         digests computed by this run.
     unread:         pictures passed over: no file of theirs can be read, or all have changed.
     failed:         pictures that do not decode.
@@ -48,6 +50,8 @@ class FactsReport(NamedTuple):
     space_name: str | None
     images: int
     without_pixels: int
+    without_facts: int = 0
+    read: int = 0
     filled: int = 0
     unread: int = 0
     failed: tuple[Undecoded, ...] = ()

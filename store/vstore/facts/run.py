@@ -21,17 +21,23 @@ def facts(
     progress: Progress | None,
     stop: threading.Event | None,
 ) -> FactsReport:
-    """Show what is missing; with `fill`, fill in what is asked for, too.
+    """Show what is missing; with `fill`, fill it in, too.
 
-    Raises: UsageError if it is not said what to fill in, or if words of filling in come without it; and the errors of
+    Raises: UsageError if words of filling in come without it, or words of decoding without pixels; and the errors of
             `show` and `fill_in`.
     """
-    if pixels != fill or (options != FillOptions() and not fill):
+    if not fill and (pixels or options != FillOptions()):
         raise UsageError(
-            "--fill wants to know which facts, and the other options go with it",
-            "fill in the digests of pixels with: vstore facts --fill --pixels",
+            "--pixels and the other options go with --fill, which fills facts in",
+            "read the headers of pictures with: vstore facts --fill; and their pixels with: "
+            "vstore facts --fill --pixels",
+        )
+    if not pixels and options._replace(wait=False) != FillOptions():
+        raise UsageError(
+            "--max-pixels and --isolate-decoding go with --pixels: without it nothing is decoded",
+            "leave them out, or decode the pictures with: vstore facts --fill --pixels",
         )
     if not fill:
         repo.reload()
         return repo.reading(lambda: show(repo))
-    return fill_in(repo, options, Stages(progress), stop or threading.Event())
+    return fill_in(repo, options, Stages(progress), stop or threading.Event(), pixels=pixels)

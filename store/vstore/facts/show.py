@@ -8,13 +8,14 @@ from vstore.repository.cut_facts import every_cut
 from vstore.repository.cut_picture import Truncated
 from vstore.repository.files import files_of
 from vstore.repository.pixel_facts import lacking
+from vstore.repository.read_facts import unread
 from vstore.repository.repository import Repository
 
 WHAT = "facts of pictures"
 
 
 def show(repo: Repository) -> FactsReport:
-    """Count the pictures of the current snapshot without a digest of their pixels, and list those whose file is cut.
+    """Count the pictures of the current snapshot without facts and without a digest of their pixels; list the cut ones.
 
     Raises: MigrationNeeded, Damage, FileNotFoundError; ModelError if the recipe of the space is lost.
     """
@@ -30,6 +31,7 @@ def show(repo: Repository) -> FactsReport:
         space_name=repo.state.spaces[snapshot.space].name,
         images=snapshot.images,
         without_pixels=len(lacking(repo, recipe, keys)),
+        without_facts=len(unread(repo, keys)),
         prepare=recipe.get("prepare", {}).get("policy"),
         truncated=_truncated(repo, tree, keys),
         where=files_of(repo, repo.labels_in(snapshot)),

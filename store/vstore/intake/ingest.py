@@ -21,6 +21,7 @@ from vstore.intake.cut_pictures import CutPictures
 from vstore.intake.kept_vectors import KeptVectors
 from vstore.intake.known_pictures import KnownPictures
 from vstore.intake.lazy_model import LazyModel
+from vstore.intake.new_facts import NewFacts
 from vstore.intake.prepared_pixels import PreparedPixels
 from vstore.intake.stored_keys import Vectors
 from vstore.intake.survey import TROUBLE, Item, Survey
@@ -87,6 +88,7 @@ class Ingest:
         self._isolated = _isolated_decoder() if isolate else None
         self.vectors = Vectors(repo, space, catalogue)
         self._pixels = PreparedPixels(repo, recipe)
+        self._facts = NewFacts(repo, self._pixels)
         self.cut = CutPictures(repo, least or {}, command)
         self._copied = CopiedVectors(repo, space, self.vectors, self._pixels)
         self._pictures = KnownPictures(
@@ -103,6 +105,8 @@ class Ingest:
             space,
             self._pictures,
             stored=lambda keys: self._reader.let_go(keys),
+            facts=lambda keys: self._facts.unlisted(keys),
+            listed=self._facts.listed,
             command=command,
             # Loading is paid once, however many pictures there are.
             clock=lambda: time.perf_counter() - self._model.seconds,
@@ -132,6 +136,7 @@ class Ingest:
             wants=self._pictures.wants,
             finish=self._embedding.finish,
             look=self._pixels.look,
+            about=self._facts.read,
             least=self.cut.least,
             ahead=self._embedding.ahead,
             isolated=self._isolated,
@@ -284,6 +289,8 @@ class Ingest:
             self._pictures.add_facts(answer.key, answer.size, answer.facts)
             if answer.facts.cut is not None:
                 self.cut.learn(item.path, answer.key, answer.facts.cut)
+            if answer.about is not None:
+                self._facts.learn(answer.key, answer.about)
 
     def _copies(self, answer: Answer) -> bool:
         """Take note of a picture's pixels. Returns: True if it takes the vector of one with the same, unembedded."""
@@ -347,13 +354,13 @@ class Ingest:
         return [*self._kept.write_rest(), *self._copied.write()]
 
     def new_facts(self) -> list[Fact]:
-        """List the digests learnt of pictures with a vector, to be listed by the next record."""
-        return self._pixels.unlisted(self.vectors)
+        """List the facts learnt of pictures with a vector, to be listed by the next record."""
+        return self._facts.unlisted(self.vectors)
 
     def listed(self, facts: Iterable[Fact]) -> None:
         """Remove the journals whose segments a record lists now. facts: those that it lists."""
         self._kept.listed()
-        self._pixels.listed(facts)
+        self._facts.listed(facts)
 
     def put(self, batch: Batch) -> None:
         """Write the facts learnt of pictures, good and bad, to the catalogue."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import TYPE_CHECKING
 
 from vstore.format.entries import FileRef
@@ -12,6 +12,7 @@ from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Floats
+    from vstore.format.facts import Fact
 
 
 class KeptVectors:
@@ -28,11 +29,15 @@ class KeptVectors:
         pictures: KnownPictures,
         *,
         stored: Callable[[list[bytes]], None],
+        facts: Callable[[Container[bytes]], list[Fact]],
+        listed: Callable[[list[Fact]], None],
         command: str,
         clock: Callable[[], float],
     ) -> None:
         """
         stored:  receives the keys of each batch whose vectors are in the journal.
+        facts:   lists the facts of pictures among these that no record lists yet.
+        listed:  receives facts that a record lists now.
         command: the one that is running, for its records.
         clock:   tells the time in seconds.
         """
@@ -42,10 +47,13 @@ class KeptVectors:
         self._space = space
         self._pictures = pictures
         self._stored = stored
+        self._facts = facts
+        self._take_listed = listed
         self._command = command
         self._clock = clock
         self._keeper: Keeper | None = None
         self._since = 0.0
+        self._computed: set[bytes] = set()  # since the last seal
 
     def begin(self) -> None:
         """Start the clock of a reading."""
@@ -67,6 +75,7 @@ class KeptVectors:
         keeper = self._keeper
         keeper.keep(keys, unit)
         self._pictures.vectors.add(keys)
+        self._computed.update(keys)
         self._stored(keys)
         self.count += len(keys)
         now = self._clock()
@@ -74,8 +83,12 @@ class KeptVectors:
         self._since = now
         if keeper.is_due:
             refs = keeper.write()
-            publish_seal(self._repo, self._command, self._space, refs)
+            # Of copied vectors neither row nor fact is listed here: they belong into one record.
+            facts = self._facts(self._computed)
+            publish_seal(self._repo, self._command, self._space, refs, facts)
             keeper.listed()
+            self._take_listed(facts)
+            self._computed.clear()
 
     def write_rest(self) -> list[FileRef]:
         """Write the unsealed vectors as a segment, to be listed by the next record."""

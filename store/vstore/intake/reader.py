@@ -8,7 +8,7 @@ import stat
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
+    from vstore.format.facts import Column, Value
     from vstore.pictures.decoding import Facts
     from vstore.pictures.folder import FileStat
     from vstore.pictures.isolation import IsolatedDecoder
@@ -48,6 +49,7 @@ class Answer(NamedTuple):
     made:    the result of `finish`, where the picture was to be decoded.
     look:    the result of `look`, there too.
     facts:   format and size of the picture.
+    about:   the result of `about`, there too.
     failure: the reason why it was not read, or has no vector.
     """
 
@@ -58,6 +60,7 @@ class Answer(NamedTuple):
     made: Any = None
     look: Look | None = None
     facts: Facts | None = None
+    about: Mapping[Column, Value] | None = None
     failure: PictureFailure | None = None
 
 
@@ -74,6 +77,7 @@ class Reader:
         wants: Callable[[bytes], bool] = lambda key: False,
         finish: Callable[[Image], Any] = lambda picture: picture,
         look: Callable[[Image], Look | None] = lambda picture: None,
+        about: Callable[[bytes], Mapping[Column, Value] | None] = lambda data: None,
         least: Callable[[bytes, bytes], int] = lambda path, key: 0,
         ahead: Callable[[], int] = lambda: 0,
         isolated: IsolatedDecoder | None = None,
@@ -84,6 +88,7 @@ class Reader:
         wants:    decides, once per key and under a lock, whether a picture is decoded.
         finish:   turns a picture into an input of the embedder, never None; called in any of the threads.
         look:     looks at the pixels of a picture; called in any of the threads, before `finish`.
+        about:    reads the header of a picture that was decoded; called in any of the threads.
         least:    tells of a stored path and its key from which percent of its lines on a cut picture is decoded; called
                   in any of the threads.
         ahead:    pictures to hold ready at least; may change at any time.
@@ -98,6 +103,7 @@ class Reader:
         self._wants = wants
         self._finish = finish
         self._look = look
+        self._about = about
         self._least = least
         self._ahead = ahead
         self._stop = stop
@@ -175,11 +181,13 @@ class Reader:
             preparation = self._preparation
             if least := self._least(item.path, key):
                 preparation = preparation._replace(least=least)
-            picture, facts = decode_it(bytes(data), preparation)
+            whole = bytes(data)
+            picture, facts = decode_it(whole, preparation)
         except PictureFailure as failure:
             return Answer(item, state, key, len(data), failure=failure)
         look = self._look(picture)
-        return Answer(item, state, key, len(data), made=self._finish(picture), look=look, facts=facts)
+        about = self._about(whole)
+        return Answer(item, state, key, len(data), made=self._finish(picture), look=look, facts=facts, about=about)
 
     def let_go(self, keys: Iterable[bytes]) -> None:
         """Forget pictures to which `wants` says no from now on: else memory would grow with their number."""
