@@ -6,6 +6,7 @@
     python benchmarks/bench_limits.py packs      [--packs 1100] [--open 256 1024]
     python benchmarks/bench_limits.py snapshots  [--snapshots 20000]
     python benchmarks/bench_limits.py pictures   [--pictures 1000000] [--hits 100000]
+    python benchmarks/bench_limits.py fields     [--pictures 1000000]            a label of each, in each format
     Each takes --dir DIR: where to work; a new temporary folder by default.
 
 Prints a line for each command: wall and CPU time, memory at most, exit status, and the last line that it prints. There
@@ -15,6 +16,7 @@ is no target but that each ends, and says what is true. The embedder is the buil
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import resource
@@ -299,6 +301,36 @@ def pictures(top: Path, args: argparse.Namespace) -> None:
         step(store, *words)
 
 
+def fields(top: Path, args: argparse.Namespace) -> None:
+    build(top, args.pictures, 8)
+    store = top / ".vstore"
+    repo = Repository(store)
+    aliases = list(repo.tree(repo.state.current_snapshot))
+    repo.close()
+    random.Random(0).shuffle(aliases)
+    by_path, by_key = top / "paths.csv", top / "keys.jsonl"
+    with by_path.open("w") as file:
+        file.write("path,label\n")
+        file.writelines(f"{os.fsdecode(path)},label {number % 100}\n" for number, (path, _) in enumerate(aliases))
+    with by_key.open("w") as file:
+        lines = ({"key": key.hex(), "label": f"label {number % 101}"} for number, (_, key) in enumerate(aliases))
+        file.writelines(json.dumps(line) + "\n" for line in lines)
+    del aliases
+    print(f"{args.pictures:,} pictures x 8, a label of each, in no order")
+    out = [str(top / f"out.{kind}") for kind in ("parquet", "jsonl", "csv")]
+    for words in (
+        ["import", str(by_path)],
+        ["import", str(by_key)],
+        ["list"],
+        *(["export", file] for file in out),
+        ["import", out[0]],
+        ["prune"],
+        ["carry", "v1"],
+        ["unset", "label", "--all-pictures"],
+    ):
+        step(store, "fields", *words)
+
+
 def edit_half(repo: Repository) -> None:
     """Write a second snapshot, which has other pictures at every tenth path."""
     from vstore.repository.snapshots import new_snapshot
@@ -320,6 +352,7 @@ KINDS: dict[str, Callable[[Path, argparse.Namespace], None]] = {
     "segments": segments,
     "packs": packs,
     "snapshots": snapshots,
+    "fields": fields,
     "pictures": pictures,
 }
 
