@@ -211,6 +211,14 @@ class FieldMachine(RuleBasedStateMachine):
         else:
             self._sync(roots)
 
+    @precondition(lambda self: self.disk)
+    @rule(data=st.data(), picture=PICTURES, pixels=st.booleans())
+    def edit_and_sync(self, data: st.DataObject, picture: Picture, pixels: bool) -> None:
+        path = data.draw(st.sampled_from(sorted(self.disk)))
+        self._write(path, picture if pixels else (self.disk[path][0], picture[1]))
+        if not self.away:
+            self._sync(set(ROOTS))
+
     @precondition(lambda self: not self.away)
     @rule(space=st.sampled_from(SPACES))
     def sync_for_a_model(self, space: str) -> None:
@@ -238,6 +246,15 @@ class FieldMachine(RuleBasedStateMachine):
     def _word(self, path: str, data: st.DataObject) -> str:
         """A stored path, or a key."""
         return data.draw(st.sampled_from([path, self._key(self.aliases[path]).hex()]))
+
+    @rule(name=NAMES)
+    def label_all(self, name: str) -> None:
+        """Each picture gets a label of its own."""
+        file = self.top / "all.jsonl"
+        said = {(picture, name): f"{name} of {picture}" for picture in self.aliases.values()}
+        lines = [{"path": path, name: said[picture, name]} for path, picture in self.aliases.items()]
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        self._changed(self.store.fields_import(file).snapshot, {**self.fields, **said})
 
     @precondition(lambda self: self.aliases and self.fields)
     @rule(data=st.data(), everywhere=st.booleans())

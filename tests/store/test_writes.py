@@ -35,9 +35,12 @@ EXCEPTIONS = {
         "shutil.rmtree",
         "tempfile.TemporaryFile",
     },
+    "vstore.fields.save": {".open", "shutil.copyfileobj", "tempfile.TemporaryFile"},
     "vstore.importing.report": {".open", ".unlink"},
     "vstore.importing.rclip": {"sqlite3.connect"},  # opened to be read alone
     "vstore.models.converted_folder": {"shutil.rmtree"},
+    # Rows of a list of fields, sorted in a temporary file without a name.
+    "vstore.fields.spool": {"sqlite3.connect"},
     # The socket of a served model, outside the store.
     "vstore.embed.served.address": {".mkdir", "tempfile.gettempdir"},
     "vstore.embed.served.server": {".unlink"},
