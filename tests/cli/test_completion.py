@@ -110,6 +110,7 @@ EXPECTED = {"SNAP": "v1", "TAG": "first", "SPACE": "builtin-2", "LABEL": "my pho
 
 
 def test_every_snapshot_space_tag_and_label_of_every_command_is_completed(named: Line) -> None:
+    named("fields", "set", "label=cat", "my photos/a.png")
     seen = set()
     for words in LEAVES:
         for param in found(words).params:

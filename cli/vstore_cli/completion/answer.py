@@ -166,6 +166,8 @@ def kinds_of(words: tuple[str, ...], param: click.Parameter) -> list[str]:
     shown = param.metavar or (str(param.name).upper() if isinstance(param, click.Argument) else "")
     found = [_WORDS.get(word, word) for word in re.findall(r"[A-Z]+=?", shown)]
     kinds = [word for word in dict.fromkeys(found) if word in KINDS]
+    if isinstance(param, click.Option):  # the fields that options name are columns of an old index
+        kinds = [kind for kind in kinds if kind != "FIELD"]
     return [kind for kind in kinds if kind != "LABEL" or "PATH" not in kinds]  # a path may begin with a label
 
 
