@@ -99,7 +99,7 @@ def search(
       vstore search ./cat.jpg + 0.5:./beach.jpg - ./dog.jpg
       vstore search --image cat.jpg --at v3 -l
       vstore search "a red car" - ./truck.jpg
-      vstore search ./cat.jpg --where "taken >= '2024-06' and camera like 'Canon%'"
+      vstore search ./cat.jpg --where "taken >= '2024-06' and rating > 3"
     """
     if interactive and (words or images):
         raise UsageError("--interactive reads what to look for from its input", "leave it out, or write it on a line")
