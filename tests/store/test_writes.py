@@ -41,6 +41,8 @@ EXCEPTIONS = {
     "vstore.models.converted_folder": {"shutil.rmtree"},
     # Rows of a list of fields, sorted in a temporary file without a name.
     "vstore.fields.spool": {"sqlite3.connect"},
+    # A table in memory.
+    "vstore.where.engine": {"sqlite3.connect"},
     # The socket of a served model, outside the store.
     "vstore.embed.served.address": {".mkdir", "tempfile.gettempdir"},
     "vstore.embed.served.server": {".unlink"},
@@ -54,7 +56,7 @@ EXCEPTIONS = {
     "vstore_cli.interrupts": {"os.open", "os.write"},  # /dev/null in the place of a terminal that is gone
     # Standard error, and the file without a name in its place.
     "vstore_cli.progress.strays": {"os.ftruncate", "os.open", "os.write", "tempfile.TemporaryFile"},
-    "vstore_cli.terminal.outlets": {"os.write"},
+    "vstore_cli.terminal.outlets": {"os.open", "os.write"},  # /dev/null in the place of a terminal that is gone
 }
 OS = {
     "chmod", "chown", "copy_file_range", "fchmod", "fdatasync", "fsync", "ftruncate", "link", "makedirs", "mkdir",

@@ -44,8 +44,8 @@ class Token(NamedTuple):
         """The name that it writes, without quotes."""
         if self.kind != QUOTED:
             return self.text
-        inside, quote = self.text[1:-1], self.text[0]
-        return inside if quote == "[" else inside.replace(2 * quote, quote)
+        quoted, quote = self.text[1:-1], self.text[0]
+        return quoted if quote == "[" else quoted.replace(2 * quote, quote)
 
 
 def tokens_of(text: str) -> list[Token]:
