@@ -53,7 +53,7 @@ EXCEPTIONS = {
     # A dry run of a first sync has a store of its own, in the folder for temporary files.
     "vstore.sync.first": {"tempfile.TemporaryDirectory"},
     "vstore_cli.main": {"open", "os.open"},  # /dev/null
-    "vstore_cli.interrupts": {"os.open", "os.write"},  # /dev/null in the place of a terminal that is gone
+    "vstore_cli.interrupts": {"os.write"},
     # Standard error, and the file without a name in its place.
     "vstore_cli.progress.strays": {"os.ftruncate", "os.open", "os.write", "tempfile.TemporaryFile"},
     "vstore_cli.terminal.outlets": {"os.open", "os.write"},  # /dev/null in the place of a terminal that is gone
