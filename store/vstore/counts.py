@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
 _NAMED = 3  # names that say what is meant; more of them hide the rest of a message
+
+
+def whole(given: object) -> int | None:
+    """Read a whole number, of numpy too; None if it is none."""
+    try:
+        return int(operator.index(given))  # type: ignore[arg-type]
+    except TypeError:
+        return None
 
 
 def counted(amount: int, noun: str) -> str:

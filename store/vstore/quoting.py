@@ -18,6 +18,6 @@ def _escaped(letter: str) -> str:
         return "\\" + letter
     if letter.isprintable():
         return letter
-    return {"\n": "\\n", "\t": "\\t"}.get(letter) or "".join(
-        f"\\{byte:03o}" for byte in letter.encode("utf-8", "surrogateescape")
-    )
+    # Half a character stands for no byte of a name: a program may search for it all the same.
+    errors = "surrogateescape" if "\udc80" <= letter <= "\udcff" else "surrogatepass"
+    return {"\n": "\\n", "\t": "\\t"}.get(letter) or "".join(f"\\{byte:03o}" for byte in letter.encode("utf-8", errors))

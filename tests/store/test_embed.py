@@ -202,7 +202,9 @@ def test_a_picture_that_the_model_fails_on_has_its_reason(plain: World) -> None:
     assert np.isnan(rows[1]).all() and np.isfinite(rows[[0, 2]]).all()
 
 
-@pytest.mark.parametrize("given", [5, [5], None, [None], [np.zeros((4, 4, 3), np.uint8)], [[CAT]]])
+@pytest.mark.parametrize(
+    "given", [5, [5], None, [None], io.BytesIO(b"a\nb\n"), [np.zeros((4, 4, 3), np.uint8)], [[CAT]]]
+)
 def test_what_is_no_picture_is_refused(plain: World, given: Any) -> None:
     with plain.open() as store, pytest.raises(UsageError, match="is no picture") as told:
         store.embed(given)

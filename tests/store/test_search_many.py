@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from support.builder import Builder, key, unit_vectors
 from support.folders import World
 
@@ -196,7 +197,9 @@ def test_an_array_of_vectors_is_searched_for_row_by_row(world: World) -> None:
     rows = unit_vectors(12, seed=3)
     with world.store.view() as view:
         expected = [[hit.key for hit in view.search(Operand(1.0, vector=row)).hits] for row in rows]
-        for queries in (rows, rows.astype(np.float64) * 7, np.asfortranarray(rows), list(rows), rows.tolist()):
+        tiny, huge = rows.astype(np.float64) * 1e-300, rows.astype(np.float64) * 1e300
+        others = (tiny, huge, np.ma.masked_array(rows), memoryview(np.ascontiguousarray(rows)))
+        for queries in (*others, rows, rows.astype(np.float64) * 7, np.asfortranarray(rows), list(rows), rows.tolist()):
             assert [[hit.key for hit in report.hits] for report in view.search_many(queries)] == expected
         assert view.search_many(rows[:0]) == view.search_many([]) == []
 
@@ -211,6 +214,10 @@ def test_an_array_of_vectors_is_searched_for_row_by_row(world: World) -> None:
         (np.array([[1.0] * 8, [np.nan] * 8]), "query 1 is no vector"),
         ("a cat", "give a list of queries"),
         (Operand(1.0, text="a cat"), "give a list of queries"),
+        ({"a cat": 1}, "give a list of queries"),
+        (Image.new("RGB", (9, 9)), "give a list of queries"),
+        (None, "None is no list of queries"),
+        (7, "7 is no list of queries"),
     ],
 )
 def test_wrong_queries_are_refused(world: World, queries: Any, message: str) -> None:

@@ -111,6 +111,8 @@ class Unreadable:
         ("./nowhere.png", "there is no picture ./nowhere.png"),
         (Operand("much", image="a.png"), "'much' is not a valid weight"),  # type: ignore[arg-type]
         (Operand(None, image="a.png"), "None is not a valid weight"),  # type: ignore[arg-type]
+        (Operand(10**400, image="a.png"), "0000 is not a valid weight"),
+        (Operand(np.ones(2), image="a.png"), "is not a valid weight"),  # type: ignore[arg-type]
         (Operand(1.0, image=5), "5 is no path; give a str or a Path"),  # type: ignore[arg-type]
         (Operand(1.0, image="half\ud800.png"), "no file can have the name"),
         (Operand(1.0, text=b"a cat"), "b'a cat' is no text; give a str"),  # type: ignore[arg-type]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+from array import array
 from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +46,13 @@ FORMS = {
     "stored path": lambda world: "pictures/3.png",
     "path": lambda world: world.pictures / "3.png",
     "key": lambda world: bytes.fromhex(world.key(3)),
+    "key in a buffer": lambda world: memoryview(bytes.fromhex(world.key(3))),
     "key in hex": lambda world: world.key(3).upper(),
     "picture": lambda world: Image.open(io.BytesIO(drawn(3))),
     "vector": lambda world: vector(world, 3) * 700,
     "vector of halves": lambda world: vector(world, 3).astype(np.float16),
     "numbers": lambda world: vector(world, 3).tolist(),
+    "numbers in an array": lambda world: array("d", vector(world, 3).tolist()),
     "very small numbers": lambda world: (vector(world, 3).astype(np.float64) * 1e-200).tolist(),
     "whole numbers": lambda world: np.rint(vector(world, 3) * 10_000).astype(int),
     "operand": lambda world: Operand(0.5, image=world.pictures / "3.png"),
@@ -86,6 +91,61 @@ def test_forms_may_be_mixed_and_weighted(filled: World) -> None:
     assert [hit.key for hit in found.hits] == [hit.key for hit in again.hits]
     np.testing.assert_allclose([h.score for h in found.hits], [h.score for h in again.hits], atol=2e-3)
     assert filled.store.search(iter(wanted), k=5) == found
+
+
+@pytest.mark.parametrize("weight", [1e308, 5e-324, Fraction(1, 3), Decimal(2), np.float32(3e38)])
+def test_of_weights_only_their_ratios_count(filled: World, weight: Any) -> None:
+    keys = [bytes.fromhex(filled.key(number)) for number in (2, 3)]
+    even = filled.store.search([Operand(1.0, key=key) for key in keys], k=5)
+    weighted = [Operand(weight, key=key) for key in keys]
+    assert filled.store.search(weighted, k=5) == even
+    assert filled.store.search([Operand(-weight, key=keys[0]), Operand(weight, key=keys[1])], k=5).hits
+    with filled.store.view() as view:
+        assert [hit.key for hit in view.search_many([weighted], k=5)[0]] == [hit.key for hit in even]
+
+
+def test_an_extreme_weight_damages_nothing(filled: World) -> None:
+    wanted = [Operand(1e308, image="./3.png"), Operand(1e-300, image="./2.png")]
+    assert best(filled, wanted) == "pictures/3.png"
+
+
+@pytest.mark.parametrize("count", [np.int64(2), np.uint8(2)])
+def test_a_count_may_be_one_of_numpy(filled: World, count: Any) -> None:
+    with filled.store.view() as view:
+        assert len(filled.store.search("./3.png", k=count)) == len(view.search("./3.png", k=count)) == 2
+        assert [len(one) for one in view.search_many([Path("3.png")], count)] == [2]
+    assert [len(batch.keys) for batch in filled.store.batches(size=count)] == [2, 2, 1]
+
+
+@pytest.mark.parametrize("count", [2.5, "2", None, float("inf"), np.array([1, 2])])
+def test_a_count_that_is_none_is_refused_in_words(filled: World, count: Any) -> None:
+    with filled.store.view() as view:
+        for ask in (filled.store.search, view.search):
+            with pytest.raises(UsageError, match="and no whole number; give 1 or more"):
+                ask("./3.png", k=count)
+        with pytest.raises(UsageError, match="and no whole number"):
+            view.search_many([Path("3.png")], count)
+    with pytest.raises(UsageError, match="is not a size of a batch"):
+        filled.store.batches(size=count)
+
+
+@pytest.mark.parametrize("at", [None, 3, b"v1"])
+def test_a_snapshot_and_a_space_are_named_by_texts(filled: World, at: Any) -> None:
+    for ask in (filled.store.view, filled.store.vectors, filled.store.batches, filled.store.index):
+        with pytest.raises(UsageError, match="is no name of a snapshot"):
+            ask(at)
+    if at is not None:
+        with pytest.raises(UsageError, match="is no name of a snapshot"):
+            filled.store.search("./3.png", at=at)
+        with pytest.raises(UsageError, match="is no name of a space"):
+            filled.store.embed("3.png", space=at)
+        with pytest.raises(UsageError, match="is not a valid score"):
+            filled.store.search("./3.png", min_score="high")  # type: ignore[arg-type]
+
+
+def test_half_a_character_is_a_text(filled: World) -> None:
+    with pytest.raises(ModelError, match="does not read text"):
+        filled.store.search("half\ud800 of it")
 
 
 def test_a_picture_of_one_colour_is_noted(filled: World) -> None:

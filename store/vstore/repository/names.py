@@ -58,8 +58,10 @@ def find_snapshot(listing: Listing, name: str, past: Past) -> Snapshot:
     A clock may have been wrong, and then numbers and times disagree: for a date the times count, and of equal times the
     later number.
 
-    Raises: SnapshotNotFound, which names the nearest there is; AmbiguousSnapshot.
+    Raises: SnapshotNotFound, which names the nearest there is; AmbiguousSnapshot; UsageError for no text.
     """
+    if not isinstance(name, str):
+        raise UsageError(f"{repr(name)[:100]} is no name of a snapshot", "give a text: 'current', or one such as 'v12'")
     try:
         return _find(listing, name, past)
     except SnapshotNotFound as miss:
@@ -174,6 +176,8 @@ def _current_at(listing: Listing, past: Past, when: str, wanted: str) -> str | N
 
 def find_space(state: State, wanted: str) -> Space:
     """Find a space by name, or by its id or a prefix of it (6 or more digits). Raises: UsageError."""
+    if not isinstance(wanted, str):
+        raise UsageError(f"{repr(wanted)[:100]} is no name of a space", "give a text")
     spaces = state.spaces.values()
     found = [s for s in spaces if s.name == wanted] or _by_space_id(state, wanted)
     if len(found) != 1:

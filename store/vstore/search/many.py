@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from itertools import pairwise
@@ -24,7 +24,7 @@ from vstore.search.report import SearchReport
 from vstore.search.search import Query, Reporter, in_order, query_of
 from vstore.search.terms import read_terms
 from vstore.search.threads import cores, share
-from vstore.search.wanted import Wanted
+from vstore.search.wanted import Wanted, is_picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,11 +65,14 @@ def search_many(
     """
     import numpy as np
 
-    if isinstance(queries, (str, bytes, os.PathLike, Operand)):
+    if isinstance(queries, (str, bytes, bytearray, os.PathLike, Operand, Mapping)) or is_picture(queries):
         raise UsageError("these are many queries, and one thing to search for was given", "give a list of queries")
-    if isinstance(queries, np.ndarray):
-        notes: list[tuple[str, ...]] = [()] * len(queries)
-        ready = [Query(vector, None, set(), False) for vector in _of_norm_1(queries, opened.space.dim)[:, None]]
+    if not isinstance(queries, Iterable):
+        raise UsageError(f"{repr(queries)[:100]} is no list of queries", "give a list of queries, or an array")
+    if isinstance(queries, (np.ndarray, memoryview)):
+        vectors = np.asarray(queries)  # of a matrix or a masked array, too
+        ready = [Query(vector, None, set(), False) for vector in _of_norm_1(vectors, opened.space.dim)[:, None]]
+        notes: list[tuple[str, ...]] = [()] * len(ready)
     else:
         terms = [read_terms(repo, one, opened) for one in queries]
         notes = [one.notes for one in terms]
@@ -99,12 +102,18 @@ def _of_norm_1(queries: Floats, dim: int) -> Floats:
             f"the queries are an array of {shape} {queries.dtype}",
             f"give one of n x {dim} floats: a row for each query",
         )
-    rows = queries.astype(np.float64)
-    norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    for at in np.flatnonzero(~(np.isfinite(norms) & (norms > 0))).tolist():
-        raise UsageError(f"query {at} is no vector: it is zero, or has a number that is not finite", "leave it out")
-    unit: Floats = rows / norms[:, None]
-    return unit.astype(np.float32)
+    unit: Floats = np.empty(queries.shape, np.float32)
+    for begin in range(0, len(queries), _QUERIES):  # as float64 a few at a time
+        rows = queries[begin : begin + _QUERIES].astype(np.float64)
+        largest = np.abs(rows).max(axis=1, initial=0)
+        for at in np.flatnonzero(~(np.isfinite(largest) & (largest > 0))).tolist():
+            place = begin + at
+            raise UsageError(
+                f"query {place} is no vector: it is zero, or has a number that is not finite", "leave it out"
+            )
+        rows /= largest[:, None]  # the squares of very large or small numbers are none
+        unit[begin : begin + _QUERIES] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit
 
 
 def nearest_of_many(index: Index, queries: Floats, k: int) -> Hits:

@@ -216,13 +216,16 @@ def weighted_sum(weights: Sequence[float], vectors: Sequence[Floats]) -> Floats:
     import numpy as np
 
     total = np.zeros(len(vectors[0]))
-    for weight, vector in zip(weights, vectors, strict=True):
-        norm = float(np.linalg.norm(vector.astype(np.float64)))
+    most = max(abs(float(weight)) for weight in weights)
+    shares = [float(weight) / most for weight in weights]  # the sum of very large weights is no number
+    for share, vector in zip(shares, vectors, strict=True):
+        exact = vector.astype(np.float64)
+        norm = float(np.linalg.norm(exact))
         if not math.isfinite(norm) or norm == 0:
             raise VstoreError("the model has no vector for one of the operands", "leave it out")
-        total += weight / norm * vector
+        total += share * (exact / norm)
     norm = float(np.linalg.norm(total))
-    if norm < 1e-6 * sum(map(abs, weights)):
+    if norm < 1e-6 * sum(map(abs, shares)):
         raise UsageError("the operands cancel each other out", "change a weight, or leave one out")
     query: Floats = (total / norm).astype(np.float32)[None]
     return query

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from vstore.counts import whole
 from vstore.embed.embedder import Embedder
 from vstore.embed.load import load_embedder
 from vstore.errors import Damage, UsageError
@@ -69,11 +70,20 @@ class Limits(NamedTuple):
     @classmethod
     def of(cls, k: int, min_score: float | None) -> Limits:
         """Raises: UsageError."""
-        if k < 1:
+        count = whole(k)
+        if count is None:
+            raise UsageError(f"k is {repr(k)[:100]}, and no whole number", "give 1 or more")
+        if count < 1:
             raise UsageError("-k must be at least 1", "give 1 or more")
-        if min_score is not None and not math.isfinite(min_score):
-            raise UsageError(f"{min_score} is not a valid score", "give a number from -1 to 1")
-        return cls(k, min_score)
+        if min_score is None:
+            return cls(count)
+        try:
+            least = float("nan") if isinstance(min_score, str) else float(min_score)
+        except (TypeError, ValueError, OverflowError):
+            least = float("nan")
+        if not math.isfinite(least):
+            raise UsageError(f"{repr(min_score)[:100]} is not a valid score", "give a number from -1 to 1")
+        return cls(count, least)
 
 
 def search(

@@ -79,12 +79,11 @@ def read_terms(repo: Repository, wanted: Wanted | Iterable[Wanted], at: str | Op
 
 
 def _refuse_unusable(operand: Operand) -> None:
-    if not isinstance(operand.weight, (int, float)) and not hasattr(operand.weight, "__float__"):
-        raise UsageError(f"{repr(operand.weight)[:100]} is not a valid weight", "give a number above or below 0")
-    if operand.weight == 0:
+    weight = _number(operand.weight)
+    if weight == 0:
         raise UsageError("a weight of 0 has no effect", "give one above or below 0")
-    if not math.isfinite(operand.weight):
-        raise UsageError(f"{operand.weight} is not a valid weight", "give a number above or below 0")
+    if not math.isfinite(weight):
+        raise UsageError(f"{repr(operand.weight)[:100]} is not a valid weight", "give a number above or below 0")
     named = ("image or text", operand.image if operand.text is None else operand.text)
     fields = (named, ("key", operand.key), ("picture", operand.picture), ("vector", operand.vector))
     given = [name for name, value in fields if value is not None]
@@ -104,6 +103,14 @@ def _refuse_unusable(operand: Operand) -> None:
         raise UsageError(
             f"{repr(operand.picture)[:100]} is no picture of Pillow", "open a file with PIL.Image.open, or give image="
         )
+
+
+def _number(weight: object) -> float:
+    """Read a weight; one that is no number, or beyond all of these, is NaN."""
+    try:
+        return float("nan") if isinstance(weight, (str, bytes)) else float(weight)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return float("nan")
 
 
 class _Reader:

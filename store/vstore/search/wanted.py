@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from vstore.errors import UsageError
@@ -43,7 +43,7 @@ def key_of(given: object, size: int) -> bytes:
         if not _is_hex(given, size):
             raise UsageError(f"{_brief(given)} is no key", f"a key of this store has {2 * size} hex digits")
         return bytes.fromhex(given)
-    if not isinstance(given, (bytes, bytearray)):
+    if not isinstance(given, (bytes, bytearray, memoryview)):
         raise UsageError(f"{_brief(given)} is no key", f"a key of this store has {size} bytes")
     if len(given) != size:
         raise UsageError(
@@ -85,7 +85,7 @@ def is_picture(given: object) -> bool:
 
 def _is_one(wanted: object) -> bool:
     """Tell what is one thing to search for, or nothing that can be, from a list of such things."""
-    if isinstance(wanted, (Operand, str, bytes, bytearray, os.PathLike, Mapping)) or is_picture(wanted):
+    if isinstance(wanted, (Operand, str, bytes, bytearray, memoryview, os.PathLike, Mapping)) or is_picture(wanted):
         return True
     return _is_vector(wanted) or not isinstance(wanted, Iterable)
 
@@ -93,7 +93,7 @@ def _is_one(wanted: object) -> bool:
 def _is_vector(given: object) -> bool:
     if hasattr(given, "__array__"):
         return True
-    if not isinstance(given, (list, tuple)) or isinstance(given, Operand) or not given:
+    if not isinstance(given, Sequence) or isinstance(given, (str, Operand)) or not given:
         return False
     from numbers import Real
 
@@ -107,7 +107,7 @@ def _operand(wanted: object, key_size: int) -> Operand:
         return _word(wanted, key_size)
     if isinstance(wanted, os.PathLike):
         return Operand(1.0, image=wanted)
-    if isinstance(wanted, (bytes, bytearray)):
+    if isinstance(wanted, (bytes, bytearray, memoryview)):
         return Operand(1.0, key=key_of(wanted, key_size))
     if is_picture(wanted):
         return Operand(1.0, picture=wanted)  # type: ignore[arg-type]  # `is_picture` is no TypeGuard: PIL is not loaded

@@ -28,7 +28,8 @@ def given_pictures(pictures: Iterable[AnyPicture] | AnyPicture) -> Iterator[AnyP
     Raises: UsageError if one is no picture.
     """
     alone = isinstance(pictures, (str, bytes, bytearray, memoryview, os.PathLike)) or is_picture(pictures)
-    if not alone and not isinstance(pictures, Iterable):
+    # Of an open file the lines would be pictures.
+    if not alone and (not isinstance(pictures, Iterable) or hasattr(pictures, "read")):
         raise _refused(pictures)
     for given in [cast("AnyPicture", pictures)] if alone else cast("Iterable[AnyPicture]", pictures):
         if isinstance(given, (bytearray, memoryview)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vstore.counts import counted
+from vstore.counts import counted, whole
 from vstore.disk.footer import BLOCK
 from vstore.errors import Damage, UsageError
 from vstore.repository.repository import Repository
@@ -107,9 +107,10 @@ class SnapshotRows:
 
         Raises: UsageError at once; Damage as batches are asked for.
         """
-        if size < 1:
-            raise UsageError(f"{size} is not a size of a batch", "give a size of 1 or more")
-        return (self._batch(at, min(at + size, self.count)) for at in range(0, self.count, size))
+        count = whole(size)
+        if count is None or count < 1:
+            raise UsageError(f"{repr(size)[:100]} is not a size of a batch", "give a size of 1 or more")
+        return (self._batch(at, min(at + count, self.count)) for at in range(0, self.count, count))
 
     def blocks(self) -> Iterator[Any]:
         """Yield the rows in order, checked, a few thousand at a time, for one who copies them. Raises: Damage."""
