@@ -71,8 +71,9 @@ def names_paths(expression: Expression) -> bool:
 def _unknown(name: Name, fields: list[str]) -> UsageError:
     known = [*(COLUMNS if name.home != FIELD else ()), *(sorted(fields) if name.home != FACT else ())]
     near = meant(name.name.casefold(), known)
-    if name.is_quoted and name.home is None and not near:
-        near = f"; a text stands in single quotes: '{name.name}'"
+    if name.home is None and not near:
+        what = "a text stands" if name.is_quoted else "if a text is meant, it stands"
+        near = f"; {what} in single quotes: '{name.name}'"
     listed = f"the columns are {', '.join(COLUMNS)}" if name.home != FIELD else ""
     own = f"the fields are {some(sorted(fields), 20)}" if fields and name.home != FACT else ""
     if not fields and name.home == FIELD:

@@ -156,4 +156,7 @@ def _in_words(said: str) -> UsageError:
         return UsageError(f"IN is followed by {name}, which is no list", "write a list: camera in ('Canon', 'Nikon')")
     if said.startswith("not authorized"):
         return UsageError("--where does what no expression may", "compare columns, texts and numbers")
-    return UsageError(f"--where cannot be computed: {said}", "texts stand in 'single quotes'")
+    return UsageError(
+        f"--where cannot be computed: {said}",
+        "texts stand in 'single quotes', and names that hold spaces in \"double quotes\"",
+    )

@@ -97,7 +97,8 @@ def read_expression(text: str) -> Expression:
 
     Raises: UsageError.
     """
-    parts = tuple(_Reader(text, tokens_of(text)).parts())
+    tokens = tokens_of(text)
+    parts = tuple(_Reader(text, tokens).parts())
     named = (part.name if isinstance(part, _Has) else part for part in parts if not isinstance(part, str))
     names = tuple(dict.fromkeys(named))
     expression = Expression(text, names, parts)
@@ -106,12 +107,16 @@ def read_expression(text: str) -> Expression:
         try:
             engine.check(expression.sql(slots))
         except UsageError as err:
-            raise UsageError(_in_words(err.message, names), err.next_step) from err
+            raise UsageError(_in_words(err.message, names, tokens), err.next_step) from err
     return expression
 
 
-def _in_words(message: str, names: Sequence[Name]) -> str:
-    """Write the names of a message as the user did."""
+def _in_words(message: str, names: Sequence[Name], tokens: Sequence[Token]) -> str:
+    """Write a message with the names that the user gave, and without the parenthesis that stands around his words."""
+    last = tokens[-2]
+    goes_on = last.kind == OPERATOR or (last.kind == WORD and last.text.upper() in _KEYWORDS)
+    if last.text != ")" and (goes_on or all(token.text != ")" for token in tokens)):
+        message = message.replace('near ")": syntax error', f"something is missing after {last.text!a}, at its end")
     return _SLOT.sub(lambda match: names[int(match[1])].written if int(match[1]) < len(names) else match[0], message)
 
 

@@ -89,7 +89,7 @@ def _require_text(text: str) -> None:
 
 def _no_token(text: str, at: int) -> UsageError:
     if text[at] in "'\"`[":
-        what = "text" if text[at] == "'" else "name"
+        what = "text; a quote in a text is written twice: 'it''s'" if text[at] == "'" else "name"
         return UsageError(f"a quote of --where is not closed, {near(text, at)}", f"close it after the {what}")
     if text[at] == ";":
         return UsageError(f"--where is one expression, and goes on {near(text, at)}", "leave the semicolon out")
