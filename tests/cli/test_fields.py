@@ -106,6 +106,11 @@ def test_an_import_says_what_it_left_out_and_exits_with_3(labelled: Line) -> Non
     )
 
 
+def test_a_file_without_rows_names_no_column(labelled: Line) -> None:
+    (labelled.home / "x.csv").write_text("path,label\n")
+    assert labelled("fields", "import", "x.csv").lines[0] == "Read 0 rows."
+
+
 def test_an_export_goes_to_standard_output(labelled: Line, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     out = labelled("fields", "export", "--format", "csv").out
     assert out.splitlines()[0] == "key,path,label,note"
@@ -113,6 +118,14 @@ def test_an_export_goes_to_standard_output(labelled: Line, capsysbinary: pytest.
     labelled("fields", "export", "x.jsonl")
     assert "already exists" in labelled("fields", "export", "x.jsonl", code=2).err
     assert Path("x.jsonl").read_text().count("\n") == 2
+
+
+def test_show_writes_values_as_a_csv_does(labelled: Line) -> None:
+    for kind, word in (("list", "l=red,grün"), ("bool", "b=yes"), ("date", "d=2026-11-30T18:20:00+01:00")):
+        labelled("fields", "set", "--type", kind, word, "pictures/c.png")
+    shown = [line for line in labelled("show", "pictures/c.png").lines if line.startswith("field")]
+    assert [line.split(maxsplit=2)[2] for line in shown] == ["true", "2026-11-30T17:20:00Z", '["red", "grün"]']
+    assert 'true,2026-11-30T17:20:00Z,"[""red"", ""grün""]"' in labelled("fields", "export", "--format", "csv").out
 
 
 def test_changes_are_refused_while_syncing_is_held(labelled: Line) -> None:

@@ -353,7 +353,12 @@ def test_dupes_lists_groups_and_what_they_waste(pictures: Line) -> None:
     assert pictures("dupes").lines == [*expected, f"1 group, 1 copy, {size} wasted"]
     assert pictures("dupes", "--verify").lines[:3] == expected
     assert pictures("dupes", "--at", "v1").out == "v1 holds no identical pictures.\n"
-    assert pictures("dupes", "--under", "pictures/sub").out == "v2 holds no identical pictures.\n"
+    none = "v2 holds no identical pictures below pictures/sub.\n"
+    assert pictures("dupes", "--under", "pictures/sub").out == none
+    none = "v2 holds no identical pictures below pictures/sub where width < 1.\n"
+    assert pictures("dupes", "--under", "pictures/sub", "--where", "width < 1").out == none
+    none = "v2 holds no pictures that look alike (score 0.9 or more) where width < 1.\n"
+    assert pictures("dupes", "--near", "0.9", "--where", "width < 1").out == none
     report = pictures("dupes", "--verify", "--json").json
     assert (report["snapshot"], report["verified"], report["wasted"]) == ("v2", True, len(drawn(1)))
     (group,) = report["groups"]
@@ -363,9 +368,10 @@ def test_dupes_lists_groups_and_what_they_waste(pictures: Line) -> None:
 
 
 def test_dupes_near_lists_pictures_that_look_alike(pictures: Line) -> None:
-    none = "v1 holds no pictures that look alike (score 0.85 or more).\n"
-    assert pictures("dupes", "--near").out == none
-    assert pictures("dupes", "--near", "--under", "pictures").out == none  # what follows is another option
+    none = "v1 holds no pictures that look alike (score 0.85 or more)"
+    assert pictures("dupes", "--near").out == f"{none}.\n"
+    below = f"{none} below pictures.\n"
+    assert pictures("dupes", "--near", "--under", "pictures").out == below  # what follows is another option
     with Image.open("pictures/a.png") as picture:
         picture.save("pictures/a again.jpg", quality=95)
     pictures("sync")

@@ -8,7 +8,7 @@ import click
 
 from vstore_cli.locate import open_store
 from vstore_cli.options import where_option
-from vstore_cli.output import count, echo_json, json_option, placed, size, tell, tell_path
+from vstore_cli.output import count, echo_json, json_option, placed, shown, size, tell, tell_path
 from vstore_cli.progress import progress, progress_option
 
 if TYPE_CHECKING:
@@ -71,13 +71,15 @@ def dupes(
         return
     for group in report.groups:
         _show(group, report.where)
+    below = f" below {shown(under)}" if under is not None else ""
+    among = f"{below} where {shown(where)}" if where is not None else below
     if report.groups:
         extra = count(sum(len(group.paths) - 1 for group in report.groups), "copy", "copies")
         tell(f"{count(len(report.groups), 'group')}, {extra}, {size(report.wasted)} wasted")
     elif near is None:
-        tell(f"{report.snapshot} holds no identical pictures.")
+        tell(f"{report.snapshot} holds no identical pictures{among}.")
     else:
-        tell(f"{report.snapshot} holds no pictures that look alike (score {report.near:g} or more).")
+        tell(f"{report.snapshot} holds no pictures that look alike (score {report.near:g} or more){among}.")
     if report.flat:
         tell(f"{count(report.flat, 'flat picture')} (one colour) left out of pictures that look alike")
 

@@ -287,7 +287,8 @@ def _print(report: FieldsChanged | FieldsImported | FieldsCarried) -> None:
 
 
 def _print_imported(report: FieldsImported) -> None:
-    tell(f"Read {count(report.rows, 'row')} by {', '.join(map(shown, report.by)) or 'no column'}.")
+    by = f" by {', '.join(map(shown, report.by))}" if report.by else ""
+    tell(f"Read {count(report.rows, 'row')}{by}.")
     _print(report)
     for one in report.left:
         first = f", the first in row {number(one.first)}"

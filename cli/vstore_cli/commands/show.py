@@ -76,7 +76,7 @@ def _rows(report: ShowReport) -> tuple[list[list[str]], list[str]]:
     rows += [[name, text] for name, text in _facts(report.facts)]
     if report.cut is not None:
         rows.append(["cut", f"{number(report.cut[0])} of {count(report.cut[1], 'line')}: the file is cut"])
-    rows += [[f"field {shown(name)}", shown(str(value))] for name, value in report.fields.items()]
+    rows += [[f"field {shown(name)}", shown(_value(value))] for name, value in report.fields.items()]
     like = [f"{one.score:.3f}  {shown(path_of(one.file, one.path))}" for one in report.neighbours or ()]
     return rows + _labelled("similar", like), [*paths, *(row[1] for row in rows if row[0] == "picture")]
 
@@ -91,6 +91,21 @@ def _names(report: ShowReport) -> list[str]:
 
 def _labelled(label: str, texts: list[str]) -> list[list[str]]:
     return [["" if at else label, text] for at, text in enumerate(texts)]
+
+
+def _value(value: Any) -> str:
+    """Write the value of a field as a CSV of fields has it."""
+    from datetime import UTC, datetime  # click has loaded both, and json
+
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, tuple):
+        import json
+
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
 
 
 def _facts(facts: Any) -> list[tuple[str, str]]:
