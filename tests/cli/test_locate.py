@@ -147,7 +147,7 @@ def test_store_needs_a_folder(words: list[str], pictures: Line) -> None:
         ["fields", "set", "label=cat", "a.png"],
         ["fields", "unset", "label", "a.png"],
         ["fields", "import", "x.csv"],
-        ["fields", "export"],
+        ["fields", "export", "x.csv"],
         ["fields", "carry", "v1"],
         ["fields", "prune"],
     ],
