@@ -39,6 +39,10 @@ def test_none_is_said_with_what_was_asked(pictures: Line) -> None:
     assert "matches" in pictures("search", QUERY, "--where", "0").err
 
 
+def test_a_snapshot_without_fields_says_so(pictures: Line) -> None:
+    assert "this snapshot has no fields" in pictures("ls", "--where", "label = 'cat'", code=2).err
+
+
 @pytest.mark.parametrize("words", [["search", QUERY], ["ls"], ["find", "*"], ["dupes"]], ids=" ".join)
 @pytest.mark.parametrize(
     ("where", "said"),

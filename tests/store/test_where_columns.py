@@ -154,6 +154,7 @@ def test_an_expression_chooses_paths_of_pictures(ask: Ask, where: str, found: st
         ("lable = 'x'", "no such column: lable; did you mean label?"),
         ('camera = "Canon"', "no such column: \"Canon\"; a text stands in single quotes: 'Canon'"),
         ("camera = Canon", "no such column: Canon; if a text is meant, it stands in single quotes: 'Canon'"),
+        ('camera = "it\'s"', "no such column: \"it's\"; a text stands in single quotes: 'it''s'"),
         ("fact.label = 'x'", "no such column: fact.label"),
         ("field.width = 5", "no such column: field.width"),
         ('"CAMERA" = 1', 'no such column: "CAMERA"'),

@@ -43,6 +43,7 @@ def fitting(text: str, rows: Sequence[Row], types: Sequence[str] = ()) -> list[b
         "größe > 0x10",
         "date(taken) >= date('now', '-1 month')",
         "(a, b) = (1, 2)",
+        "a < current_date or b < CURRENT_TIME or c < Current_Timestamp",
     ],
 )
 def test_an_expression_is_read(text: str) -> None:
@@ -122,6 +123,20 @@ def test_what_is_no_expression_is_refused_in_words(text: str, said: str) -> None
         read_expression(text)
     assert said in caught.value.message and caught.value.next_step
     assert "c0" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["not " * 5_000 + "a", " or ".join(["a"] * 2_000)])
+def test_what_is_too_large_is_no_matter_of_quotes(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_expression(text)
+    assert "write a simpler one" in caught.value.next_step
+    with pytest.raises(UsageError, match="integer overflow") as caught:
+        fitting("abs(a) > 1", [{"a": -(1 << 63)}])
+    assert "smaller numbers" in caught.value.next_step
+
+
+def test_the_clock_is_asked_by_a_word() -> None:
+    assert fitting("a < current_date", [{"a": "2020-01-01"}, {"a": "9999-01-01"}]) == [True, False]
 
 
 def test_what_is_no_text_is_refused() -> None:

@@ -73,9 +73,10 @@ def _unknown(name: Name, fields: list[str]) -> UsageError:
     near = meant(name.name.casefold(), known)
     if name.home is None and not near:
         what = "a text stands" if name.is_quoted else "if a text is meant, it stands"
-        near = f"; {what} in single quotes: '{name.name}'"
+        text = name.name.replace("'", "''")
+        near = f"; {what} in single quotes: '{text}'"
     listed = f"the columns are {', '.join(COLUMNS)}" if name.home != FIELD else ""
     own = f"the fields are {some(sorted(fields), 20)}" if fields and name.home != FACT else ""
-    if not fields and name.home == FIELD:
+    if not fields and name.home != FACT:
         own = "this snapshot has no fields"
     return UsageError(f"no such column: {name.written}{near}", "; ".join(filter(None, (listed, own))))

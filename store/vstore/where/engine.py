@@ -24,6 +24,7 @@ _RUN = 32_768  # rows of one question: its answer, a character a row, must not b
 _LONGEST = 262_144  # bytes of a text that SQLite makes: a field has 65,536
 _STEPS = 200  # of SQLite's machine between two looks at the clock; no cost was seen
 _OWN = frozenset(("group_concat",))
+_CLOCK = frozenset(("current_date", "current_time", "current_timestamp"))  # words without parentheses
 _AGGREGATE = re.compile(r"misuse of aggregate(?: function)?:? (\w+)\(\)")
 
 
@@ -63,7 +64,7 @@ class Engine:
 
     def check(self, expression: str) -> None:
         """Let SQLite read an expression, and refuse what is none. Raises: UsageError."""
-        self._limit(FUNCTIONS)
+        self._limit(FUNCTIONS | _CLOCK)
         self._ask(f"SELECT 1 FROM p WHERE ( {expression} ) LIMIT 0", ())
 
     def fitting(self, expression: str) -> str:
@@ -73,7 +74,7 @@ class Engine:
         Raises:  UsageError if it takes too long, or cannot be computed.
         """
         self.check(expression)  # as the user's own: what this one may do besides, it may not
-        self._limit(FUNCTIONS | _OWN)
+        self._limit(FUNCTIONS | _CLOCK | _OWN)
         ask = (
             f"SELECT group_concat(CASE WHEN ( {expression} ) THEN '1' ELSE '0' END, '') FROM p WHERE n BETWEEN ? AND ?"
         )
@@ -156,6 +157,8 @@ def _in_words(said: str) -> UsageError:
         return UsageError(f"IN is followed by {name}, which is no list", "write a list: camera in ('Canon', 'Nikon')")
     if said.startswith("not authorized"):
         return UsageError("--where does what no expression may", "compare columns, texts and numbers")
+    if any(words in said for words in ("too large", "too big", "too many", "overflow")):
+        return UsageError(f"--where cannot be computed: {said}", "write a simpler one, or smaller numbers")
     return UsageError(
         f"--where cannot be computed: {said}",
         "texts stand in 'single quotes', and names that hold spaces in \"double quotes\"",
