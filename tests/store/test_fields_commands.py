@@ -95,6 +95,19 @@ def test_fields_of_pictures_without_a_path_come_back(world: World, tmp_path: Pat
         assert store.fields_import(tmp_path / "x.jsonl").kept == 1
 
 
+def test_whole_numbers_among_decimal_ones_of_a_csv_are_numbers(world: World, tmp_path: Path) -> None:
+    label = world.pictures.name
+    text = f"path,weight,exact,version\n{label}/a.png,4.5,4.5,1.5\n{label}/b.png,10,{(1 << 53) + 1},01\n"
+    (tmp_path / "x.csv").write_text(text)
+    with world.another() as store:
+        store.fields_import(tmp_path / "x.csv")
+        assert of(store, "weight") == {f"{label}/a.png": 4.5, f"{label}/b.png": 10.0}
+        assert all(isinstance(value, float) for value in of(store, "weight").values())
+        assert of(store, "exact") == {f"{label}/a.png": "4.5", f"{label}/b.png": str((1 << 53) + 1)}
+        assert of(store, "version") == {f"{label}/a.png": "1.5", f"{label}/b.png": "01"}
+        assert [one.path for one in store.ls(where="weight > 9").entries] == [f"{label}/b.png".encode()]
+
+
 def test_a_csv_is_typed_column_by_column(world: World, tmp_path: Path) -> None:
     label = world.pictures.name
     text = f'path,n,code,mean,caption\r\n{label}/a.png,1,007,0.5,"two\r\nlines, ""ü"""\r\n{label}/b.png,2,8,,\r\n'

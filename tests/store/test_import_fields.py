@@ -304,6 +304,7 @@ def test_a_table_of_text_has_numbers_where_each_cell_is_one(old: OldIndex) -> No
         "image": old.paths,
         "stars": [str(n) for n in range(11)] + [""],
         "share": ["0.5", "1.25"] * 6,
+        "weight": ["4.5", "10"] * 6,
         "code": ["007", "1"] * 6,
         "version": ["1.10", "1.2"] * 6,
         "word": ["nan", "1e5"] * 6,
@@ -318,6 +319,7 @@ def test_a_table_of_text_has_numbers_where_each_cell_is_one(old: OldIndex) -> No
     assert {name: values[old.key(1)] for name, values in fields(old).items()} == {
         "stars": 1,
         "share": 1.25,
+        "weight": 10.0,
         "code": "1",
         "version": "1.2",
         "word": "1e5",

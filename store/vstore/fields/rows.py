@@ -16,7 +16,7 @@ from vstore.closeness import instead
 from vstore.errors import UsageError
 from vstore.fields.columns import BY, FORMATS, JSON_MARK, OWN, PATHS, PATHS_B64, SUFFIXES
 from vstore.format.field_text import from_json
-from vstore.format.field_values import is_decimal, is_whole
+from vstore.format.field_values import is_number, is_whole
 from vstore.format.list_columns import LeftColumn
 from vstore.packages import PARQUET
 
@@ -249,7 +249,7 @@ class _Kind:
         """Look at a cell."""
         if cell:
             self._whole = self._whole and is_whole(cell)
-            self._decimal = self._decimal and is_decimal(cell)
+            self._decimal = self._decimal and is_number(cell)
 
     def value(self, cell: str) -> str | int | float | None:
         """Read a cell; an empty one is None."""

@@ -13,6 +13,7 @@ from vstore.format.fields import ITEMS, TEXT_BYTES, FieldValue, encode_field
 
 _WHOLE = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)
 _DECIMAL = re.compile(r"-?\d{1,17}\.\d{1,17}", re.ASCII)
+_EXACT = 1 << 53  # whole numbers that decimal ones have, too
 
 
 class Unfit(ValueError):
@@ -42,7 +43,7 @@ def typed(cells: Sequence[str]) -> list[str | int | float | None]:
     kept = [cell for cell in cells if cell]
     if kept and all(map(is_whole, kept)):
         return [int(cell) if cell else None for cell in cells]
-    if kept and all(map(is_decimal, kept)):
+    if kept and all(map(is_number, kept)):
         return [float(cell) if cell else None for cell in cells]
     return [cell or None for cell in cells]
 
@@ -55,6 +56,11 @@ def is_whole(cell: str) -> bool:
 def is_decimal(cell: str) -> bool:
     """Tell whether a cell is a decimal number, as it is printed."""
     return _DECIMAL.fullmatch(cell) is not None and repr(float(cell)) == cell
+
+
+def is_number(cell: str) -> bool:
+    """Tell whether a cell is a decimal number, or a whole one among such, that a decimal one can be."""
+    return is_decimal(cell) or (is_whole(cell) and abs(int(cell)) <= _EXACT)
 
 
 def _plain(value: Any) -> FieldValue:
