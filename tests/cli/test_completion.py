@@ -338,3 +338,9 @@ def test_a_shell_completes_at_tab(shell: Shell, named: Line) -> None:
     assert shell.words("vstore rollback x") == ["vstore", "rollback", EVIL]
     assert shell.words("vstore rollback 'x") == ["vstore", "rollback", EVIL]
     assert not (named.home / "pwned").exists()
+
+
+def test_a_shell_leaves_room_for_the_value_of_a_field(shell: Shell, named: Line) -> None:
+    named("fields", "set", "label=cat", "our note=x", "my photos/a.png")
+    assert shell.words("vstore fields set lab", "cat") == ["vstore", "fields", "set", "label=cat"]
+    assert shell.words("vstore fields set our", "y") == ["vstore", "fields", "set", "our note=y"]

@@ -74,10 +74,11 @@ class Shell:
                 return seen
         raise AssertionError(f"{text!r} did not come: {got!r}")
 
-    def words(self, line: str) -> list[str]:
-        """Type the beginning of a command line and TAB. Returns: its words then, as the shell reads them."""
+    def words(self, line: str, more: str = "") -> list[str]:
+        """Type the beginning of a command line, TAB and more. Returns: its words then, as the shell reads them."""
         self._type(f"{line}\t")
         time.sleep(1.0)
+        self._type(more)
         # What stands there is given to printf instead: home, its words, end, return.
         self._type("\x01printf '%s|' begin. \x05 end.\r")
         seen = self._until("|end.|")

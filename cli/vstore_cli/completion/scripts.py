@@ -25,6 +25,8 @@ _vstore_completion() {
     elif [[ $files == file ]]; then
         compopt -o default +o nosort 2>/dev/null
     fi
+    [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null
+    return 0
 }
 complete -o nosort -F _vstore_completion vstore 2>/dev/null || complete -F _vstore_completion vstore
 """
@@ -33,7 +35,7 @@ ZSH = """\
 #compdef vstore
 # vstore completion for zsh. Source it after compinit: eval "$(vstore completion zsh)"
 _vstore_completion() {
-    local -a plain described
+    local -a plain described begun
     local line kind value about
     (( $+commands[$words[1]] )) || [[ -x ${~words[1]} ]] || return 1
     for line in "${(@f)$(_VSTORE_COMPLETE=zsh_complete \\
@@ -44,7 +46,9 @@ _vstore_completion() {
             dir) compset -P '*='; _path_files -/ ;;
             file) compset -P '*='; _path_files -f ;;
             plain)
-                if [[ -n $about ]]; then
+                if [[ $value == *= ]]; then
+                    begun+=("$value")
+                elif [[ -n $about ]]; then
                     described+=("${value//:/\\\\:}:$about")
                 else
                     plain+=("$value")
@@ -53,6 +57,7 @@ _vstore_completion() {
     done
     (( $#described )) && _describe -V unsorted described
     (( $#plain )) && compadd -V unsorted -a plain
+    (( $#begun )) && compadd -V unsorted -S '' -a begun
     return 0
 }
 if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
