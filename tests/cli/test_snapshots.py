@@ -183,10 +183,34 @@ def test_export_overwrites_nothing_and_needs_a_folder(history: Line) -> None:
     Path("mine.txt").write_text("words")
     assert "mine.txt already exists" in history("snapshot", "export", "v1", "mine.txt", code=2).err
     assert Path("mine.txt").read_text() == "words"
-    error = history("snapshot", "export", "v1", "not/there.npz", "--json", code=2).error
+    error = history("snapshot", "export", "v1", "not/there.jsonl", "--json", code=2).error
     assert error["message"] == "there is no folder not to write into"
     history("snapshot", "export", "v9", "out", code=1)
     assert sorted(path.name for path in history.home.iterdir()) == [".vstore", "mine.txt", "pictures"]
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "made"),
+    [
+        (["export"], "x.csv", "a folder of several files"),
+        (["export"], "x.JSONL", "a folder of several files"),
+        (["export"], "sub/x.npz", "a folder of several files"),
+        (["snapshot", "export", "v1"], "x.npz", "a file of JSON lines"),
+        (["snapshot", "export", "v1"], "x.parquet", "a file of JSON lines"),
+    ],
+)
+def test_a_name_that_says_another_format_is_refused(history: Line, words: list[str], name: str, made: str) -> None:
+    error = history(*words, name, "--json", code=2).error
+    assert error["message"] == f"without --format this makes {made}, and {name} is named otherwise"
+    assert error["next"].startswith(f"add --format {name.partition('.')[2].lower()}; or --format ")
+    assert not Path(name).exists()
+
+
+def test_a_folder_with_a_name_of_a_file_is_made_where_it_is_asked_for(history: Line) -> None:
+    history("export", "x.csv", "--format", "triple")
+    assert Path("x.csv/vstore.json").exists()
+    history("export", "a.b")
+    assert Path("a.b/vstore.json").exists()
 
 
 # rollback, undo, redo, log

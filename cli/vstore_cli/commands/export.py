@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from vstore import UsageError
 from vstore_cli.again import typed_again
@@ -17,6 +19,7 @@ from vstore_cli.progress import progress, progress_option
 from vstore_cli.query import parse
 
 FORMATS = ["triple", "npz", "parquet", "jsonl", "csv", "clip-retrieval"]
+_FILES = ("npz", "parquet", "jsonl", "csv")
 
 
 @click.command()
@@ -66,6 +69,7 @@ def export(out: str, words: tuple[str, ...], format: str, quiet: bool, as_json: 
             "--format links needs a search", "add what to look for: vstore export OUT ./cat.jpg --format links"
         )
     operands = [part.operand() for part in parse(words)] if words else []
+    require_name(out, format)
     again = typed_again()
     with (
         saying(lambda: Interrupted("interrupted; nothing was written", f"run it again: {again}")),
@@ -81,3 +85,15 @@ def export(out: str, words: tuple[str, ...], format: str, quiet: bool, as_json: 
     else:
         what = holdings(report.paths, report.images)
         tell(f"Wrote {what} of {report.snapshot} to {shown(out)} ({size(report.bytes)})")
+
+
+def require_name(out: str, format: str) -> None:
+    """Refuse a name that says another format than the usual one, where none was asked for. format: the usual one."""
+    ending = os.path.splitext(out)[1].lower().removeprefix(".")
+    source = click.get_current_context().get_parameter_source("format")
+    if source is ParameterSource.DEFAULT and ending in _FILES and ending != format:
+        made = "a folder of several files" if format == "triple" else "a file of JSON lines"
+        raise UsageError(
+            f"without --format this makes {made}, and {shown(out)} is named otherwise",
+            f"add --format {ending}; or --format {format} for {made} of this name",
+        )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vstore_cli.commands.export import FORMATS
+from vstore_cli.commands.export import FORMATS, require_name
 from vstore_cli.groups import InOrder
 from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.options import dry_run_option
@@ -267,6 +267,7 @@ def export(snap: str, out: str, format: str, quiet: bool, as_json: bool) -> None
     Example:
       vstore snapshot export current vectors.npz --format npz
     """
+    require_name(out, format)
     with open_store() as store, progress(quiet) as bar:
         report = store.snapshot_export(snap, out, format=format, progress=bar)
     if as_json:
