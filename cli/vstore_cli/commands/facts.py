@@ -45,8 +45,9 @@ def facts(
     """Show of how many pictures facts are missing, and fill them in; and which pictures are cut.
 
     Facts are what the header of a picture says: its size, when, where and with which camera it was taken, its rating.
-    "vstore show" and "vstore ls -l" show them. A sync reads them of every picture that it embeds. Pictures that were
-    imported, or embedded by an earlier version, have none: --fill reads their headers, and decodes nothing.
+    "vstore show" and "vstore ls -l" show them. A sync reads them of every picture that it embeds. Pictures of an
+    index that another tool made, or embedded by an earlier version, have none: --fill reads their headers, and decodes
+    nothing.
 
     The digest of a picture's prepared pixels tells that an edit of its metadata changed nothing that a model sees: the
     picture keeps its vector, and nothing is embedded. A sync notes it, too. Of pictures without it --fill --pixels
