@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 from support.edited import edited
 from support.lines import Line
@@ -35,6 +38,29 @@ def test_it_says_what_is_missing_and_how_it_is_filled_in(old: Line) -> None:
     assert ran.lines[2:] == known
     assert old("facts").lines == known
     assert old("facts", "--fill", "--pixels", "--quiet").out == ""
+
+
+WAYS = [["ls"], ["find", "*"], ["search", "pictures/a.png"]]
+
+
+@pytest.mark.parametrize("words", WAYS, ids=" ".join)
+def test_where_says_that_facts_are_missing(old: Line, words: list[str]) -> None:
+    note = (
+        "Note: of 3 pictures no facts were read yet, such as sizes and dates. Fill them in with: vstore facts --fill\n"
+    )
+    assert old(*words, "--where", "width > 1").err.endswith(note)
+    assert "facts" not in old(*words, "--where", "width is null").err
+    assert "facts" not in old(*words, "--where", "width > 1", "--json").err
+    old("facts", "--fill")
+    assert "facts" not in old(*words, "--where", "width < 1").err
+
+
+@pytest.mark.parametrize("words", WAYS, ids=" ".join)
+def test_where_says_that_an_old_format_has_no_facts(line: Line, words: list[str]) -> None:
+    shutil.copytree(Path(__file__).parent.parent / "store/data/format-1/store", line.home / ".vstore")
+    words = words if words[0] != "search" else ["search", line("ls", "-R").lines[0]]
+    err = line(*words, "--where", "width > 1").err
+    assert "Note: facts of pictures need store format 2, and this store has format 1\n" in err
 
 
 def test_headers_are_read_alone(old: Line) -> None:

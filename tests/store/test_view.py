@@ -92,6 +92,8 @@ def test_it_knows_its_pictures(world: World) -> None:
         assert "a" not in view
         assert view.paths_of(bytes.fromhex(world.key(1))) == (b"pictures/one/a.png", b"pictures/two/d.png")
         assert view.paths_of(bytes.fromhex(world.key(6))) == ()
+        with pytest.raises(UsageError, match="is no key; give its bytes"):
+            view.paths_of(world.key(1))  # type: ignore[arg-type]
         assert repr(view) == "View('v1', 5 pictures)"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from vstore_cli.listing import Form, echo_list, listing_options
+from vstore_cli.listing import Form, echo_list, listing_options, note_facts
 from vstore_cli.locate import open_store
 from vstore_cli.options import where_option
 from vstore_cli.output import json_option, shown, tell
@@ -63,9 +63,10 @@ def ls(
             space_missing=space_missing,
             where=where,
         )
-        has_some = echo_list(report, form)
-    if not has_some:
-        tell(_none(report.snapshot, new_since, space_missing, where), err=True)
+        if not echo_list(report, form):
+            tell(_none(report.snapshot, new_since, space_missing, where), err=True)
+            if where is not None:
+                note_facts(store)
 
 
 def _none(snapshot: str | None, since: str | None, space: str | None, where: str | None) -> str:

@@ -132,7 +132,12 @@ def search(
     files = [os.fsdecode(part.image) if part.image is not None else part.text or "" for part in parts]
     with open_store([*near, *filter(os.path.exists, files)], keep_model=interactive) as store:
         if not interactive:
-            show(_asking(store, parts, options, quiet=quiet)())
+            found = _asking(store, parts, options, quiet=quiet)()
+            show(found)
+            if options["where"] is not None and not found.hits and not as_json:
+                from vstore_cli.listing import note_facts  # most searches find some
+
+                note_facts(store)
             return 0
         from vstore_cli.interactive import converse
 

@@ -74,7 +74,9 @@ class View:
         return key in self._now.paths
 
     def paths_of(self, key: bytes) -> tuple[bytes, ...]:
-        """List the stored paths of a picture, rising; none if the snapshot does not have it."""
+        """List the stored paths of a picture, rising; none if the snapshot does not have it. Raises: UsageError."""
+        if not isinstance(key, bytes):
+            raise UsageError(f"{key!r:.100} is no key", "give its bytes, as hit.key is: bytes.fromhex(…) of its digits")
         return tuple(self._now.paths.paths_of(key))
 
     def search(
