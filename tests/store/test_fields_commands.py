@@ -95,6 +95,48 @@ def test_fields_of_pictures_without_a_path_come_back(world: World, tmp_path: Pat
         assert store.fields_import(tmp_path / "x.jsonl").kept == 1
 
 
+@pytest.mark.parametrize(
+    ("format", "found"),
+    [("csv", False), ("csv", True), ("parquet", False), ("parquet", True), ("clip-retrieval", False)],
+)
+def test_of_what_export_wrote_only_the_fields_are_read(world: World, tmp_path: Path, format: str, found: bool) -> None:
+    """Facts, files and scores are no fields; a field that has the name of one is that field."""
+    with world.another() as store:
+        repo = store._repo
+        first, second = sorted(set(repo.tree(repo.state.current_snapshot).every_key()))[:2]
+        said: Fields = {(first, "camera"): "mine", (first, "file"): "f", (second, "width"): 7, (second, "label"): "x"}
+        if format != "csv":
+            said |= {(first, "mixed"): 1, (second, "mixed"): datetime(2024, 5, 6, tzinfo=UTC)}
+        set_fields(repo, said)
+        store.facts(fill=True)
+        store.export(
+            tmp_path / "x.csv", format=format, operands=[os.fspath(world.pictures / "a.png")] if found else [], k=99
+        )
+        table = tmp_path / "x.csv" if format != "clip-retrieval" else tmp_path / "x.csv/metadata/metadata_0.parquet"
+        read = "csv" if format == "csv" else "parquet"
+        kept = fields(store)
+        assert kept == said
+        report = store.fields_import(table, format=read)
+        assert (report.snapshot, report.left, report.kept) == (None, (), len(said))
+        for name in {name for _, name in said}:
+            store.fields_unset([name], all_pictures=True)
+        assert fields(store) == {}
+        assert store.fields_import(table, format=read).added == len(said)
+        assert fields(store) == said
+
+
+def test_a_table_with_a_field_called_file_is_no_export(world: World, tmp_path: Path) -> None:
+    with world.another() as store:
+        key = min(store._repo.tree(store._repo.state.current_snapshot).every_key())
+        said: Fields = {(key, "file"): "f", (key, "width"): 7, (key, "reader"): 1}
+        set_fields(store._repo, said)
+        for name in ("x.csv", "x.parquet"):
+            store.fields_export(tmp_path / name)
+            store.undo()
+            store.fields_import(tmp_path / name)
+            assert fields(store) == said
+
+
 def test_whole_numbers_among_decimal_ones_of_a_csv_are_numbers(world: World, tmp_path: Path) -> None:
     label = world.pictures.name
     text = f"path,weight,exact,version\n{label}/a.png,4.5,4.5,1.5\n{label}/b.png,10,{(1 << 53) + 1},01\n"

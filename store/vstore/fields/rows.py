@@ -14,8 +14,19 @@ from typing import IO, Any, NamedTuple
 
 from vstore.closeness import instead
 from vstore.errors import UsageError
-from vstore.fields.columns import BY, FORMATS, JSON_MARK, OWN, PATHS, PATHS_B64, SUFFIXES
-from vstore.format.field_text import from_json
+from vstore.fields.columns import (
+    BY,
+    FORMATS,
+    JSON_MARK,
+    OWN,
+    PATHS,
+    PATHS_B64,
+    SUFFIXES,
+    is_exported,
+    of_an_export,
+)
+from vstore.format.exported_details import ABOUT
+from vstore.format.field_text import from_json, time_of
 from vstore.format.field_values import is_number, is_whole
 from vstore.format.list_columns import LeftColumn
 from vstore.packages import PARQUET
@@ -129,7 +140,8 @@ class Rows:
         twice = sorted(name for name, count in times.items() if count > 1)
         if by in twice:
             raise self._wrong(f"several columns are called {by!r}", "name each column once")
-        fields = [at for at, name in enumerate(names) if name and name not in twice]
+        others = of_an_export(names) - {by} if is_exported(names) else frozenset()
+        fields = [at for at, name in enumerate(names) if name and name not in twice and name not in others]
         first = True
         for number, cells in self._cells():
             if first:
@@ -213,17 +225,22 @@ class Rows:
                 schema, rows = file.schema_arrow, file.metadata.num_rows
                 names = [field.name for field in schema]
                 by = self._chosen(names)
+                about = {field.name: field.metadata[ABOUT] for field in schema if ABOUT in (field.metadata or {})}
+                if about:
+                    others = of_an_export(names) - {by}
+                    names = [name for name in names if name not in others]
                 times = Counter(names)
                 why = {
                     field.name: TWICE if times[field.name] > 1 else unfit(field.type)
                     for field in schema
-                    if field.name not in (*OWN, by)
+                    if field.name in times and field.name not in (*OWN, by)
                 }
                 if times[by] > 1:
                     raise self._wrong(f"several columns are called {by!r}", "name each column once")
                 self.left += [LeftColumn(name, reason, rows, 1) for name, reason in why.items() if reason and rows]
                 used = [name for name in names if not why.get(name) and times[name] == 1]
                 marked = {field.name for field in schema if (field.metadata or {}).items() >= JSON_MARK.items()}
+                mixed = {name for name, one in about.items() if json.loads(one).get("json")}
                 number = 0
                 # A dot in a name means a part of a column to pyarrow: such a file is read whole.
                 asked = None if any("." in name for name in used) else used
@@ -234,6 +251,8 @@ class Rows:
                         cells = {name: column[at] for name, column in columns.items() if column[at] is not None}
                         for name in marked & cells.keys():
                             cells[name] = from_json(json.loads(cells[name]))
+                        for name in mixed & cells.keys():
+                            cells[name] = _exported(json.loads(cells[name]))
                         yield self._row(number, by, cells)
         except (pyarrow.ArrowException, OverflowError, ValueError, UnicodeError) as err:
             raise self._wrong(f"it is not valid ({' '.join(str(err).split())[:200]})") from err
@@ -256,6 +275,11 @@ class _Kind:
         if not cell:
             return None
         return int(cell) if self._whole else float(cell) if self._decimal else cell
+
+
+def _exported(value: Any) -> Any:
+    """Give the value that JSON of `vstore export` stands for. Raises: ValueError for no time."""
+    return time_of(str(value["time"])) if isinstance(value, dict) and value.keys() == {"time"} else value
 
 
 def _first(paths: Sequence[Any], encoded: Sequence[Any]) -> str | bytes | None:
