@@ -125,6 +125,14 @@ def test_of_what_export_wrote_only_the_fields_are_read(world: World, tmp_path: P
         assert fields(store) == said
 
 
+@pytest.mark.parametrize("mark", [b"json", b'{"field": "x", "json": true}', b"{" * 100_000, b'{"a":' * 100_000])
+def test_columns_marked_by_a_stranger_are_an_error(world: World, tmp_path: Path, mark: bytes) -> None:
+    schema = pa.schema([pa.field("path", pa.string()), pa.field("x", pa.string(), metadata={b"vstore": mark})])
+    pq.write_table(pa.table([[f"{world.pictures.name}/a.png"], ["[" * 100_000]], schema), tmp_path / "x.parquet")
+    with world.another() as store, pytest.raises(UsageError, match="cannot be read as parquet: it is not valid"):
+        store.fields_import(tmp_path / "x.parquet")
+
+
 def test_a_table_with_a_field_called_file_is_no_export(world: World, tmp_path: Path) -> None:
     with world.another() as store:
         key = min(store._repo.tree(store._repo.state.current_snapshot).every_key())

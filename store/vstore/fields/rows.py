@@ -225,7 +225,8 @@ class Rows:
                 schema, rows = file.schema_arrow, file.metadata.num_rows
                 names = [field.name for field in schema]
                 by = self._chosen(names)
-                about = {field.name: field.metadata[ABOUT] for field in schema if ABOUT in (field.metadata or {})}
+                said = {field.name: (field.metadata or {}).get(ABOUT, b"") for field in schema}
+                about = {name: json.loads(one) for name, one in said.items() if one.startswith(b"{")}
                 if about:
                     others = of_an_export(names) - {by}
                     names = [name for name in names if name not in others]
@@ -240,7 +241,7 @@ class Rows:
                 self.left += [LeftColumn(name, reason, rows, 1) for name, reason in why.items() if reason and rows]
                 used = [name for name in names if not why.get(name) and times[name] == 1]
                 marked = {field.name for field in schema if (field.metadata or {}).items() >= JSON_MARK.items()}
-                mixed = {name for name, one in about.items() if json.loads(one).get("json")}
+                mixed = {name for name, one in about.items() if one.get("json")}
                 number = 0
                 # A dot in a name means a part of a column to pyarrow: such a file is read whole.
                 asked = None if any("." in name for name in used) else used
@@ -254,7 +255,7 @@ class Rows:
                         for name in mixed & cells.keys():
                             cells[name] = _exported(json.loads(cells[name]))
                         yield self._row(number, by, cells)
-        except (pyarrow.ArrowException, OverflowError, ValueError, UnicodeError) as err:
+        except (pyarrow.ArrowException, OverflowError, ValueError, UnicodeError, RecursionError) as err:
             raise self._wrong(f"it is not valid ({' '.join(str(err).split())[:200]})") from err
 
 
