@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import nullcontext
 from functools import cache
 from itertools import islice
@@ -13,6 +12,7 @@ from vstore.paths import AnyPath, absolute
 from vstore.repository.embedders import Embedders, KeptModel
 from vstore.repository.pool import Pool
 from vstore.repository.repository import Repository
+from vstore.turns import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,7 +69,7 @@ class Opened:
         self._given = load_embedder
         kept = KeptModel() if keep_model else None
         # Of searches. The pictures that `embed` is given may come from a generator that searches itself.
-        self._turn = threading.RLock() if keep_model else nullcontext()
+        self._turn = Turn() if keep_model else nullcontext()
         self._embedders = Embedders(self._repo, load_embedder, cache(lambda: consent_of(asker.config)), kept)
 
     def __repr__(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import threading
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from vstore.pictures.png import open_png
 from vstore.pictures.raw import open_raw
 from vstore.pictures.raw_kinds import is_raw
 from vstore.pictures.tiff import open_tiff
+from vstore.turns import Turn
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -83,7 +83,7 @@ def is_heif(data: bytes) -> bool:
 
 
 _registry: dict[str, Any] = {}
-_registering = threading.Lock()
+_registering = Turn()
 
 
 def decoders() -> dict[str, Any]:

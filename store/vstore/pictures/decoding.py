@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,6 +18,7 @@ from vstore.pictures.preparation import Preparation
 from vstore.pictures.profiles import to_srgb
 from vstore.pictures.resize import shrunk
 from vstore.pictures.shown_frame import shown_frame
+from vstore.turns import Turn
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _ORIENTATION = 0x0112  # tag of EXIF
 _LARGE = 1 << 25  # pixels from which on a picture is decoded alone: it takes 5 to 12 bytes for each
 MISSING = (128, 128, 128)  # stands for the lines that miss in a cut picture
-_alone = threading.Lock()
+_alone = Turn()
 
 
 class Facts(NamedTuple):

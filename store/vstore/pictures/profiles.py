@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from vstore.pictures.colours import rgb
 from vstore.pictures.icc import space_of
 from vstore.pictures.layers import layers
+from vstore.turns import Turn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +55,7 @@ class _Transforms:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[bytes, str], Transform | None] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = Turn()
 
     def of(self, profile: bytes, mode: str) -> Transform | None:
         """Return the transform from a profile to sRGB; None where it would change nothing, or the profile is broken."""

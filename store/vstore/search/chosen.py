@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +11,7 @@ from vstore.errors import Damage, UsageError
 from vstore.format.entries import Snapshot
 from vstore.repository.repository import Repository
 from vstore.search.key_paths import KeyPaths
+from vstore.turns import Turn
 from vstore.where.columns import names_paths
 from vstore.where.expression import Expression, Name
 from vstore.where.table import Pictures, Table, load
@@ -47,7 +47,7 @@ class Chosen(NamedTuple):
 
 
 _last: WeakKeyDictionary[Repository, tuple[tuple[str, str, int], Tables]] = WeakKeyDictionary()
-_turn = threading.Lock()
+_turn = Turn()
 
 
 def tables_of(repo: Repository, snapshot: Snapshot, paths: KeyPaths) -> Tables:
@@ -66,7 +66,7 @@ class Tables:
     def __init__(self, snapshot: Snapshot, paths: KeyPaths) -> None:
         self._snapshot = snapshot
         self._paths = paths
-        self._turn = threading.Lock()
+        self._turn = Turn()
         self._tables: dict[frozenset[Name], Table] = {}
         self._choices: dict[str, Chosen] = {}
         self._owners: Ints | None = None  # of each path its picture

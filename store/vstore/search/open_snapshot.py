@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -22,6 +21,7 @@ from vstore.search.bitmaps import Older, cached_bitmaps
 from vstore.search.index import Index
 from vstore.search.key_paths import KeyPaths, key_paths, older_ones, tree_of
 from vstore.search.numbers import numbers_of, rows_by_number
+from vstore.turns import Turn
 
 if TYPE_CHECKING:
     from vstore.search.chosen import Chosen, Tables
@@ -73,7 +73,7 @@ class OpenSnapshot:
         self._flats: set[bytes] | None = None
         self._own_tree: Tree | None = None
         self._tables: Tables | None = None
-        self._turn = threading.Lock()  # of making tables
+        self._turn = Turn()  # of making tables
         self._parts: dict[tuple[tuple[str | bytes, ...], ...], Index] = {}
         paths: list[KeyPaths] = []  # read when the first one asks
 

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from vstore.errors import UsageError
+from vstore.turns import Finished
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,6 +26,7 @@ _LONGEST = 262_144  # bytes of a text that SQLite makes: a field has 65,536
 _STEPS = 200  # of SQLite's machine between two looks at the clock; no cost was seen
 _OWN = frozenset(("group_concat",))
 _CLOCK = frozenset(("current_date", "current_time", "current_timestamp"))  # words without parentheses
+_sqlite = Finished(SECONDS + 1)  # forks wait: SQLite has locks of the whole process, and no child can free these
 _AGGREGATE = re.compile(r"misuse of aggregate(?: function)?:? (\w+)\(\)")
 
 
@@ -35,12 +37,13 @@ class Engine:
         """types: of the columns, as SQLite names them; empty for any."""
         import sqlite3
 
-        self._open = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        weakref.finalize(self, self._open.close)  # whoever forgets a table cannot be asked to close it
-        self._open.execute("PRAGMA trusted_schema = OFF")
-        self._open.execute("PRAGMA temp_store = MEMORY")
-        columns = "".join(f", c{slot} {kind}" for slot, kind in enumerate(types))
-        self._open.execute(f"CREATE TABLE p (n INTEGER PRIMARY KEY{columns})")
+        with _sqlite:
+            self._open = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            weakref.finalize(self, self._open.close)  # whoever forgets a table cannot be asked to close it
+            self._open.execute("PRAGMA trusted_schema = OFF")
+            self._open.execute("PRAGMA temp_store = MEMORY")
+            columns = "".join(f", c{slot} {kind}" for slot, kind in enumerate(types))
+            self._open.execute(f"CREATE TABLE p (n INTEGER PRIMARY KEY{columns})")
         self._width = len(types)
         self._rows = 0
 
@@ -53,19 +56,22 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        self._open.close()
+        with _sqlite:
+            self._open.close()
 
     def load(self, rows: Iterable[Sequence[object]]) -> None:
         """Add rows, numbered from 0 on. They hold a value of each column."""
-        self._open.execute("BEGIN")
         marks = ", ?" * self._width
-        self._rows += max(0, self._open.executemany(f"INSERT INTO p VALUES (NULL{marks})", rows).rowcount)
-        self._open.execute("COMMIT")
+        with _sqlite:
+            self._open.execute("BEGIN")
+            self._rows += max(0, self._open.executemany(f"INSERT INTO p VALUES (NULL{marks})", rows).rowcount)
+            self._open.execute("COMMIT")
 
     def check(self, expression: str) -> None:
         """Let SQLite read an expression, and refuse what is none. Raises: UsageError."""
-        self._limit(FUNCTIONS | _CLOCK)
-        self._ask(f"SELECT 1 FROM p WHERE ( {expression} ) LIMIT 0", ())
+        with _sqlite:
+            self._limit(FUNCTIONS | _CLOCK)
+            self._ask(f"SELECT 1 FROM p WHERE ( {expression} ) LIMIT 0", ())
 
     def fitting(self, expression: str) -> str:
         """Tell for which rows an expression is true.
@@ -73,6 +79,10 @@ class Engine:
         Returns: a character a row: `1` if it is, `0` if it is false or nothing.
         Raises:  UsageError if it takes too long, or cannot be computed.
         """
+        with _sqlite:
+            return self._fitting(expression)
+
+    def _fitting(self, expression: str) -> str:
         self.check(expression)  # as the user's own: what this one may do besides, it may not
         self._limit(FUNCTIONS | _CLOCK | _OWN)
         ask = (

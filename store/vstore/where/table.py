@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.format.entries import Snapshot
 from vstore.repository.repository import Repository
+from vstore.turns import Turn
 from vstore.where.columns import FACTS, FLAT, KEY, OF_PATHS, Column, column_of, is_fact, names_paths
 from vstore.where.engine import Engine
 from vstore.where.expression import FACT, FIELD, Expression, Name
@@ -43,7 +43,7 @@ class Table:
 
     def __init__(self, slots: dict[Name, int], columns: Sequence[Coded], rows: int) -> None:
         self._slots = slots
-        self._turn = threading.Lock()
+        self._turn = Turn()
         self._engine = Engine([_affinity(column.values) for column in columns])
         self._rows: Ints | None = None
         firsts = _different(columns, rows)
