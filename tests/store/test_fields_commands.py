@@ -97,7 +97,15 @@ def test_fields_of_pictures_without_a_path_come_back(world: World, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("format", "found"),
-    [("csv", False), ("csv", True), ("parquet", False), ("parquet", True), ("clip-retrieval", False)],
+    [
+        ("csv", False),
+        ("csv", True),
+        ("parquet", False),
+        ("parquet", True),
+        ("clip-retrieval", False),
+        ("jsonl", False),
+        ("jsonl", True),
+    ],
 )
 def test_of_what_export_wrote_only_the_fields_are_read(world: World, tmp_path: Path, format: str, found: bool) -> None:
     """Facts, files and scores are no fields; a field that has the name of one is that field."""
@@ -113,7 +121,7 @@ def test_of_what_export_wrote_only_the_fields_are_read(world: World, tmp_path: P
             tmp_path / "x.csv", format=format, operands=[os.fspath(world.pictures / "a.png")] if found else [], k=99
         )
         table = tmp_path / "x.csv" if format != "clip-retrieval" else tmp_path / "x.csv/metadata/metadata_0.parquet"
-        read = "csv" if format == "csv" else "parquet"
+        read = "parquet" if format == "clip-retrieval" else format
         kept = fields(store)
         assert kept == said
         report = store.fields_import(table, format=read)
@@ -131,6 +139,44 @@ def test_columns_marked_by_a_stranger_are_an_error(world: World, tmp_path: Path,
     pq.write_table(pa.table([[f"{world.pictures.name}/a.png"], ["[" * 100_000]], schema), tmp_path / "x.parquet")
     with world.another() as store, pytest.raises(UsageError, match="cannot be read as parquet: it is not valid"):
         store.fields_import(tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "numbered"])
+def test_an_export_that_a_program_wrote_again_is_one(world: World, tmp_path: Path, form: str) -> None:
+    """pandas drops what the metadata of columns says, and numbers the rows of a CSV."""
+    with world.another() as store:
+        store.facts(fill=True)
+        store.fields_set({"camera": "mine"}, [os.fspath(world.pictures / "a.png")])
+        store.export(tmp_path / "x", format="parquet" if form == "parquet" else "csv")
+        if form == "parquet":
+            table = pq.read_table(tmp_path / "x")
+            table = table.append_column("label", [["cat"] * len(table)]).replace_schema_metadata(None)
+            bare = pa.schema([field.remove_metadata() for field in table.schema])
+            pq.write_table(table.cast(bare), tmp_path / "y")
+        else:
+            head, *rows = (tmp_path / "x").read_text().splitlines()
+            lines = [f"{head},label", *(f"{row},cat" for row in rows)]
+            if form == "numbered":
+                lines = [f"{number - 1 if number else ''},{line}" for number, line in enumerate(lines)]
+            (tmp_path / "y").write_text("\n".join(lines))
+        report = store.fields_import(tmp_path / "y", format="parquet" if form == "parquet" else "csv")
+        assert {row.name for row in store.fields_list()} == {"camera", "label"}
+        assert (report.replaced, report.kept, report.left) == (0, 1, ())
+
+
+def test_a_line_of_an_export_has_what_was_added_to_it(world: World, tmp_path: Path) -> None:
+    with world.another() as store:
+        store.export(tmp_path / "x.jsonl", format="jsonl")
+        line = json.loads((tmp_path / "x.jsonl").read_text().splitlines()[0])
+        added = {"fields": {"path": "p", "when": "2024-05-06T00:00:00Z"}, "field_times": ["when"], "rating": 5}
+        (tmp_path / "x.jsonl").write_text(json.dumps(line | added))
+        assert store.fields_import(tmp_path / "x.jsonl").left == ()
+        key = bytes.fromhex(line["key"])
+        when = datetime(2024, 5, 6, tzinfo=UTC)
+        assert fields(store) == {(key, "path"): "p", (key, "when"): when, (key, "rating"): 5}
+        (tmp_path / "x.jsonl").write_text(json.dumps(line | added | {"fields": {"when": "never"}}))
+        with pytest.raises(UsageError, match="line 1 has a field of field_times that is no time"):
+            store.fields_import(tmp_path / "x.jsonl")
 
 
 def test_a_table_with_a_field_called_file_is_no_export(world: World, tmp_path: Path) -> None:

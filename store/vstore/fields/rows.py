@@ -24,6 +24,7 @@ from vstore.fields.columns import (
     SUFFIXES,
     is_exported,
     of_an_export,
+    without_export,
 )
 from vstore.format.exported_details import ABOUT
 from vstore.format.field_text import from_json, time_of
@@ -210,7 +211,11 @@ class Rows:
         if not isinstance(value, dict):
             raise self._wrong(f"line {number} is no object", "write an object a line: jq -c '.[]'")
         try:
-            return {name: from_json(one) for name, one in value.items()}
+            cells = without_export(value)
+        except ValueError as err:
+            raise self._wrong(f"line {number} has a field of field_times that is no time ({err})") from err
+        try:
+            return {name: from_json(one) for name, one in cells.items()}
         except ValueError as err:
             raise self._wrong(f"line {number} has a $date that is no time ({err})") from err
 
@@ -227,7 +232,7 @@ class Rows:
                 by = self._chosen(names)
                 said = {field.name: (field.metadata or {}).get(ABOUT, b"") for field in schema}
                 about = {name: json.loads(one) for name, one in said.items() if one.startswith(b"{")}
-                if about:
+                if about or is_exported(names):
                     others = of_an_export(names) - {by}
                     names = [name for name in names if name not in others]
                 times = Counter(names)
