@@ -141,6 +141,34 @@ def test_columns_marked_by_a_stranger_are_an_error(world: World, tmp_path: Path,
         store.fields_import(tmp_path / "x.parquet")
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["vstore export", "fields export"])
+def test_a_csv_that_was_written_leaves_types_as_they_are(world: World, tmp_path: Path, whole: bool) -> None:
+    with world.another() as store:
+        key = min(store._repo.tree(store._repo.state.current_snapshot).every_key())
+        values = (True, datetime(2024, 5, 6, 7, 8, 9, 10, UTC), ("a", "ü, b"), 5, 0.5, "5x")
+        said: Fields = {(key, f"f{number}"): value for number, value in enumerate(values)}
+        set_fields(store._repo, said)
+        if whole:
+            store.export(tmp_path / "x.csv", format="csv")
+        else:
+            store.fields_export(tmp_path / "x.csv")
+        report = store.fields_import(tmp_path / "x.csv")
+        assert (report.snapshot, report.kept, fields(store)) == (None, len(said), said)
+        text = (tmp_path / "x.csv").read_text()
+        assert "true" in text
+        (tmp_path / "x.csv").write_text(text.replace("true", "false").replace("5x", "6x"))
+        assert store.fields_import(tmp_path / "x.csv").replaced == 2
+        assert fields(store) == said | {(key, "f0"): "false", (key, "f5"): "6x"}
+
+
+def test_a_csv_of_numbers_makes_numbers_of_texts(world: World, tmp_path: Path) -> None:
+    with world.another() as store:
+        store.fields_set({"stars": "5"}, [os.fspath(world.pictures / "a.png")])
+        (tmp_path / "x.csv").write_text(f"path,stars\n{world.pictures.name}/a.png,5\n")
+        assert store.fields_import(tmp_path / "x.csv").replaced == 1
+        assert list(fields(store).values()) == [5]
+
+
 @pytest.mark.parametrize("form", ["csv", "parquet", "numbered"])
 def test_an_export_that_a_program_wrote_again_is_one(world: World, tmp_path: Path, form: str) -> None:
     """pandas drops what the metadata of columns says, and numbers the rows of a CSV."""

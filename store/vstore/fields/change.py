@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple, TypeVar
@@ -42,11 +43,19 @@ class Change(NamedTuple):
         return ", ".join(f"{counted(count, 'field')} {word}" for count, word in parts if count)
 
 
-def changed(table: Table, entries: Entries, key_size: int, *, replace: bool = True) -> Change:
+def changed(
+    table: Table,
+    entries: Entries,
+    key_size: int,
+    *,
+    replace: bool = True,
+    is_same: Callable[[bytes, bytes], bool] = operator.eq,
+) -> Change:
     """Put entries into a table of fields, a block at a time; memory does not grow with their number.
 
     entries: sorted, each once; None removes a field.
     replace: a field that is there gets the new value; else it stays.
+    is_same: tells whether the value of a field says what a new one says; it stays then.
     Raises:  Damage.
     """
     change, last = Change(table), b""
@@ -56,7 +65,9 @@ def changed(table: Table, entries: Entries, key_size: int, *, replace: bool = Tr
         added = replaced = removed = pictures = 0
         for at, value in block:
             before = had.get(at)
-            if before == value or (before is not None and value is not None and not replace):
+            if before == value:
+                continue
+            if before is not None and value is not None and (not replace or is_same(before, value)):
                 continue
             edits[at] = value
             added += before is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import re
 import threading
@@ -18,8 +19,9 @@ from vstore.fields.report import FieldsImported, UnknownRow
 from vstore.fields.rows import FileRow, Rows
 from vstore.fields.spool import Spool
 from vstore.format.entries import Snapshot
+from vstore.format.field_text import plain_text
 from vstore.format.field_values import Unfit, field_value
-from vstore.format.fields import field_key
+from vstore.format.fields import decode_field, field_key
 from vstore.format.list_columns import KeptField, LeftColumn
 from vstore.format.table import Table
 from vstore.format.tree import Tree
@@ -68,7 +70,8 @@ def fields_import(
             stages.begin("finding pictures", None)
             _find(repo, current, table, spool)
             stages.begin("sorting", None)
-            return changed(table, sorted_cells.entries(), repo.hash.size), None
+            is_same = operator.eq if rows.has_types else _reads_so
+            return changed(table, sorted_cells.entries(), repo.hash.size, is_same=is_same), None
 
         report, _ = committed(repo, decide, message=message, dry_run=dry_run)
         return FieldsImported(
@@ -80,6 +83,12 @@ def fields_import(
             fields=tuple(KeptField(name, count) for name, count in sorted(sorted_cells.pictures.items())),
             left=tuple(sorted([*rows.left, *taken.left(), *sorted_cells.left()])),
         )
+
+
+def _reads_so(before: bytes, new: bytes) -> bool:
+    """Tell whether a new text is what a CSV has for a value of another type: it says no types."""
+    value, text = decode_field(before), decode_field(new)
+    return isinstance(text, str) and not isinstance(value, str) and plain_text(value) == text
 
 
 class _Taken:

@@ -83,6 +83,11 @@ class Rows:
         """The bytes of the file."""
         return self._file.stat().st_size
 
+    @property
+    def has_types(self) -> bool:
+        """The file says of each value which type it has."""
+        return self._format != "csv"
+
     def __iter__(self) -> Iterator[FileRow]:
         """Read the rows. Raises: UsageError, naming the place of a fault; MissingPackage."""
         reader = {"csv": self._csv, "jsonl": self._lines, "parquet": self._parquet}[str(self._format)]
