@@ -207,6 +207,38 @@ def test_a_line_of_an_export_has_what_was_added_to_it(world: World, tmp_path: Pa
             store.fields_import(tmp_path / "x.jsonl")
 
 
+def test_one_word_is_one_picture_and_one_field(world: World) -> None:
+    path = f"{world.pictures.name}/a.png"
+    with world.another() as store:
+        store.fields_set({"ab": "x", "a": "y", "b": "z"}, path)
+        assert of(store, "ab") == {path: "x"}
+        assert store.fields_unset("ab", all_pictures=True).removed == 1
+        assert store.fields_unset("a", world.pictures / "a.png").removed == 1
+        assert of(store, "b") == {path: "z"}
+        with pytest.raises(UsageError, match="the name of a field cannot be 5"):
+            store.fields_set({5: "x"}, [path])  # type: ignore[dict-item]
+
+
+def test_a_time_that_no_field_has_is_left_out_of_a_parquet_file(world: World, tmp_path: Path) -> None:
+    columns = {
+        "path": [f"{world.pictures.name}/{name}.png" for name in "ab"],
+        "far": pa.array([9_000_000_000_000, 0], pa.timestamp("s")),
+        "old": pa.array([-9_000_000_000_000, 0], pa.timestamp("s", "UTC")),
+        "nowhere": pa.array([1, 2], pa.timestamp("us", "Nowhere/Land")),
+        "label": ["x", "y"],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    with world.another() as store:
+        report = store.fields_import(tmp_path / "x.parquet")
+        why = "times outside the years 1 to 9999"
+        assert report.left == (LeftColumn("far", why, 1, 1), LeftColumn("old", why, 1, 1))
+        assert {one.name: one.pictures for one in report.fields} == {"far": 1, "label": 2, "nowhere": 2, "old": 1}
+        first, second = (f"{world.pictures.name}/{name}.png" for name in "ab")
+        epoch = datetime(1970, 1, 1, tzinfo=UTC)
+        assert of(store, "far") == of(store, "old") == {second: epoch}
+        assert of(store, "nowhere")[first] == epoch.replace(microsecond=1)
+
+
 def test_a_table_with_a_field_called_file_is_no_export(world: World, tmp_path: Path) -> None:
     with world.another() as store:
         key = min(store._repo.tree(store._repo.state.current_snapshot).every_key())

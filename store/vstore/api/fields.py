@@ -42,7 +42,7 @@ class Fields(Opened):
         """Give some pictures fields: write a snapshot of the same pictures with these. `undo` takes it back.
 
         values:   value by name. A time without a zone is UTC.
-        pictures: files, stored paths, keys or their first 6 digits or more, as `show` takes them.
+        pictures: files, stored paths, keys or their first 6 digits or more, as `show` takes them; or one alone.
         type:     reads the values, which are texts then, as: text, int, float, bool, date, list.
         message:  a note for the snapshot.
         Raises:   UsageError, MigrationNeeded; Refused while syncing is held; Locked, Damage, DiskTrouble.
@@ -64,8 +64,8 @@ class Fields(Opened):
     ) -> FieldsChanged:
         """Take fields away from some pictures, or from all.
 
-        names:        of the fields. Without `pictures` and `all_pictures`, they end before the first that no picture
-                      has: what follows are pictures.
+        names:        of the fields, or one alone. Without `pictures` and `all_pictures`, they end before the first
+                      that no picture has: what follows are pictures.
         pictures:     as in `fields_set`.
         all_pictures: from all that have them.
         message:      a note for the snapshot.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from vstore.errors import UsageError
 from vstore.fields.change import Change, begin, changed, committed, current_of
@@ -18,6 +19,7 @@ from vstore.paths import AnyPath
 from vstore.repository.fields import fields_below
 from vstore.repository.repository import Repository
 
+T = TypeVar("T")
 KeyOf = Callable[[Repository, Snapshot, AnyPath], bytes]
 
 
@@ -36,6 +38,7 @@ def fields_set(
     Raises: UsageError for what is no field, no value or no picture; and the errors of `committed`.
     """
     begin(repo, dry_run=dry_run)
+    pictures = _several(pictures)
     if not values or not pictures:
         raise UsageError(
             "to set a field takes its value and a picture" if values else "no field is named",
@@ -66,6 +69,7 @@ def fields_unset(
     Raises: UsageError if no picture has a field of a name, or no picture is named; and the errors of `committed`.
     """
     begin(repo, dry_run=dry_run)
+    names, pictures = _several(names), _several(pictures)
     if not names:
         raise UsageError("no field is named", "list them with: vstore fields list")
     table = repo.reading(lambda: rows_of(_table(repo), repo.hash.size))
@@ -110,6 +114,13 @@ def _keys(repo: Repository, pictures: Sequence[AnyPath], key_of: KeyOf) -> list[
     """Find the keys of pictures, sorted, each once."""
     current = current_of(repo)
     return repo.reading(lambda: sorted({key_of(repo, current, picture) for picture in pictures}))
+
+
+def _several(words: Sequence[T]) -> Sequence[T]:
+    """Take one word for a list of it: the letters of one are meant by nobody."""
+    if isinstance(words, (str, bytes, os.PathLike)):
+        return [words]  # type: ignore[list-item]  # it is of the type of what it would be in
+    return words
 
 
 def _value(value: Any, kind: str | None) -> FieldValue:

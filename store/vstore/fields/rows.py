@@ -228,7 +228,7 @@ class Rows:
         pq = PARQUET.load()
         import pyarrow
 
-        from vstore.format.arrow_columns import readable, unfit
+        from vstore.format.arrow_columns import listed, readable, unfit
 
         try:
             with pq.ParquetFile(self._file) as file:
@@ -256,7 +256,7 @@ class Rows:
                 # A dot in a name means a part of a column to pyarrow: such a file is read whole.
                 asked = None if any("." in name for name in used) else used
                 for batch in file.iter_batches(_BLOCK, columns=asked):
-                    columns = {name: readable(batch.column(name)).to_pylist() for name in used}
+                    columns = {name: listed(readable(batch.column(name))) for name in used}
                     for at in range(batch.num_rows):
                         number += 1
                         cells = {name: column[at] for name, column in columns.items() if column[at] is not None}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow
 
 NUMBERS = "lists of numbers"
+_NO_TIME = datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))  # in UTC it lies in the year 10,000
 
 
 def unfit(kind: pyarrow.DataType) -> str:
@@ -35,6 +37,29 @@ def _is_text(kind: pyarrow.DataType) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
+def listed(column: pyarrow.Array) -> list[Any]:
+    """List the values of a column that was made readable. A time that Python has not is one that no field has.
+
+    Raises: ValueError, OverflowError.
+    """
+    from pyarrow import types
+
+    try:
+        values: list[Any] = column.to_pylist()
+    except (ValueError, OverflowError):
+        if not types.is_timestamp(column.type):
+            raise
+        values = [_listed(one) for one in column]
+    return values
+
+
+def _listed(value: pyarrow.Scalar) -> Any:
+    try:
+        return value.as_py()
+    except (ValueError, OverflowError):
+        return _NO_TIME
+
+
 def readable(column: pyarrow.Array) -> pyarrow.Array:
     """Bring values that Python has no type for to one that it has: times to the microsecond, days to text."""
     import pyarrow
@@ -43,7 +68,8 @@ def readable(column: pyarrow.Array) -> pyarrow.Array:
     if types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if types.is_timestamp(column.type):
-        return column.cast(pyarrow.timestamp("us", column.type.tz), safe=False)
+        zone = "UTC" if column.type.tz else None  # the moment is the same, and no zone need be known here
+        return column.cast(pyarrow.timestamp("us", zone), safe=False)
     if types.is_date(column.type):
         return column.cast(pyarrow.string())
     return column.cast(pyarrow.float32()) if types.is_float16(column.type) else column

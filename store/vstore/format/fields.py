@@ -132,6 +132,8 @@ def _text(text: str) -> bytes:
 
 
 def _name(name: str) -> bytes:
+    if not isinstance(name, str):
+        raise UsageError(f"the name of a field cannot be {name!r:.100}", "give text")
     encoded = _utf8(name)
     if not 1 <= len(encoded) <= NAME_BYTES:
         raise UsageError(f"the name of a field has {len(encoded)} bytes", f"1 to {NAME_BYTES} bytes are allowed")

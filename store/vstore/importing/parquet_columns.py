@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
-from vstore.format.arrow_columns import NUMBERS, readable, unfit
+from vstore.format.arrow_columns import NUMBERS, listed, readable, unfit
 from vstore.format.list_columns import COLUMN_BYTES, TOO_LARGE, LeftColumn
 from vstore.importing.shapes import VECTOR_FIELDS
 
@@ -53,7 +53,7 @@ def _values(file: Any, name: str) -> list[Any] | None:
         size += column.nbytes  # a file may say one long text of every row in a few bytes
         if size > COLUMN_BYTES:
             return None
-        values += column.to_pylist()
+        values += listed(column)
     return values
 
 
