@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -233,6 +234,25 @@ def test_many_pictures_are_taken_as_they_are_needed(plain: World) -> None:
     assert plain.embedder.most == vstore.vectors.embed.BATCH
     assert plain.loads == 1
     assert ahead <= 3 * vstore.vectors.embed.BATCH
+
+
+def test_few_large_pictures_are_held_while_they_wait(plain: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vstore.vectors.embed, "_HELD", 4 * 90 * 90 * 3)
+    alive: set[int] = set()
+    most = 0
+
+    def given() -> Iterator[Image.Image]:
+        nonlocal most
+        for number in range(100):
+            picture = PIL.Image.new("RGB", (90, 90), (number, 0, 0))
+            alive.add(number)
+            weakref.finalize(picture, alive.remove, number)
+            most = max(most, len(alive))
+            yield picture
+
+    with plain.open() as store:
+        assert not store.embed(given()).failures
+    assert most <= 3 + vstore.vectors.embed.WORKERS + 4
 
 
 @pytest.mark.parametrize("keep_model", [True, False])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sized
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.embed.embedder import Embedder
@@ -15,7 +14,7 @@ from vstore.pictures.failures import PictureFailure
 from vstore.progress import Stages
 from vstore.repository.repository import Repository
 from vstore.search.wanted import is_picture
-from vstore.vectors.given import AnyPicture, file_of, given_pictures, is_name
+from vstore.vectors.given import AnyPicture, file_of, given_pictures, is_name, size_of
 from vstore.vectors.known_rows import KnownRows
 from vstore.vectors.report import Embedded
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
 BATCH = 32  # pictures embedded at once
 _AHEAD = 2 * BATCH  # pictures read and prepared, or being so
+_HELD = 256 << 20  # bytes of pictures that were given and are not prepared yet, from which on none is asked for
 
 
 def embed(
@@ -93,17 +93,22 @@ class _Embedding:
         from concurrent.futures import ThreadPoolExecutor
 
         rest = given_pictures(pictures)
-        waiting: deque[Future[_Ready]] = deque()
+        waiting: deque[tuple[Future[_Ready], int]] = deque()
+
+        def has_room() -> bool:
+            return len(waiting) < _AHEAD and sum(size for future, size in waiting if not future.done()) < _HELD
+
         with ThreadPoolExecutor(WORKERS, "vstore-embed") as pool:
             try:
                 while True:
-                    for given in islice(rest, _AHEAD - len(waiting)):
-                        waiting.append(pool.submit(self._ready, given))
+                    while has_room() and (given := next(rest, None)) is not None:
+                        waiting.append((pool.submit(self._ready, given), size_of(given)))
+                        del given  # it is the thread's to forget
                     if not waiting:
                         break
-                    self._take(waiting.popleft().result())
+                    self._take(waiting.popleft()[0].result())
             finally:
-                for future in waiting:
+                for future, _ in waiting:
                     future.cancel()
         self._embed()
         return Embedded(self._all_rows(), self._failures)

@@ -48,6 +48,15 @@ def file_of(given: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> bytes
     return data
 
 
+def size_of(given: AnyPicture) -> int:
+    """Count the bytes that a picture takes in memory, decoded if it is one of Pillow; a path takes none."""
+    if isinstance(given, bytes):
+        return len(given)
+    if isinstance(given, (str, os.PathLike)):
+        return 0
+    return 4 * given.width * given.height
+
+
 def is_name(data: bytes) -> bool:
     """Tell whether bytes that are no picture are the name of one: other methods take paths as bytes."""
     return 0 < len(data) <= _LONGEST_NAME and b"\0" not in data and os.path.lexists(data)
