@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import struct
 import zlib
@@ -22,6 +23,12 @@ from vstore.format.hashing import HASHES, Hash, checksum, store_hash
 
 HASH = store_hash("xxh3_128")
 BLOBS = [b"", b"a", b"page " * 2000, os.urandom(5000), b"\0" * 100_000]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_open_of_others() -> None:
+    """Close what earlier tests left to the collector: descriptors are counted here."""
+    gc.collect()
 
 
 def blobs_of(contents: list[bytes], hash: Hash = HASH) -> dict[bytes, bytes]:
