@@ -1,4 +1,4 @@
-"""What the log of an open store names: snapshots and their trees, folders, spaces, segments."""
+"""The objects that the log of an open store names: snapshots and their trees, folders, spaces, segments."""
 
 from __future__ import annotations
 
