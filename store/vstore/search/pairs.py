@@ -1,0 +1,117 @@
+"""Pairs of near-duplicates among some pictures of a space: exact, and a function of the set of pictures alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from vstore.errors import Damage
+from vstore.progress import Stages
+from vstore.repository.repository import Repository
+from vstore.search.edges import Edges, edges_among
+from vstore.search.nodes import FOLDED, Apart, fold
+from vstore.search.pair_scores import millionths, scores_of_pairs
+from vstore.search.space_rows import SpaceRows
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Ints = npt.NDArray[np.int64]
+    Scores = npt.NDArray[np.int32]
+
+
+class Pairs(NamedTuple):
+    """The pairs of nodes of n pictures.
+
+    A node is made of pictures that are folded together: see `vstore.search.nodes`. The score of two nodes is the least
+    one of a picture of the one and a picture of the other; none of these pairs is decided to be different.
+
+    keys:       the pictures that have a vector in the space, rising.
+    node:       int64 (n,), the first member of each picture's node.
+    one, other: int64 (e,), two nodes whose score reaches the least, by their first members: one < other.
+    score:      int32 (e,), millionths.
+    """
+
+    keys: list[bytes]
+    node: Ints
+    one: Ints
+    other: Ints
+    score: Scores
+
+
+def near_pairs(
+    repo: Repository,
+    space: str,
+    keys: Collection[bytes],
+    least: float,
+    *,
+    apart: Callable[[bytes, bytes], bool] | None = None,
+    decided: Collection[bytes] = (),
+    stages: Stages,
+) -> Pairs:
+    """Find the pairs of near-duplicates among some pictures.
+
+    least:   the cosine that each pair reaches.
+    apart:   tells whether two pictures are decided to be different.
+    decided: all pictures that are decided to be different from any.
+    Raises:  Damage, FileNotFoundError.
+    """
+    import numpy as np
+
+    rows = SpaceRows(repo, space, keys)
+    lowest = millionths(least)
+    edges = edges_among(rows, min(lowest, FOLDED), stages)
+    parted = _by_number(rows.keys, apart, decided)
+    high = np.flatnonzero(edges.score >= FOLDED)
+    node = fold(len(rows), edges.one[high], edges.other[high], parted)
+    return _between_nodes(rows.keys, node, edges, lowest, parted)
+
+
+def scores_of(repo: Repository, space: str, pairs: Sequence[tuple[bytes, bytes]]) -> list[int]:
+    """Score pairs of pictures of a space, in millionths, in the order of the pairs.
+
+    Raises: Damage, also if a picture has no vector in the space; FileNotFoundError.
+    """
+    import numpy as np
+
+    rows = SpaceRows(repo, space, {key for pair in pairs for key in pair})
+    number = {key: at for at, key in enumerate(rows.keys)}
+    try:
+        ends = np.array([(number[one], number[other]) for one, other in pairs], np.int64).reshape(-1, 2)
+    except KeyError as err:
+        raise Damage(f"the picture {err.args[0].hex()} has no vector in its space", "run: vstore check") from err
+    scores: list[int] = scores_of_pairs(rows, ends[:, 0], ends[:, 1]).tolist()
+    return scores
+
+
+def _by_number(
+    keys: Sequence[bytes], apart: Callable[[bytes, bytes], bool] | None, decided: Collection[bytes]
+) -> Apart | None:
+    """Make the question about decisions one of numbers of pictures."""
+    if apart is None or not decided:
+        return None
+    given = decided if isinstance(decided, (set, frozenset, dict)) else set(decided)
+    asked = {number for number, key in enumerate(keys) if key in given}
+    return lambda one, other: one in asked and other in asked and apart(keys[one], keys[other])
+
+
+def _between_nodes(keys: list[bytes], node: Ints, edges: Edges, least: int, parted: Apart | None) -> Pairs:
+    """Turn the pairs of pictures into those of nodes."""
+    import numpy as np
+
+    count = len(keys)
+    one, other = node[edges.one], node[edges.other]
+    between = (one != other) & (edges.score >= least)
+    if parted is not None:
+        cut = [at for at in np.flatnonzero(between).tolist() if parted(int(edges.one[at]), int(edges.other[at]))]
+        between[cut] = False  # so one of the pairs across is missing
+    first, second = np.minimum(one, other)[between], np.maximum(one, other)[between]
+    order = np.lexsort((second, first))
+    first, second, score = first[order], second[order], edges.score[between][order]
+    begins = np.flatnonzero(np.diff(first * count + second, prepend=-1))
+    first, second = first[begins], second[begins]
+    sizes = np.bincount(node, minlength=count)
+    whole = np.diff(begins, append=len(order)) == sizes[first] * sizes[second]
+    lowest = np.minimum.reduceat(score, begins) if len(begins) else score
+    return Pairs(keys, node, first[whole], second[whole], lowest[whole])

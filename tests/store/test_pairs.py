@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.builder import Builder, Floats, key, unit_vectors
+from support.plain_pairs import Decided, plain_pairs, plain_score
+
+from vstore.errors import Damage
+from vstore.progress import Silent, Stages
+from vstore.search import edges as edges_module
+from vstore.search import pair_scores as scores_module
+from vstore.search.nodes import fold
+from vstore.search.pair_scores import millionths
+from vstore.search.pairs import Pairs, near_pairs, scores_of
+
+FAKE = {"family": "fake", "name": "fake-1"}
+
+
+def store(folder: Path, rows: Floats, sizes: Collection[int], dtype: str = "float16") -> Builder:
+    """A store of some rows, in segments of these sizes."""
+    folder.mkdir(exist_ok=True)
+    builder = Builder(folder / ".vstore", dtype=dtype, recipe={**FAKE, "dim": rows.shape[1]})
+    at = 0
+    for size in sizes:
+        builder.add_segment([key(n) for n in range(at, at + size)], rows[at : at + size])
+        at += size
+    return builder
+
+
+def stored(builder: Builder) -> dict[bytes, Any]:
+    """The rows as they are stored, by key; of a key that stands twice the first one."""
+    found: dict[bytes, Any] = {}
+    for ref in builder.repo.state.segments(builder.space):
+        segment = builder.repo.segment(ref)
+        for one, row in zip(segment.key_list(), segment.rows(), strict=True):
+            found.setdefault(one, np.array(row))
+    return found
+
+
+def crowded(count: int, dim: int, seed: int) -> Floats:
+    """Rows round a few centres: some equal, some to be folded, some near, some far."""
+    rng = np.random.default_rng(seed)
+    centres = unit_vectors(max(1, count // 6), dim, seed)
+    spread = rng.choice([0, 0.004, 0.008, 0.05, 0.2], count)[:, None]
+    rows = centres[rng.integers(0, len(centres), count)] + spread * rng.standard_normal((count, dim)) / dim**0.5
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def found(pairs: Pairs) -> tuple[list[list[bytes]], dict[tuple[bytes, bytes], int]]:
+    """The nodes and pairs, as the plain way gives them."""
+    nodes: dict[int, list[bytes]] = {}
+    for at, first in enumerate(pairs.node.tolist()):
+        nodes.setdefault(first, []).append(pairs.keys[at])
+    assert all(pairs.keys[first] == inside[0] for first, inside in nodes.items())
+    ends = zip(pairs.one.tolist(), pairs.other.tolist(), strict=True)
+    named = [(pairs.keys[one], pairs.keys[other]) for one, other in ends]
+    assert len(set(named)) == len(named)
+    return list(nodes.values()), dict(zip(named, pairs.score.tolist(), strict=True))
+
+
+def near(builder: Builder, keys: Collection[bytes], least: float, **words: Any) -> Pairs:
+    return near_pairs(builder.repo, builder.space, keys, least, stages=Stages(), **words)
+
+
+def different(*pairs: tuple[bytes, bytes]) -> Decided:
+    named = {frozenset(pair) for pair in pairs}
+    return lambda one, other: frozenset((one, other)) in named
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("block", [3, 7, 2048])
+@pytest.mark.parametrize("least", [0.5, 0.9, 0.99])
+def test_pairs_are_those_of_every_pair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, block: int, least: float
+) -> None:
+    monkeypatch.setattr(edges_module, "BLOCK", block)
+    monkeypatch.setattr(scores_module, "_GATHERED", 8 * block)
+    builder = store(tmp_path, crowded(60, 8, seed=1), [20, 1, 39], dtype)
+    rows = {one: row for n, (one, row) in enumerate(stored(builder).items()) if n % 4}
+    expected = plain_pairs(rows, millionths(least))
+    assert found(near(builder, set(rows), least)) == expected
+    assert expected[1]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    count=st.integers(0, 40),
+    least=st.sampled_from([0.2, 0.7, 0.95, 0.9997, 1.0]),
+    block=st.integers(1, 9),
+    cut=st.integers(0, 3),
+)
+def test_any_pictures_and_decisions_give_what_the_plain_way_gives(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, count: int, least: float, block: int, cut: int
+) -> None:
+    rows = crowded(count, 6, seed) if count else np.zeros((0, 6), np.float32)
+    builder = store(tmp_path_factory.mktemp("pairs"), rows, [count] if count else [])
+    kept = stored(builder)
+    every = list(combinations(kept, 2))
+    picked = np.random.default_rng(seed).random(len(every)) < cut * 0.1
+    apart = different(*(pair for pair, is_cut in zip(every, picked, strict=True) if is_cut))
+    decided = {one for pair, is_cut in zip(every, picked, strict=True) if is_cut for one in pair}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(edges_module, "BLOCK", block)
+        pairs = near(builder, list(kept), least, apart=apart, decided=decided)
+    assert found(pairs) == plain_pairs(kept, millionths(least), apart)
+
+
+def test_a_pair_counts_by_its_rounded_score_in_whatever_block_it_lies(tmp_path: Path) -> None:
+    """The last pair that reaches a threshold has just its score."""
+    builder = store(tmp_path, crowded(80, 100, seed=3), [50, 30])
+    rows = stored(builder)
+    scores = sorted({plain_score(rows[a], rows[b]) for a, b in combinations(rows, 2)})
+    for score in scores[:: len(scores) // 15]:
+        if score <= 0:
+            continue
+        pairs = near(builder, set(rows), score / 1_000_000)
+        assert pairs.score.min(initial=score) >= score
+        alone = np.bincount(pairs.node, minlength=80) == 1
+        least = [
+            s for one, other, s in zip(pairs.one, pairs.other, pairs.score, strict=True) if alone[[one, other]].all()
+        ]
+        ends = [(a, b) for a, b in combinations(np.flatnonzero(alone).tolist(), 2)]
+        expected = [plain_score(rows[pairs.keys[a]], rows[pairs.keys[b]]) for a, b in ends]
+        assert sorted(least) == sorted(one for one in expected if one >= score)
+
+
+def test_a_picture_of_no_row_is_left_out_and_of_two_rows_the_first_counts(tmp_path: Path) -> None:
+    rows = unit_vectors(4, seed=2)
+    builder = store(tmp_path, rows[:3], [3])
+    builder.add_segment([key(0), key(3)], np.stack([rows[1], rows[0]]))
+    pairs = near(builder, {key(n) for n in (0, 1, 3, 77)}, 0.999)
+    assert found(pairs) == (sorted([sorted([key(0), key(3)]), [key(1)]]), {})
+
+
+def test_pictures_that_are_decided_to_be_different_are_no_node_and_no_pair(tmp_path: Path) -> None:
+    rows = np.repeat(unit_vectors(1), 6, axis=0)
+    builder = store(tmp_path, rows, [6])
+    keys = sorted(stored(builder))
+    whole = near(builder, keys, 0.9)
+    assert set(whole.node.tolist()) == {0}
+    apart = different((keys[0], keys[1]), (keys[2], keys[3]))
+    pairs = near(builder, keys, 0.9, apart=apart, decided=keys[:4])
+    assert found(pairs) == ([[keys[0], keys[2], keys[4], keys[5]], [keys[1], keys[3]]], {})
+    asked: list[tuple[bytes, bytes]] = []
+
+    def asking(one: bytes, other: bytes) -> bool:
+        asked.append((one, other))
+        return apart(one, other)
+
+    near(builder, keys, 0.9, apart=asking, decided=keys[:2])
+    assert {frozenset(pair) for pair in asked} == {frozenset(keys[:2])}
+
+
+def test_folding_does_not_chain() -> None:
+    """1 reaches 0 and 2, which do not reach one another; 3 reaches 2 alone."""
+    one, other = np.array([0, 1, 2]), np.array([1, 2, 3])
+    assert fold(5, one, other).tolist() == [0, 0, 2, 2, 4]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_scores_of_pairs_are_exact_and_symmetric(tmp_path: Path, dtype: str) -> None:
+    builder = store(tmp_path, crowded(30, 333, seed=4), [10, 20], dtype)
+    rows = stored(builder)
+    every = [*combinations(rows, 2), *((one, one) for one in rows)]
+    expected = [plain_score(rows[a], rows[b]) for a, b in every]
+    assert scores_of(builder.repo, builder.space, every) == expected
+    assert scores_of(builder.repo, builder.space, [(b, a) for a, b in every]) == expected
+    assert scores_of(builder.repo, builder.space, []) == []
+    assert expected[-30:] == [1_000_000] * 30
+    with pytest.raises(Damage, match=key(99).hex()):
+        scores_of(builder.repo, builder.space, [(key(99), key(1))])
+
+
+@pytest.mark.parametrize(
+    "score, whole", [(0.85, 850_000), (0.57, 570_000), (0.29, 290_000), (1.0, 1_000_000), (0.8500004, 850_001)]
+)
+def test_a_threshold_is_reached_by_the_whole_score_at_or_above_it(score: float, whole: int) -> None:
+    assert millionths(score) == whole
+
+
+def test_no_byte_of_a_damaged_segment_is_used(tmp_path: Path) -> None:
+    builder = store(tmp_path, unit_vectors(20, 8), [10, 10])
+    bad = builder.repo.segment(builder.repo.state.segments(builder.space)[1])
+    data = bytearray(bad.path.read_bytes())
+    data[100] ^= 1
+    bad.path.write_bytes(data)
+    attempts: list[Callable[[], object]] = [
+        lambda: near(builder, {key(0), key(15)}, 0.5),
+        lambda: scores_of(builder.repo, builder.space, [(key(0), key(15))]),
+    ]
+    for attempt in attempts:
+        with pytest.raises(Damage, match=bad.ref.name):
+            attempt()
+    near(builder, {key(0), key(5)}, 0.5)  # of the other one nothing is named
+
+
+def test_rows_that_are_no_vectors_are_in_no_pair(tmp_path: Path) -> None:
+    rows = unit_vectors(5)
+    rows[2] = 0
+    builder = store(tmp_path, rows, [5])
+    for attempt in (
+        lambda: near(builder, {key(1), key(2)}, 0.5),
+        lambda: scores_of(builder.repo, builder.space, [(key(1), key(2))]),
+    ):
+        with pytest.raises(Damage, match="no vectors of norm 1"):
+            attempt()
+
+
+def test_progress_counts_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edges_module, "BLOCK", 7)
+    builder = store(tmp_path, unit_vectors(20), [20])
+    told: list[Any] = []
+
+    class Told(Silent):
+        def stage(self, name: str, total: int | None) -> None:
+            told.append((name, total))
+
+        def advance(self, n: int = 1) -> None:
+            told.append(n)
+
+    near_pairs(builder.repo, builder.space, set(stored(builder)), 0.5, stages=Stages(Told()))
+    assert told == [("comparing", 20), 7, 7, 6]
