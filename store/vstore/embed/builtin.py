@@ -57,7 +57,7 @@ class BuiltinEmbedder:
         Raises: ModelError if this version of vstore cannot compute the vectors of that recipe.
         """
         self.recipe: Recipe = dict(DEFAULT_RECIPE if recipe is None else recipe)
-        if _identity(self.recipe) not in map(_identity, RECIPES.values()):
+        if not is_builtin(self.recipe):
             names = " and ".join(str(one["name"]) for one in RECIPES.values())
             raise ModelError(
                 f"this version of vstore has no built-in embedder {self.recipe.get('name')!r} with that recipe",
@@ -176,9 +176,21 @@ def colour(chroma: Doubles) -> Doubles:
 
     maps = _pooled(chroma.transpose(2, 0, 1))
     maps = maps / np.sqrt(COLOUR_SOFTNESS**2 + np.sum(maps * maps, axis=0))
-    decay = np.array([math.exp(-COLOUR_DECAY * math.hypot(u, v)) for u, v in _kept(COLOUR_WAVES)])
+    decay = np.array([math.exp(-COLOUR_DECAY * math.hypot(u, v)) for u, v in waves_kept(COLOUR_WAVES)])
     waves: Doubles = (_waves(maps, COLOUR_WAVES) * decay / GRID).ravel()
     return waves
+
+
+@cache
+def waves_kept(waves: int) -> list[tuple[int, int]]:
+    """List the frequencies (down, across) within a quarter of a circle, row by row."""
+    reach = (waves - 0.3) ** 2
+    return [(u, v) for u in range(waves) for v in range(waves) if u * u + v * v < reach]
+
+
+def is_builtin(recipe: Recipe) -> bool:
+    """Tell whether a recipe is of vectors as this module computes them, however pictures are prepared."""
+    return _identity(recipe) in map(_identity, RECIPES.values())
 
 
 def _identity(recipe: Recipe) -> dict[str, Any]:
@@ -211,7 +223,7 @@ def _waves(maps: Doubles, waves: int) -> Doubles:
     basis = _basis(waves)
     tall = np.sum(basis[:, :, None] * maps[:, None], axis=2)
     both = np.sum(basis.T[:, :, None] * tall.transpose(0, 2, 1)[:, :, None], axis=1)
-    kept: Doubles = both[:, [v for _, v in _kept(waves)], [u for u, _ in _kept(waves)]]
+    kept: Doubles = both[:, [v for _, v in waves_kept(waves)], [u for u, _ in waves_kept(waves)]]
     return kept
 
 
@@ -222,13 +234,6 @@ def _bounded(values: Doubles) -> Doubles:
     square = np.sum(values * values)
     bounded: Doubles = values * (math.sqrt(square) / (square + FLOOR**2))
     return bounded
-
-
-@cache
-def _kept(waves: int) -> list[tuple[int, int]]:
-    """List the frequencies (down, across) within a quarter of a circle, row by row."""
-    reach = (waves - 0.3) ** 2
-    return [(u, v) for u in range(waves) for v in range(waves) if u * u + v * v < reach]
 
 
 @cache
