@@ -192,7 +192,7 @@ def _moves() -> tuple[Ints, Ints]:
     for turn in range(len(TURNS)):
         for place, (block, k, u, v) in enumerate(numbers):
             sign = (-1) ** (v * bool(turn & _LEFT_RIGHT) + u * bool(turn & _TOP_BOTTOM))
-            # From the turned picture back: mirrors change the sign of a direction across or down; they are undone first.
+            # From the turned picture back: its mirrors are undone first, and change a direction across or down.
             k = (4 - k) % _DIRECTIONS if turn & _LEFT_RIGHT and not block else k
             k = -k % _DIRECTIONS if turn & _TOP_BOTTOM and not block else k
             if turn & _TRANSPOSED:
