@@ -20,12 +20,14 @@ def plain_score(one: Any, other: Any) -> int:
     return max(-1_000_000, min(1_000_000, round(cosine * 1_000_000)))
 
 
-def plain_nodes(rows: Mapping[bytes, Any], apart: Decided = lambda one, other: False) -> list[list[bytes]]:
-    """Fold pictures into nodes: the keys of each, in the order of their first ones."""
+def plain_nodes(
+    rows: Mapping[bytes, Any], apart: Decided = lambda one, other: False, least: int = FOLDED
+) -> list[list[bytes]]:
+    """Fold pictures into nodes: the keys of each, in the order of their first ones. least: the score of each pair."""
     nodes: list[list[bytes]] = []
     for key in sorted(rows):
         for node in nodes:
-            if all(plain_score(rows[key], rows[one]) >= FOLDED and not apart(key, one) for one in node):
+            if all(plain_score(rows[key], rows[one]) >= least and not apart(key, one) for one in node):
                 node.append(key)
                 break
         else:
@@ -40,7 +42,7 @@ def plain_pairs(
     score: Callable[[Any, Any], int] = plain_score,
 ) -> tuple[list[list[bytes]], dict[tuple[bytes, bytes], int]]:
     """Find the nodes, and the score of each pair of nodes that reaches `least`, by their first members."""
-    nodes = plain_nodes(rows, apart)
+    nodes = plain_nodes(rows, apart, max(FOLDED, least))
     pairs = {}
     for one, other in combinations(nodes, 2):
         across = list(product(one, other))

@@ -1,4 +1,4 @@
-"""Nodes: pictures that are folded together, as each of them reaches 0.9995 with each other one. Pure."""
+"""Nodes: pictures that are folded together, as every two of them reach 0.9995, or more if more is asked. Pure."""
 
 from __future__ import annotations
 

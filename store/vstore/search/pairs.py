@@ -63,7 +63,7 @@ def near_pairs(
     lowest = millionths(least)
     edges = edges_among(rows, min(lowest, FOLDED), stages)
     parted = _by_number(rows.keys, apart, decided)
-    high = np.flatnonzero(edges.score >= FOLDED)
+    high = np.flatnonzero(edges.score >= max(FOLDED, lowest))  # else a node would hold pairs below the least score
     node = fold(len(rows), edges.one[high], edges.other[high], parted)
     return _between_nodes(rows.keys, node, edges, lowest, parted)
 
