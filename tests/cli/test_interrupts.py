@@ -105,7 +105,7 @@ STAGES = {
     "check --read-data": ("check --read-data", "vstore.check.objects:Objects._read_rows", False),
     "check --source": ("check --source", "vstore.check.source:check_source", False),
     "check --reembed": ("check --reembed 4", "vstore.embed.builtin:BuiltinEmbedder.embed_images", False),
-    "dupes --near": ("dupes --near 0.9", "vstore.search.alike:_MarkedRows.block", False),
+    "dupes --near": ("dupes --near 0.9", "vstore.search.space_rows:SpaceRows.unit", False),
     "dupes --verify": ("dupes --verify", "vstore.search.group_files:_are_same", False),
     "gc plans": ("gc", "vstore.gc.run:plan_of", True),
     "gc deletes": ("gc --drop-unnamed", "vstore.disk.durable:remove", True),

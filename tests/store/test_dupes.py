@@ -149,6 +149,8 @@ def test_json_has_the_fields_that_are_promised(world: World) -> None:
                 "key": world.key(1),
                 "size": size(1),
                 "wasted": 0,
+                "copies": 1,
+                "tier": "bytes",
                 "paths": [
                     {"path": "pictures/a.png", "trouble": "No such file or directory"},
                     {"path": "pictures/�.png", "path_b64": "cGljdHVyZXMv/y5wbmc="},
@@ -159,6 +161,8 @@ def test_json_has_the_fields_that_are_promised(world: World) -> None:
         ],
         "wasted": 0,
         "flat": None,
+        "loose": False,
+        "bursts": False,
     }
 
 
@@ -202,16 +206,20 @@ def album(tmp_path: Path) -> World:
 def test_pictures_that_look_alike_are_found_with_the_threshold_of_the_built_in_embedder(album: World) -> None:
     report = album.store.dupes(near="auto")
     assert report.near == NEAR
-    assert sorted(groups(report)) == [
+    assert sorted(map(sorted, groups(report))) == [
         ["one small.jpg", "one.jpg", "sub/one bright.jpg"],
         ["three copied.jpg", "three.jpg"],
         ["two again.jpg", "two.jpg"],
     ]
-    by_first = {group.paths[0]: group for group in report.groups}
+    by_first = {min(group.paths): group for group in report.groups}
     three = by_first[b"pictures/three copied.jpg"]
     assert [(picture.score, len(picture.paths)) for picture in three.pictures] == [(1.0, 2)]
+    assert (three.tier, three.least, three.copies) == ("bytes", None, 1)
     one = by_first[b"pictures/one small.jpg"]
-    assert all(NEAR <= picture.score <= 1 for picture in one.pictures)
+    assert one.key == one.pictures[0].key and one.pictures[0].score == 1
+    scores = [picture.score for picture in one.pictures]
+    assert scores == sorted(scores, reverse=True) and NEAR <= one.least <= scores[-1]
+    assert (one.tier, one.burst, one.copies) == ("near", False, 2)
     sizes = [(album.pictures / os.fsdecode(path).removeprefix("pictures/")).stat().st_size for path in one.paths]
     assert one.wasted == sum(sizes) - max(sizes)
     assert one.size == sizes[0]
@@ -235,11 +243,14 @@ def test_alike_below_a_folder_and_in_an_older_snapshot(album: World) -> None:
 def test_json_of_pictures_that_look_alike_names_each(album: World) -> None:
     report = album.store.dupes(near=0.9).to_json()
     assert report["near"] == 0.9
-    (group,) = [g for g in report["groups"] if g["pictures"][0]["paths"][0]["path"] == "pictures/two again.jpg"]
-    assert [list(picture) for picture in group["pictures"]] == [["key", "score", "paths", "files"]] * 2
-    assert group["pictures"][0]["files"] == [f"{album.pictures}/two again.jpg"]
-    assert group["pictures"][0]["score"] == group["pictures"][1]["score"] >= 0.9
-    assert [path["path"] for path in group["paths"]] == ["pictures/two again.jpg", "pictures/two.jpg"]
+    (group,) = [g for g in report["groups"] if {"path": "pictures/two again.jpg"} in g["paths"]]
+    first, other = group["pictures"]
+    assert [*first] == [*other] == ["key", "score", "tier", "burst", "part", "paths", "files"]
+    assert first["key"] == group["key"] < other["key"]  # of two the one with the lesser key stands for them
+    assert (first["score"], first["tier"]) == (1, "bytes")
+    assert (other["score"], other["tier"]) == (group["least"], "near") and 0.9 <= group["least"] < 1
+    assert first["files"] == [f"{album.top}/{group['paths'][0]['path']}"]
+    assert sorted(path["path"] for path in group["paths"]) == ["pictures/two again.jpg", "pictures/two.jpg"]
 
 
 def test_of_another_model_a_threshold_must_be_given(world: World) -> None:

@@ -28,7 +28,7 @@ COLUMNS = {
     "search": "key score path file paths flat",
     "ls": "path file key unnamed paths kind reason bytes format width height taken modified",
     "find": "path file key unnamed paths kind reason bytes format width height taken modified",
-    "dupes": "group key score path file trouble",
+    "dupes": "group key score path file trouble tier burst part",
 }
 
 
@@ -88,6 +88,7 @@ def test_the_rows_of_duplicates_are_their_paths(filled: World) -> None:
         (0, filled.key(2), "pictures/sub/again.png"),
     ]
     assert [row["trouble"] for row in rows] == [None, "No such file or directory"]
+    assert [(row["tier"], row["burst"], row["part"]) for row in rows] == [("bytes", False, 0)] * 2
 
 
 def test_names_that_are_not_utf8_have_a_column_of_their_bytes() -> None:

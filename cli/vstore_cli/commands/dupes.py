@@ -12,7 +12,9 @@ from vstore_cli.output import count, echo_json, json_option, placed, shown, size
 from vstore_cli.progress import progress, progress_option
 
 if TYPE_CHECKING:
-    from vstore import Files, Group
+    from collections.abc import Iterator
+
+    from vstore import Files, Group, Picture
 
 
 class Likeness(click.ParamType[float | Literal["auto"]]):
@@ -41,6 +43,8 @@ class Likeness(click.ParamType[float | Literal["auto"]]):
     metavar="[SCORE]",
     help="Also find pictures that look alike, from this score on (0.85 with the built-in embedder).",
 )
+@click.option("--loose", is_flag=True, help="Group what looks like one picture, even if not all of it is alike.")
+@click.option("--bursts", is_flag=True, help="Count pictures that were taken within seconds as copies, too.")
 @where_option("Only pictures of which this is true: \"path not like '%/backup/%'\".")
 @progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
@@ -50,14 +54,17 @@ def dupes(
     under: str | None,
     verify: bool,
     near: float | Literal["auto"] | None,
+    loose: bool,
+    bursts: bool,
     where: str | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
     """List groups of identical pictures. Nothing is ever deleted.
 
-    With --near, every picture is compared with every other: the time grows with the square of their number.
-    Pictures of one colour are left out of those that look alike, and counted.
+    With --near, every two pictures of a group look alike, and the first is most like the others. Every picture is
+    compared with every other: the time grows with the square of their number. Pictures of one colour are left out of
+    those that look alike, and those of a burst are no copies of one another: both are counted.
 
     \b
     Example:
@@ -65,7 +72,9 @@ def dupes(
       vstore dupes --near 0.9 --under pictures/2024
     """
     with progress(quiet) as bar, open_store([under] if under is not None else []) as store:
-        report = store.dupes(at=at, under=under, verify=verify, near=near, where=where, progress=bar)
+        report = store.dupes(
+            at=at, under=under, verify=verify, near=near, loose=loose, bursts=bursts, where=where, progress=bar
+        )
     if as_json:
         echo_json(report)
         return
@@ -74,22 +83,44 @@ def dupes(
     below = f" below {shown(under)}" if under is not None else ""
     among = f"{below} where {shown(where)}" if where is not None else below
     if report.groups:
-        extra = count(sum(len(group.paths) - 1 for group in report.groups), "copy", "copies")
+        extra = count(sum(group.copies for group in report.groups), "copy", "copies")
         tell(f"{count(len(report.groups), 'group')}, {extra}, {size(report.wasted)} wasted")
     elif near is None:
         tell(f"{report.snapshot} holds no identical pictures{among}.")
     else:
         tell(f"{report.snapshot} holds no pictures that look alike (score {report.near:g} or more){among}.")
+    frames = sum(picture.burst for group in report.groups for picture in group.pictures)
+    if frames and not bursts:
+        tell(f"{count(frames, 'picture')} of bursts: those of one burst are no copies of one another (else: --bursts)")
     if report.flat:
         tell(f"{count(report.flat, 'flat picture')} (one colour) left out of pictures that look alike")
 
 
 def _show(group: Group, where: Files) -> None:
-    if group.pictures:
-        tell(f"{count(len(group.paths), 'file')} that look alike")
-    else:
-        tell(f"{len(group.paths)} × {size(group.size) if group.size is not None else 'unknown size'}")
-    scores = {path: f"{picture.score:.3f}  " for picture in group.pictures for path in picture.paths}
-    for path in group.paths:
-        trouble = f"  ({group.troubles[path]})" if path in group.troubles else ""
-        tell_path(placed(path, where), trouble, before=f"  {scores.get(path, '')}")
+    tell(_heading(group))
+    notes = {path: f"  ({trouble})" for path, trouble in group.troubles.items()}
+    if not group.pictures:
+        for path in group.paths:
+            tell_path(placed(path, where), notes.get(path, ""))
+        return
+    lines = [(label, path) for picture in group.pictures for label, path in _labelled(picture)]
+    width = max(len(label) for label, _ in lines)
+    for label, path in lines:
+        tell_path(placed(path, where), notes.get(path, ""), before=f"  {label:<{width}}  ")
+
+
+def _heading(group: Group) -> str:
+    if not group.pictures:
+        return f"{len(group.paths)} × {size(group.size) if group.size is not None else 'unknown size'}"
+    files = count(len(group.paths), "file")
+    if group.tier != "near":
+        return f"{files} with the same {group.tier}"
+    frames = sum(picture.burst for picture in group.pictures)
+    return f"{files} that look alike (score {group.least:.3f} or more){f', {frames} of a burst' if frames else ''}"
+
+
+def _labelled(picture: Picture) -> Iterator[tuple[str, bytes]]:
+    """Yield the paths of a picture, each with its likeness to what is listed before it."""
+    likeness = "same pixels" if picture.tier == "pixels" else f"{picture.score:.3f}"
+    for at, path in enumerate(picture.paths):
+        yield "same bytes" if at else f"{likeness} burst" if picture.burst else likeness, path

@@ -183,22 +183,38 @@ class Reading(Opened):
         under: AnyPath | None = None,
         verify: bool = False,
         near: float | Literal["auto"] | None = None,
+        loose: bool = False,
+        bursts: bool = False,
         where: str | None = None,
         progress: Progress | None = None,
     ) -> DupesReport:
         """Find groups of identical pictures, or (near) of look-alikes.
 
+        Groups of look-alikes depend on the set of pictures alone: not on names, order, or how the store grew.
+
         at:     the snapshot to look in; by default the current one.
         under:  a stored path (LABEL/FOLDER), or a folder on disk: only paths below it.
         verify: compare the files byte for byte.
-        near:   also find look-alikes, from this cosine on; "auto" for the default of the space.
+        near:   also find look-alikes: every two of a group reach this cosine; "auto" for the default of the space.
+        loose:  let each picture of a group reach it with the representative alone.
+        bursts: count pictures that were taken one after the other as copies, too.
         where:  only paths for which this SQL expression over facts, fields and paths is true.
         Raises: UsageError, SnapshotNotFound, Damage; Untrusted, for `verify`.
         """
         from vstore.search.dupes import dupes
 
         return self._read(
-            lambda repo: dupes(repo, at=at, under=under, verify=verify, near=near, where=where, progress=progress)
+            lambda repo: dupes(
+                repo,
+                at=at,
+                under=under,
+                verify=verify,
+                near=near,
+                loose=loose,
+                bursts=bursts,
+                where=where,
+                progress=progress,
+            )
         )
 
     def ls(

@@ -18,13 +18,17 @@ from vstore.repository.files import Files, files_of
 from vstore.repository.repository import Repository
 from vstore.repository.stored_paths import below, prefixes_of
 from vstore.search.group_files import FileOf
-from vstore.search.groups import Group, Picture, group_of_one, group_of_pictures
+from vstore.search.groups import Group, Picture, group_of_one
+from vstore.search.look_alikes import alone, look_alikes
 
 if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-_COLUMNS = {"group": "int", "key": "text", "score": "float", "path": "path", "file": "path", "trouble": "text"}
+_COLUMNS = {
+    "group": "int", "key": "text", "score": "float", "path": "path", "file": "path", "trouble": "text", "tier": "text",
+    "burst": "bool", "part": "int",
+}  # fmt: skip
 
 # Of the built-in embedder: among 180,000 pairs of different pictures none scored more than 0.83; pictures that were
 # re-encoded, resized, recoloured, framed or cropped by 5 % score 0.84 or more (`bench_builtin_quality.py`'s changes).
@@ -42,6 +46,8 @@ class DupesReport(NamedTuple):
     wasted:   wasted bytes of all groups.
     flat:     pictures of one colour, which are look-alikes of nothing; None without `near`.
     where:    finds the files of the stored paths.
+    loose:    look-alikes reach `near` with the representative of their group, and not with all of it.
+    bursts:   pictures of a burst count as copies.
     """
 
     snapshot: str
@@ -51,6 +57,8 @@ class DupesReport(NamedTuple):
     wasted: int
     flat: int | None = None
     where: Files = Files()
+    loose: bool = False
+    bursts: bool = False
 
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
@@ -72,9 +80,10 @@ class DupesReport(NamedTuple):
     def _rows(self) -> Iterator[tuple[Any, ...]]:
         for number, group in enumerate(self.groups):
             for picture in group.pictures or (Picture(group.key, 1.0, group.paths),):
+                key, score, tier = picture.key.hex(), picture.score, picture.tier
                 for path in picture.paths:
                     file, trouble = self.where.file_of(path), group.troubles.get(path)
-                    yield number, picture.key.hex(), picture.score, path, file, trouble
+                    yield number, key, score, path, file, trouble, tier, picture.burst, picture.part
 
 
 def dupes(
@@ -84,6 +93,8 @@ def dupes(
     under: AnyPath | None = None,
     verify: bool = False,
     near: float | Literal["auto"] | None = None,
+    loose: bool = False,
+    bursts: bool = False,
     where: str | None = None,
     progress: Progress | None = None,
 ) -> DupesReport:
@@ -91,14 +102,19 @@ def dupes(
 
     under:  a stored path, or a folder on disk; only paths below it count.
     verify: compare the files byte for byte.
-    near:   also find look-alikes, from this cosine on; "auto" takes the space's own, if it is known. Pictures that
-            the facts of the store know to be of one colour are left out of these.
+    near:   also find look-alikes: every two of a group reach this cosine; "auto" takes the space's own, if it is known.
+            Pictures that the facts of the store know to be of one colour are left out of these.
             Every pair is compared: the time grows with the square of the number of pictures.
+    loose:  let each picture of a group reach it with the representative alone.
+    bursts: count pictures that were taken one after the other as copies, too.
     where:  only paths for which this expression is true count.
     Raises: SnapshotNotFound, UsageError; Damage, for `near`; Untrusted, for `verify`.
     """
     if near is not None and verify:
         raise UsageError("pictures that look alike differ in their bytes", "leave out --verify, or --near")
+    if near is None and (loose or bursts):
+        name = "--loose" if loose else "--bursts"
+        raise UsageError(f"{name} is about pictures that look alike", f"add --near, or leave out {name}")
     folders = KnownFolders(repo)
     if verify:
         folders.require(repo.state.roots.values())
@@ -120,9 +136,10 @@ def dupes(
         plain = _flat(repo, snapshot.space, paths)
         flat = len(plain)
         shown = {key: found for key, found in paths.items() if key not in plain}
-        groups = _alike(repo, snapshot.space, shown, least, file_of=file_of, stages=Stages(progress))
-        copied = (Picture(key, 1.0, tuple(paths[key])) for key in plain if len(paths[key]) > 1)
-        groups += [group_of_pictures(repo, [picture], file_of) for picture in copied]
+        groups = look_alikes(
+            repo, snapshot.space, shown, least, loose=loose, bursts=bursts, file_of=file_of, stages=Stages(progress)
+        )
+        groups += [alone(repo, key, paths[key], file_of) for key in plain if len(paths[key]) > 1]
     groups.sort(key=lambda group: (-group.wasted, group.paths))
     return DupesReport(
         snapshot=snapshot.name,
@@ -132,6 +149,8 @@ def dupes(
         wasted=sum(group.wasted for group in groups),
         flat=flat,
         where=files_of(repo, repo.labels_in(snapshot)),
+        loose=loose,
+        bursts=bursts,
     )
 
 
@@ -188,29 +207,3 @@ def _flat(repo: Repository, space: str, keys: Collection[bytes]) -> set[bytes]:
     from vstore.repository.pixel_facts import flat_among
 
     return flat_among(repo, repo.recipe(space), keys) if repo.state.spaces[space].recipe else set()
-
-
-def _alike(
-    repo: Repository, space: str, paths: dict[bytes, list[bytes]], least: float, *, file_of: FileOf, stages: Stages
-) -> list[Group]:
-    from vstore.search.alike import look_alike
-    from vstore.search.bitmaps import bitmaps_of, is_marked
-
-    segments = [repo.segment(ref) for ref in repo.state.segments(space)]
-    bitmaps = bitmaps_of(segments, paths)
-    keys = [
-        key
-        for segment, bitmap in zip(segments, bitmaps, strict=True)
-        for row, key in enumerate(segment.key_list())
-        if is_marked(bitmap, row)
-    ]
-    found = look_alike(segments, bitmaps, least, stages)
-    members: dict[int, list[Picture]] = {}
-    for key, first, score in zip(keys, found.group.tolist(), found.score.tolist(), strict=True):
-        same = tuple(paths[key])  # identical files look alike, of course
-        members.setdefault(first, []).append(Picture(key, 1.0 if len(same) > 1 else score, same))
-    return [
-        group_of_pictures(repo, sorted(pictures, key=lambda picture: picture.paths), file_of)
-        for pictures in members.values()
-        if len(pictures) > 1 or len(pictures[0].paths) > 1
-    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from vstore.disk.file_hash import hash_file
@@ -79,10 +79,9 @@ class GroupFiles:
         """Bytes of the first existing file."""
         return next((self._found[path][1] for path in self._paths if path in self._found), None)
 
-    @property
-    def wasted(self) -> int:
-        """Bytes of all files but the largest, each counted once."""
-        sizes = dict(self._found.values()).values()
+    def wasted(self, paths: Iterable[bytes]) -> int:
+        """Count the bytes of some of the files without the largest, each file once."""
+        sizes = dict(self._found[path] for path in paths if path in self._found).values()
         return sum(sizes) - max(sizes, default=0)
 
 

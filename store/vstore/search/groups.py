@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from vstore.brief import briefly
@@ -11,24 +11,39 @@ from vstore.repository.files import UNKNOWN, Files
 from vstore.repository.repository import Repository
 from vstore.search.group_files import FileOf, GroupFiles
 
+# The tiers, the closest one first: the same bytes; the same pixels, as the space prepares them; alike.
+BYTES, PIXELS, ALIKE = "bytes", "pixels", "near"
+TIERS = (BYTES, PIXELS, ALIKE)
+
 
 @briefly
 class Picture(NamedTuple):
     """One of several look-alikes.
 
     key:   the hash of its bytes.
-    score: its best cosine with another one of them.
+    score: its cosine with the representative of its group, which is the first picture; 1 of that one itself.
     paths: its stored paths.
+    tier:  the likeness to what stands before it: `pixels`, those of the picture before it; else `near`; `bytes` of the
+           first.
+    burst: it was taken within seconds of another one of them, by the same camera in the same size.
+    part:  the part of the group, from 0: the pictures of a part are copies of one another. A group has one part, with a
+           burst one for each moment at which a picture was taken.
     """
 
     key: bytes
     score: float
     paths: tuple[bytes, ...]
+    tier: str = BYTES
+    burst: bool = False
+    part: int = 0
 
     def to_json(self, where: Files = UNKNOWN) -> dict[str, Json]:
         return {
             "key": self.key.hex(),
             "score": round(self.score, 6),
+            "tier": self.tier,
+            "burst": self.burst,
+            "part": self.part,
             "paths": [named_path(path) for path in self.paths],
             **named_files([where.file_of(path) for path in self.paths]),
         }
@@ -38,12 +53,17 @@ class Picture(NamedTuple):
 class Group(NamedTuple):
     """Paths with one content, or with look-alikes.
 
-    key:      the hash of the first picture's bytes.
+    key:      the hash of the first picture's bytes, which is the representative of look-alikes.
     size:     bytes of the first existing file, or None.
     paths:    the stored paths.
     troubles: the trouble with a file, by its stored path: gone, unreadable, or (verified) not the same bytes.
-    wasted:   bytes of all existing files but the largest, each counted once.
-    pictures: the pictures, in a group of look-alikes.
+    wasted:   bytes of all existing files but the largest of each part, each counted once.
+    pictures: the pictures, in a group of look-alikes: the representative, then the most alike first, but those of one
+              part together, and those with the same pixels.
+    tier:     the least tier of them: all paths have the same `bytes`, the same `pixels`, or are `near`.
+    least:    the least score of two of the pictures; in a loose group, or where it is 0.9995 or more, the least one
+              with the representative. None of a group of one picture.
+    copies:   files besides one of each part.
     """
 
     key: bytes
@@ -52,6 +72,14 @@ class Group(NamedTuple):
     troubles: Mapping[bytes, str]
     wasted: int
     pictures: tuple[Picture, ...] = ()
+    tier: str = BYTES
+    least: float | None = None
+    copies: int = 0
+
+    @property
+    def burst(self) -> bool:
+        """Whether pictures of it were taken within seconds of one another."""
+        return any(picture.burst for picture in self.pictures)
 
     def to_json(self, where: Files = UNKNOWN) -> dict[str, Json]:
         """Make the JSON form. where: finds the files."""
@@ -59,6 +87,8 @@ class Group(NamedTuple):
             "key": self.key.hex(),
             "size": self.size,
             "wasted": self.wasted,
+            "copies": self.copies,
+            "tier": self.tier,
             "paths": [
                 {**named_path(path), **({"trouble": self.troubles[path]} if path in self.troubles else {})}
                 for path in self.paths
@@ -66,17 +96,40 @@ class Group(NamedTuple):
             **named_files([where.file_of(path) for path in self.paths]),
         }
         if self.pictures:
+            value["least"] = None if self.least is None else round(self.least, 6)
+            value["burst"] = self.burst
             value["pictures"] = [picture.to_json(where) for picture in self.pictures]
         return value
 
 
-def group_of_pictures(repo: Repository, pictures: list[Picture], file_of: FileOf) -> Group:
-    """Make the group of look-alikes. file_of: finds the files."""
+def group_of_pictures(
+    repo: Repository, pictures: Sequence[Picture], file_of: FileOf, least: float | None = None
+) -> Group:
+    """Make the group of look-alikes.
+
+    pictures: in the order that `Group` says.
+    file_of:  finds the files.
+    least:    as in `Group`.
+    """
     paths = tuple(path for picture in pictures for path in picture.paths)
-    return _group(pictures[0].key, paths, GroupFiles(repo, paths, file_of), tuple(pictures))
+    files = GroupFiles(repo, paths, file_of)
+    parts: dict[int, list[bytes]] = {}
+    for picture in pictures:
+        parts.setdefault(picture.part, []).extend(picture.paths)
+    return Group(
+        key=pictures[0].key,
+        size=files.size,
+        paths=paths,
+        troubles=files.troubles,
+        wasted=sum(map(files.wasted, parts.values())),
+        pictures=tuple(pictures),
+        tier=max((picture.tier for picture in pictures), key=TIERS.index),
+        least=least,
+        copies=len(paths) - len(parts),
+    )
 
 
-def group_of_one(repo: Repository, key: bytes, paths: list[bytes], file_of: FileOf, *, verify: bool) -> Group:
+def group_of_one(repo: Repository, key: bytes, paths: Sequence[bytes], file_of: FileOf, *, verify: bool) -> Group:
     """Make the group of one content.
 
     file_of: finds the files.
@@ -85,8 +138,11 @@ def group_of_one(repo: Repository, key: bytes, paths: list[bytes], file_of: File
     files = GroupFiles(repo, paths, file_of)
     if verify:
         files.verify(key)
-    return _group(key, tuple(paths), files)
-
-
-def _group(key: bytes, paths: tuple[bytes, ...], files: GroupFiles, pictures: tuple[Picture, ...] = ()) -> Group:
-    return Group(key=key, size=files.size, paths=paths, troubles=files.troubles, wasted=files.wasted, pictures=pictures)
+    return Group(
+        key=key,
+        size=files.size,
+        paths=tuple(paths),
+        troubles=files.troubles,
+        wasted=files.wasted(paths),
+        copies=len(paths) - 1,
+    )
