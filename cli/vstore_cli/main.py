@@ -52,6 +52,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "find": ("find:find", "Find pictures by their names."),
         "show": ("show:show", "Show what the store knows of one picture."),
         "fields": ("fields:fields", "Say things of pictures: labels, captions, ratings."),
+        "decide": ("decide:decide", "Decide which pictures are copies, and which are to stay."),
+        "decisions": ("decide:decisions", "List these decisions."),
     },
     "Snapshots": {
         "snapshot": ("snapshot:snapshot", "List, compare, tag, forget and export snapshots."),

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from vstore.check.reembed import ReembedReport as ReembedReport
     from vstore.check.report import CheckReport as CheckReport
     from vstore.check.trials import Trial as Trial
+    from vstore.decide.report import Decided as Decided
+    from vstore.decide.report import DecidedPicture as DecidedPicture
+    from vstore.decide.report import DecisionRow as DecisionRow
+    from vstore.decide.report import DecisionsReport as DecisionsReport
     from vstore.disk.typed_words import UserWords as UserWords
     from vstore.doctor.report import DoctorReport as DoctorReport
     from vstore.doctor.report import Finding as Finding
@@ -147,6 +151,7 @@ _HOMES = {
     "vstore.check.reembed": "ReembedReport",
     "vstore.check.report": "CheckReport",
     "vstore.check.trials": "Trial",
+    "vstore.decide.report": "Decided DecidedPicture DecisionRow DecisionsReport",
     "vstore.disk.typed_words": "UserWords",
     "vstore.doctor.report": "DoctorReport Finding",
     "vstore.embed.embedder": "Embedder",

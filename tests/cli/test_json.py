@@ -56,6 +56,8 @@ COMMANDS = [
     ["fields", "import", "out-fields.csv"],
     ["fields", "carry", "v1"],
     ["fields", "prune"],
+    ["decide", "different", "pictures/a.png", "pictures/b.png"],
+    ["decisions"],
     ["root", "list"],
     ["root", "rename", "pictures", "photos"],
     ["root", "remove", "photos", "--dry-run"],

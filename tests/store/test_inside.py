@@ -48,6 +48,8 @@ EXCEPTIONS = {
     "vstore.disk.lock": {"open"},
     # Pictures, folders of pictures, and what the user names.
     "vstore.browse.picture": {"os.path.isdir", "os.path.lexists"},
+    "vstore.decide.keys": {"os.path.lexists"},
+    "vstore.decide.rows": {"os.stat"},
     "vstore.browse.show": {"os.path.lexists"},
     "vstore.browse.words": {"os.path.lexists"},
     "vstore.check.source": {"os.path.isdir", "os.stat"},

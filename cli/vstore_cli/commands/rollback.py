@@ -51,7 +51,8 @@ def rollback(snap: str | None, hold: bool, release: bool, as_json: bool) -> None
 @click.command()
 @json_option
 def undo(as_json: bool) -> None:
-    """Take back the newest operation: restore the current snapshot, tags, hold and folders. Can be repeated.
+    """Take back the newest operation: restore the current snapshot, tags, hold, folders and decisions.
+    Can be repeated.
 
     \b
     Example:

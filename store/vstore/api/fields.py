@@ -1,4 +1,4 @@
-"""The methods of a store about fields: what its user says of pictures."""
+"""The methods of a store about what its user says of pictures: fields and decisions."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from vstore.paths import as_path
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
-    from typing import BinaryIO
+    from typing import Any, BinaryIO
 
+    from vstore.decide.report import Decided, DecisionsReport
     from vstore.fields.report import FieldRow, FieldsCarried, FieldsChanged, FieldsExported, FieldsImported
     from vstore.format.entries import Snapshot
     from vstore.paths import AnyPath
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Fields(Opened):
-    """A store with the fields of its pictures."""
+    """A store with the fields of its pictures, and the decisions about them."""
 
     def fields_list(self, at: str = "current") -> list[FieldRow]:
         """List the fields of a snapshot, by name, with their types. Raises: SnapshotNotFound, AmbiguousSnapshot."""
@@ -158,6 +159,41 @@ class Fields(Opened):
         from vstore.fields.carry import fields_carry
 
         return self._use(lambda repo: fields_carry(repo, snap, replace=replace, message=message, dry_run=dry_run))
+
+    def decide(
+        self,
+        verb: str | None = None,
+        pictures: Sequence[AnyPath] = (),
+        *,
+        over: Sequence[AnyPath] = (),
+        rows: AnyPath | BinaryIO | Iterable[Mapping[str, Any]] | None = None,
+        dry_run: bool = False,
+    ) -> Decided:
+        """Decide about pictures, once and for all: the newest decision about two of them holds. `undo` takes it back.
+
+        verb:     `different`: no two of them are copies of one another; `same`: they are; `keep`: they are to stay.
+        pictures: files, stored paths, keys or their first 6 digits or more, as `show` takes them. A whole key need not
+                  be of a picture of the store.
+        over:     with `keep`, pictures that are not to stay.
+        rows:     many decisions at once, in one record, instead of these: mappings with `verb`, `pictures` and `over`,
+                  or a file of JSON lines that are such; or one that is open for bytes. A later one is the newer.
+        Raises:   UsageError, naming the place of a fault in `rows`; MigrationNeeded; ForeignStore, Locked, Damage,
+                  DiskTrouble.
+        """
+        from vstore.decide.decide import decide
+
+        return self._use(lambda repo: decide(repo, verb, pictures, _key_of, over=over, rows=rows, dry_run=dry_run))
+
+    def decisions(self, pictures: Sequence[AnyPath] = (), *, limit: int | None = None) -> DecisionsReport:
+        """List the decisions in force, newest first.
+
+        pictures: only those about all of these, which are named as in `decide`.
+        limit:    of the newest alone.
+        Raises:   UsageError, Damage.
+        """
+        from vstore.decide.listed import decisions
+
+        return self._read(lambda repo: decisions(repo, pictures, _key_of, limit=limit))
 
 
 def _key_of(repo: Repository, snapshot: Snapshot, picture: AnyPath) -> bytes:

@@ -1,0 +1,1 @@
+"""The verbs `decide` and `decisions`: what a user says of sets of pictures, once and for all."""
