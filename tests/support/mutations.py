@@ -28,6 +28,7 @@ KNOWN = "store/test_acquaintance.py"
 POOL = "store/test_pool.py"
 OWNER, CATALOGUE, CACHES = "store/test_owner.py", "store/test_catalogue.py", "store/test_user_cache.py"
 PROOFS, TURN, AGAIN = "store/test_row_proofs.py", "store/test_turn.py", "store/test_read_again.py"
+LINKAGE, ALIKE, BURSTS = "store/test_linkage.py", "store/test_dupes.py", "store/test_bursts.py"
 GUARDS, ROOTS, EMPTY = "store/test_sync_guards.py", "store/test_undo_roots.py", "cli/test_empty_arguments.py"
 
 MUTATIONS = [
@@ -471,5 +472,34 @@ MUTATIONS = [
         "            pass\n",
         KNOWN,
         "part_that",
+    ),
+    # Groups of look-alikes
+    Mutation(
+        "a chain",
+        "search/linkage.py",
+        "if a != b and groups.may_join(a, b):",
+        "if a != b:",
+        LINKAGE,
+    ),
+    Mutation(
+        "a chain of one", "search/linkage.py", "return of_b is None or a in self._reached[b]", "return True", LINKAGE
+    ),
+    Mutation(
+        "ties of edges",
+        "search/linkage.py",
+        "np.lexsort((self.other, self.one, -self.score))",
+        "np.argsort(-self.score, kind='stable')",
+        LINKAGE,
+    ),
+    Mutation(
+        "kept apart in a star",
+        "search/linkage.py",
+        "                inside += pictures\n",
+        "                pass\n",
+        LINKAGE,
+    ),
+    Mutation("nodes below the score", "search/pairs.py", "max(FOLDED, lowest)", "FOLDED", ALIKE, "threshold_can"),
+    Mutation(
+        "a burst", "search/bursts.py", "other.taken - one.taken <= _APART", "other.taken - one.taken < _APART", BURSTS
     ),
 ]
