@@ -14,7 +14,7 @@ from vstore_cli.progress import progress, progress_option
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vstore import Files, Group, Picture
+    from vstore import DupesReport, Group, Picture
 
 
 class Likeness(click.ParamType[float | Literal["auto"]]):
@@ -43,7 +43,7 @@ class Likeness(click.ParamType[float | Literal["auto"]]):
     metavar="[SCORE]",
     help="Also find pictures that look alike, from this score on (0.85 with the built-in embedder).",
 )
-@click.option("--loose", is_flag=True, help="Group what looks like one picture, even if not all of it is alike.")
+@click.option("--loose", is_flag=True, help="Group what looks like one picture, though not all of it is alike.")
 @click.option("--bursts", is_flag=True, help="Count pictures that were taken within seconds as copies, too.")
 @where_option("Only pictures of which this is true: \"path not like '%/backup/%'\".")
 @progress_option
@@ -79,7 +79,7 @@ def dupes(
         echo_json(report)
         return
     for group in report.groups:
-        _show(group, report.where)
+        _show(group, report)
     below = f" below {shown(under)}" if under is not None else ""
     among = f"{below} where {shown(where)}" if where is not None else below
     if report.groups:
@@ -96,8 +96,9 @@ def dupes(
         tell(f"{count(report.flat, 'flat picture')} (one colour) left out of pictures that look alike")
 
 
-def _show(group: Group, where: Files) -> None:
-    tell(_heading(group))
+def _show(group: Group, report: DupesReport) -> None:
+    tell(_heading(group, "like the first" if report.loose else "alike"))
+    where = report.where
     notes = {path: f"  ({trouble})" for path, trouble in group.troubles.items()}
     if not group.pictures:
         for path in group.paths:
@@ -109,14 +110,14 @@ def _show(group: Group, where: Files) -> None:
         tell_path(placed(path, where), notes.get(path, ""), before=f"  {label:<{width}}  ")
 
 
-def _heading(group: Group) -> str:
+def _heading(group: Group, alike: str) -> str:
     if not group.pictures:
         return f"{len(group.paths)} × {size(group.size) if group.size is not None else 'unknown size'}"
     files = count(len(group.paths), "file")
     if group.tier != "near":
         return f"{files} with the same {group.tier}"
     frames = sum(picture.burst for picture in group.pictures)
-    return f"{files} that look alike (score {group.least:.3f} or more){f', {frames} of a burst' if frames else ''}"
+    return f"{files} that look {alike} (score {group.least:.3f} or more){f', {frames} of a burst' if frames else ''}"
 
 
 def _labelled(picture: Picture) -> Iterator[tuple[str, bytes]]:
