@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from vstore.disk.segments import Segment
@@ -24,6 +25,7 @@ from vstore.search.numbers import numbers_of, rows_by_number
 from vstore.turns import Turn
 
 if TYPE_CHECKING:
+    from vstore.search.background import Background
     from vstore.search.chosen import Chosen, Tables
     from vstore.search.numbers import Ints
     from vstore.where.expression import Expression
@@ -73,7 +75,8 @@ class OpenSnapshot:
         self._flats: set[bytes] | None = None
         self._own_tree: Tree | None = None
         self._tables: Tables | None = None
-        self._turn = Turn()  # of making tables
+        self._background: Background | None = None
+        self._turn = Turn()  # of making tables, and the background
         self._parts: dict[tuple[tuple[str | bytes, ...], ...], Index] = {}
         paths: list[KeyPaths] = []  # read when the first one asks
 
@@ -185,6 +188,29 @@ class OpenSnapshot:
             if self._tables is None:
                 self._tables = tables_of(repo, self.snapshot, self.paths)
         return self._tables.chosen(repo, expression)
+
+    def background(self, repo: Repository) -> Background:
+        """Find how unrelated pictures of it score, once. Raises: Damage, FileNotFoundError."""
+        with self._turn:
+            if self._background is None:
+                self._background = self._read_background(repo)
+        return self._background
+
+    def _read_background(self, repo: Repository) -> Background:
+        import numpy as np
+
+        from vstore.search.background import SAMPLE, Background  # most searches do without
+        from vstore.search.turned import has_turns
+
+        self.wait()
+        keys = list(islice(self.paths, 2 * SAMPLE))
+        flats = self.flats(repo, keys)
+        numbers = [number for number, key in enumerate(keys) if key not in flats][:SAMPLE]
+        rows = np.empty((len(numbers), self.space.dim), np.float32)
+        for at, row in enumerate(self.row_of[numbers].tolist() if numbers else ()):
+            rows[at] = self.rows.vector(row)
+        turns = bool(self.space.recipe) and has_turns(self.recipe(repo))
+        return Background(rows, len(self.paths), turns=turns)
 
     def by_tree(self, repo: Repository, look: Callable[[Tree], T]) -> T:
         """Look something up in the alias tree; once it was collected, in one that is made from the paths.
