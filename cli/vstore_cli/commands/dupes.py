@@ -41,7 +41,7 @@ class Likeness(click.ParamType[float | Literal["auto"]]):
     is_flag=False,
     flag_value="auto",
     metavar="[SCORE]",
-    help="Also find pictures that look alike, from this score on (0.85 with the built-in embedder).",
+    help="Also find pictures that look alike, from this score on; by default one that unrelated ones hardly reach.",
 )
 @click.option("--loose", is_flag=True, help="Group what looks like one picture, though not all of it is alike.")
 @click.option("--bursts", is_flag=True, help="Count pictures that were taken within seconds as copies, too.")
@@ -66,6 +66,10 @@ def dupes(
     compared with every other: the time grows with the square of their number. Pictures of one colour are left out of
     those that look alike, and those of a burst are no copies of one another: both are counted.
 
+    Without a SCORE, --near takes one that 1 in 100,000 pairs of unrelated pictures reaches; from 1,000 pictures on, 1
+    in 100 times as many as there are. It is found from the pictures of the snapshot itself, in any model space that has
+    50 different ones.
+
     \b
     Example:
       vstore dupes --verify
@@ -89,6 +93,8 @@ def dupes(
         tell(f"{report.snapshot} holds no identical pictures{among}.")
     else:
         tell(f"{report.snapshot} holds no pictures that look alike (score {report.near:g} or more){among}.")
+    if report.near is not None and report.one_in is not None:
+        tell(f"score {report.near:g} or more: 1 in {report.one_in:,} pairs of unrelated pictures scores this high")
     frames = sum(picture.burst for group in report.groups for picture in group.pictures)
     if frames and not bursts:
         tell(f"{count(frames, 'picture')} of bursts: those of one burst are no copies of one another (else: --bursts)")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
 from functools import cached_property
+from heapq import nsmallest
 from typing import TYPE_CHECKING, NamedTuple
 
+from vstore.format.tree import Tree
+from vstore.repository.repository import Repository
 from vstore.search.calibration import PLAIN, TURNED, Calibration, of_pairs, of_query
-from vstore.search.turned import best_of_turns, parted
+from vstore.search.space_rows import SpaceRows
+from vstore.search.turned import best_of_turns, has_turns, parted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,8 +42,7 @@ class Background:
 
     def __init__(self, rows: Floats, count: int, *, turns: bool) -> None:
         """
-        rows:  float32 (m, dim), of the sample: the first SAMPLE pictures by their keys, which are in no order of
-               anything else, less those of one colour.
+        rows:  float32 (m, dim), of the sample: as `sampled` chooses it.
         count: of all pictures of the snapshot.
         turns: the space is one of the built-in embedder.
         """
@@ -82,3 +86,28 @@ def one_in(calibration: Calibration, score: float) -> int:
     pairs = 1 / max(calibration.chance(score), 1e-15)
     unit: int = 10 ** max(0, math.floor(math.log10(pairs)) - 1)
     return max(1, round(pairs / unit) * unit)
+
+
+def sampled(keys: Sequence[bytes], flats: Collection[bytes]) -> list[int]:
+    """Choose a sample: the first pictures by their keys, which are in no order of anything else.
+
+    keys:    the first 2 * SAMPLE of the snapshot, rising.
+    flats:   those of them that are of one colour: they are left out.
+    Returns: the numbers of the sample.
+    """
+    return [number for number, key in enumerate(keys) if key not in flats][:SAMPLE]
+
+
+def background_of(repo: Repository, space: str, tree: Tree) -> Background:
+    """Find the background of the pictures of a tree. Writes nothing. Raises: Damage, FileNotFoundError."""
+    import numpy as np
+
+    from vstore.repository.pixel_facts import flat_among
+
+    recipe = repo.recipe(space) if repo.state.spaces[space].recipe else None
+    every = set(tree.every_key())
+    keys = nsmallest(2 * SAMPLE, every)
+    flats = set() if recipe is None else flat_among(repo, recipe, keys)
+    rows = SpaceRows(repo, space, [keys[number] for number in sampled(keys, flats)])
+    stored: Floats = rows.stored(np.arange(len(rows))).astype(np.float32)
+    return Background(stored, len(every), turns=recipe is not None and has_turns(recipe))

@@ -30,10 +30,6 @@ _COLUMNS = {
     "burst": "bool", "part": "int",
 }  # fmt: skip
 
-# Of the built-in embedder: among 180,000 pairs of different pictures none scored more than 0.83; pictures that were
-# re-encoded, resized, recoloured, framed or cropped by 5 % score 0.84 or more (`bench_builtin_quality.py`'s changes).
-NEAR = 0.85
-
 
 @briefly
 class DupesReport(NamedTuple):
@@ -48,6 +44,7 @@ class DupesReport(NamedTuple):
     where:    finds the files of the stored paths.
     loose:    look-alikes reach `near` with the representative of their group, and not with all of it.
     bursts:   pictures of a burst count as copies.
+    one_in:   one of so many pairs of unrelated pictures scores `near` or more; None if it is not known.
     """
 
     snapshot: str
@@ -59,6 +56,7 @@ class DupesReport(NamedTuple):
     where: Files = Files()
     loose: bool = False
     bursts: bool = False
+    one_in: int | None = None
 
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
@@ -102,7 +100,8 @@ def dupes(
 
     under:  a stored path, or a folder on disk; only paths below it count.
     verify: compare the files byte for byte.
-    near:   also find look-alikes: every two of a group reach this cosine; "auto" takes the space's own, if it is known.
+    near:   also find look-alikes: every two of a group reach this cosine; "auto" takes one that unrelated pictures of
+            the snapshot hardly reach (of 100,000 pairs one, of 100 times as many as it has pictures if that is more).
             Pictures that the facts of the store know to be of one colour are left out of these.
             Every pair is compared: the time grows with the square of the number of pictures.
     loose:  let each picture of a group reach it with the representative alone.
@@ -129,9 +128,9 @@ def dupes(
         fits = fitting(repo, snapshot, below(tree, prefixes), where)
     if near is None:
         groups = _identical(repo, tree, prefixes, fits, file_of, verified=Stages(progress) if verify else None)
-        least = flat = None
+        least = flat = rarity = None
     else:
-        least = _least(repo, snapshot, near)
+        least, rarity = _least(repo, snapshot, tree, near)
         paths = paths_by_key(filter(fits, below(tree, prefixes)) if fits else below(tree, prefixes))
         plain = _flat(repo, snapshot.space, paths)
         flat = len(plain)
@@ -151,6 +150,7 @@ def dupes(
         where=files_of(repo, repo.labels_in(snapshot)),
         loose=loose,
         bursts=bursts,
+        one_in=rarity,
     )
 
 
@@ -188,18 +188,23 @@ def _identical(
     return groups
 
 
-def _least(repo: Repository, snapshot: Snapshot, near: float | Literal["auto"]) -> float:
+def _least(repo: Repository, snapshot: Snapshot, tree: Tree, near: float | Literal["auto"]) -> tuple[float, int | None]:
+    """Find the score of look-alikes, and of how many unrelated pairs one reaches it, if that is known."""
+    if near != "auto" and not 0 < near <= 1:
+        raise UsageError(f"{near:g} is not a valid --near", "give a cosine above 0, up to 1")
+    from vstore.search.background import background_of, one_in
+    from vstore.search.calibration import FEWEST
+
+    background = background_of(repo, snapshot.space, tree)
+    unrelated, default = background.turned_pairs, background.near
     if near != "auto":
-        if not 0 < near <= 1:
-            raise UsageError(f"{near:g} is not a valid --near", "give a cosine above 0, up to 1")
-        return near
-    space = repo.state.spaces[snapshot.space]
-    if repo.recipe(space.id).get("family") != "builtin":
+        return near, None if unrelated is None else one_in(unrelated, near)
+    if default is None:
         raise UsageError(
-            f"the space {space.name!r} has no default score for pictures that look alike",
+            f"{snapshot.name} has too few different pictures to tell how unrelated ones score: fewer than {FEWEST}",
             "give a score: --near 0.95, then lower ones until too much is found",
         )
-    return NEAR
+    return default.score, default.one_in
 
 
 def _flat(repo: Repository, space: str, keys: Collection[bytes]) -> set[bytes]:

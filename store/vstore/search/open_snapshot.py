@@ -199,13 +199,12 @@ class OpenSnapshot:
     def _read_background(self, repo: Repository) -> Background:
         import numpy as np
 
-        from vstore.search.background import SAMPLE, Background  # most searches do without
+        from vstore.search.background import SAMPLE, Background, sampled  # most searches do without
         from vstore.search.turned import has_turns
 
         self.wait()
         keys = list(islice(self.paths, 2 * SAMPLE))
-        flats = self.flats(repo, keys)
-        numbers = [number for number, key in enumerate(keys) if key not in flats][:SAMPLE]
+        numbers = sampled(keys, self.flats(repo, keys))
         rows = np.empty((len(numbers), self.space.dim), np.float32)
         for at, row in enumerate(self.row_of[numbers].tolist() if numbers else ()):
             rows[at] = self.rows.vector(row)
