@@ -398,6 +398,47 @@ def test_dupes_near_lists_pictures_that_look_alike(pictures: Line) -> None:
     assert pictures("dupes", "--near", "much", "--json", code=2).error["code"] == "usage"
 
 
+@pytest.mark.parametrize("word", ["loose", "bursts"])
+def test_words_about_look_alikes_need_near_unless_a_configuration_says_them(
+    pictures: Line, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    error = pictures("dupes", f"--{word}", "--json", code=2).error
+    assert error["next"] == f"add --near, or leave out --{word}"
+    monkeypatch.setenv(f"VSTORE_{word.upper()}", "1")
+    assert pictures("dupes", "--json").json[word] is False
+    assert pictures("dupes", "--near", "--json").json[word] is True
+
+
+def test_what_is_typed_comes_before_what_a_configuration_says_for_other_runs(
+    pictures: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VSTORE_VERIFY", "1")
+    assert pictures("dupes", "--near", "0.9", "--json").json["verified"] is False
+    monkeypatch.delenv("VSTORE_VERIFY")
+    monkeypatch.setenv("VSTORE_NEAR", "0.9")
+    assert pictures("dupes", "--json").json["near"] == 0.9
+    assert pictures("dupes", "--verify", "--json").json["near"] is None
+    monkeypatch.setenv("VSTORE_VERIFY", "1")
+    assert pictures("dupes", "--json", code=2).error["next"] == "leave out --verify, or --near"
+
+
+def test_pictures_of_a_burst_are_marked_and_counted_apart(pictures: Line) -> None:
+    for n in range(2):
+        exif = Image.Exif()
+        exif[0x0110] = "X100V"
+        exif.get_ifd(0x8769)[0x9003] = f"2024:05:01 12:00:0{n}"
+        with Image.open("pictures/b.png") as picture:
+            picture.save(f"pictures/{n}.jpg", quality=95 - 5 * n, exif=exif)
+    pictures("sync")
+    lines = pictures("dupes", "--near", "0.6").lines
+    assert lines[0].endswith(" or more), 2 of a burst") and lines[0].startswith("3 files that look alike")
+    assert sum(" burst  pictures/" in line for line in lines) == 2
+    assert lines[-2].startswith("1 group, 1 copy, ")
+    assert lines[-1] == "2 pictures of bursts: those of one burst are no copies of one another (else: --bursts)"
+    lines = pictures("dupes", "--near", "0.6", "--bursts").lines
+    assert lines[-1].startswith("1 group, 2 copies, ")
+
+
 # Pictures of one colour
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from vstore_cli.locate import open_store
 from vstore_cli.options import where_option
@@ -75,6 +76,13 @@ def dupes(
       vstore dupes --verify
       vstore dupes --near 0.9 --under pictures/2024
     """
+    if verify and near is not None:  # a configuration says the one for the runs without the other
+        if _is_typed("near") and not _is_typed("verify"):
+            verify = False
+        elif _is_typed("verify") and not _is_typed("near"):
+            near = None
+    if near is None:
+        loose, bursts = loose and _is_typed("loose"), bursts and _is_typed("bursts")
     with progress(quiet) as bar, open_store([under] if under is not None else []) as store:
         report = store.dupes(
             at=at, under=under, verify=verify, near=near, loose=loose, bursts=bursts, where=where, progress=bar
@@ -100,6 +108,10 @@ def dupes(
         tell(f"{count(frames, 'picture')} of bursts: those of one burst are no copies of one another (else: --bursts)")
     if report.flat:
         tell(f"{count(report.flat, 'flat picture')} (one colour) left out of pictures that look alike")
+
+
+def _is_typed(name: str) -> bool:
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _show(group: Group, report: DupesReport) -> None:
