@@ -433,10 +433,10 @@ def test_pictures_of_a_burst_are_marked_and_counted_apart(pictures: Line) -> Non
     lines = pictures("dupes", "--near", "0.6").lines
     assert lines[0].endswith(" or more), 2 of a burst") and lines[0].startswith("3 files that look alike")
     assert sum(" burst  pictures/" in line for line in lines) == 2
-    assert lines[-2].startswith("1 group, 1 copy, ")
+    assert any(line.startswith("1 group, 1 copy, ") for line in lines)
     assert lines[-1] == "2 pictures of bursts: those of one burst are no copies of one another (else: --bursts)"
-    lines = pictures("dupes", "--near", "0.6", "--bursts").lines
-    assert lines[-1].startswith("1 group, 2 copies, ")
+    out = pictures("dupes", "--near", "0.6", "--bursts").out
+    assert "\n1 group, 2 copies, " in out and "pictures of bursts" not in out
 
 
 # Pictures of one colour
