@@ -100,6 +100,7 @@ if TYPE_CHECKING:
     from vstore.roots.report import RootRemoved as RootRemoved
     from vstore.roots.report import RootRenamed as RootRenamed
     from vstore.roots.report import RootRow as RootRow
+    from vstore.search.decided import Verdict as Verdict
     from vstore.search.dupes import DupesReport as DupesReport
     from vstore.search.groups import Group as Group
     from vstore.search.groups import Picture as Picture
@@ -181,6 +182,7 @@ _HOMES = {
     "vstore.repository.files": "Files",
     "vstore.repository.init": "InitReport",
     "vstore.roots.report": "RootRemoved RootRenamed RootRow",
+    "vstore.search.decided": "Verdict",
     "vstore.search.dupes": "DupesReport",
     "vstore.search.groups": "Group Picture",
     "vstore.search.hit": "Hit",

@@ -439,6 +439,31 @@ def test_pictures_of_a_burst_are_marked_and_counted_apart(pictures: Line) -> Non
     assert "\n1 group, 2 copies, " in out and "pictures of bursts" not in out
 
 
+def test_dupes_says_what_is_decided(pictures: Line) -> None:
+    with Image.open("pictures/a.png") as picture:
+        for quality in (90, 95):
+            picture.save(f"pictures/a{quality}.jpg", quality=quality)
+    pictures("sync")
+    pictures("decide", "same", "pictures/a90.jpg", "pictures/a95.jpg")
+    assert pictures("dupes", "--near", "0.6").lines[0].endswith(" or more), 1 of 3 pairs decided")
+    pictures("decide", "keep", "pictures/a.png", "--over", "pictures/a90.jpg", "--over", "pictures/a95.jpg")
+    assert pictures("dupes", "--near", "0.6").lines[:2] == [
+        "v2 holds no other pictures that look alike (score 0.6 or more).",
+        "1 group left out, as all is decided about it (else: --all)",
+    ]
+    assert pictures("dupes", "--near", "0.6", "--all").lines[0].endswith(" or more), all decided")
+    (pictures.home / "pictures/copy.png").write_bytes((pictures.home / "pictures/a.png").read_bytes())
+    pictures("sync")
+    assert pictures("dupes").lines[0].startswith("2 × ")
+    pictures("decide", "keep", "pictures/a.png")
+    assert pictures("dupes").lines == [
+        "v3 holds no other identical pictures.",
+        "1 group left out, as all is decided about it (else: --all)",
+    ]
+    assert pictures("dupes", "--all").lines[0].endswith(", all decided")
+    assert pictures("dupes", "--json").json["decided"] == 1
+
+
 # Pictures of one colour
 
 

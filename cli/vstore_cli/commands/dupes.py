@@ -9,7 +9,7 @@ from click.core import ParameterSource
 
 from vstore_cli.locate import open_store
 from vstore_cli.options import where_option
-from vstore_cli.output import count, echo_json, json_option, placed, shown, size, tell, tell_path
+from vstore_cli.output import count, echo_json, json_option, number, placed, shown, size, tell, tell_path
 from vstore_cli.progress import progress, progress_option
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Likeness(click.ParamType[float | Literal["auto"]]):
 )
 @click.option("--loose", is_flag=True, help="Group what looks like one picture, though not all of it is alike.")
 @click.option("--bursts", is_flag=True, help="Count pictures that were taken within seconds as copies, too.")
+@click.option("--all", is_flag=True, help="Show also the groups about which all is decided.")
 @where_option("Only pictures of which this is true: \"path not like '%/backup/%'\".")
 @progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
@@ -57,6 +58,7 @@ def dupes(
     near: float | Literal["auto"] | None,
     loose: bool,
     bursts: bool,
+    all: bool,
     where: str | None,
     quiet: bool,
     as_json: bool,
@@ -70,6 +72,9 @@ def dupes(
     Without a SCORE, --near takes one that 1 in 100,000 pairs of unrelated pictures reaches; from 1,000 pictures on, 1
     in 100 times as many as there are. It is found from the pictures of the snapshot itself, in any model space that has
     50 different ones.
+
+    What you decided with vstore decide cuts the groups: pictures that are different share none. A group about which all
+    is decided, by same or keep, is left out and counted.
 
     \b
     Example:
@@ -85,7 +90,7 @@ def dupes(
         loose, bursts = loose and _is_typed("loose"), bursts and _is_typed("bursts")
     with progress(quiet) as bar, open_store([under] if under is not None else []) as store:
         report = store.dupes(
-            at=at, under=under, verify=verify, near=near, loose=loose, bursts=bursts, where=where, progress=bar
+            at=at, under=under, verify=verify, near=near, loose=loose, bursts=bursts, all=all, where=where, progress=bar
         )
     if as_json:
         echo_json(report)
@@ -94,13 +99,16 @@ def dupes(
         _show(group, report)
     below = f" below {shown(under)}" if under is not None else ""
     among = f"{below} where {shown(where)}" if where is not None else below
+    other, them = "other " if report.decided else "", "it" if report.decided == 1 else "them"
     if report.groups:
         extra = count(sum(group.copies for group in report.groups), "copy", "copies")
         tell(f"{count(len(report.groups), 'group')}, {extra}, {size(report.wasted)} wasted")
     elif near is None:
-        tell(f"{report.snapshot} holds no identical pictures{among}.")
+        tell(f"{report.snapshot} holds no {other}identical pictures{among}.")
     else:
-        tell(f"{report.snapshot} holds no pictures that look alike (score {report.near:g} or more){among}.")
+        tell(f"{report.snapshot} holds no {other}pictures that look alike (score {report.near:g} or more){among}.")
+    if report.decided:
+        tell(f"{count(report.decided, 'group')} left out, as all is decided about {them} (else: --all)")
     if report.near is not None and report.one_in is not None:
         tell(f"score {report.near:g} or more: 1 in {report.one_in:,} pairs of unrelated pictures scores this high")
     frames = sum(picture.burst for group in report.groups for picture in group.pictures)
@@ -130,12 +138,21 @@ def _show(group: Group, report: DupesReport) -> None:
 
 def _heading(group: Group, alike: str) -> str:
     if not group.pictures:
-        return f"{len(group.paths)} × {size(group.size) if group.size is not None else 'unknown size'}"
-    files = count(len(group.paths), "file")
-    if group.tier != "near":
-        return f"{files} with the same {group.tier}"
-    frames = sum(picture.burst for picture in group.pictures)
-    return f"{files} that look {alike} (score {group.least:.3f} or more){f', {frames} of a burst' if frames else ''}"
+        heading = f"{len(group.paths)} × {size(group.size) if group.size is not None else 'unknown size'}"
+    elif group.tier != "near":
+        heading = f"{count(len(group.paths), 'file')} with the same {group.tier}"
+    else:
+        heading = f"{count(len(group.paths), 'file')} that look {alike} (score {group.least:.3f} or more)"
+    frames = sum(picture.burst for picture in group.pictures) if group.tier == "near" else 0
+    return heading + (f", {frames} of a burst" if frames else "") + _decided(group)
+
+
+def _decided(group: Group) -> str:
+    verdict = group.verdict
+    if verdict.whole:
+        return ", all decided"
+    some = verdict.same + verdict.keep
+    return f", {number(some)} of {count(verdict.pairs, 'pair')} decided" if some else ""
 
 
 def _labelled(picture: Picture) -> Iterator[tuple[str, bytes]]:

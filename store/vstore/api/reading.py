@@ -185,6 +185,7 @@ class Reading(Opened):
         near: float | Literal["auto"] | None = None,
         loose: bool = False,
         bursts: bool = False,
+        all: bool = False,
         where: str | None = None,
         progress: Progress | None = None,
     ) -> DupesReport:
@@ -198,6 +199,7 @@ class Reading(Opened):
         near:   also find look-alikes: every two of a group reach this cosine; "auto" for the default of the space.
         loose:  let each picture of a group reach it with the representative alone.
         bursts: count pictures that were taken one after the other as copies, too.
+        all:    also the groups about which all is decided: see `decide`.
         where:  only paths for which this SQL expression over facts, fields and paths is true.
         Raises: UsageError, SnapshotNotFound, Damage; Untrusted, for `verify`.
         """
@@ -212,6 +214,7 @@ class Reading(Opened):
                 near=near,
                 loose=loose,
                 bursts=bursts,
+                all=all,
                 where=where,
                 progress=progress,
             )

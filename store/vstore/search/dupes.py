@@ -17,6 +17,7 @@ from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.files import Files, files_of
 from vstore.repository.repository import Repository
 from vstore.repository.stored_paths import below, prefixes_of
+from vstore.search.decided import Undecided
 from vstore.search.group_files import FileOf
 from vstore.search.groups import Group, Picture, group_of_one
 from vstore.search.look_alikes import alone, look_alikes
@@ -45,6 +46,7 @@ class DupesReport(NamedTuple):
     loose:    look-alikes reach `near` with the representative of their group, and not with all of it.
     bursts:   pictures of a burst count as copies.
     one_in:   one of so many pairs of unrelated pictures scores `near` or more; None if it is not known.
+    decided:  groups that are left out, as all is decided about them.
     """
 
     snapshot: str
@@ -57,6 +59,7 @@ class DupesReport(NamedTuple):
     loose: bool = False
     bursts: bool = False
     one_in: int | None = None
+    decided: int = 0
 
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
@@ -93,6 +96,7 @@ def dupes(
     near: float | Literal["auto"] | None = None,
     loose: bool = False,
     bursts: bool = False,
+    all: bool = False,
     where: str | None = None,
     progress: Progress | None = None,
 ) -> DupesReport:
@@ -106,6 +110,7 @@ def dupes(
             Every pair is compared: the time grows with the square of the number of pictures.
     loose:  let each picture of a group reach it with the representative alone.
     bursts: count pictures that were taken one after the other as copies, too.
+    all:    also the groups about which all is decided.
     where:  only paths for which this expression is true count.
     Raises: SnapshotNotFound, UsageError; Damage, for `near`; Untrusted, for `verify`.
     """
@@ -126,8 +131,10 @@ def dupes(
         from vstore.where.lines import fitting
 
         fits = fitting(repo, snapshot, below(tree, prefixes), where)
+    undecided = Undecided(repo, all=all)
     if near is None:
-        groups = _identical(repo, tree, prefixes, fits, file_of, verified=Stages(progress) if verify else None)
+        stages = Stages(progress) if verify else None
+        groups = _identical(repo, tree, prefixes, fits, undecided, file_of, verified=stages)
         least = flat = rarity = None
     else:
         least, rarity = _least(repo, snapshot, tree, near)
@@ -136,9 +143,19 @@ def dupes(
         flat = len(plain)
         shown = {key: found for key, found in paths.items() if key not in plain}
         groups = look_alikes(
-            repo, snapshot.space, shown, least, loose=loose, bursts=bursts, file_of=file_of, stages=Stages(progress)
+            repo,
+            snapshot.space,
+            shown,
+            least,
+            loose=loose,
+            bursts=bursts,
+            undecided=undecided,
+            file_of=file_of,
+            stages=Stages(progress),
         )
-        groups += [alone(repo, key, paths[key], file_of) for key in plain if len(paths[key]) > 1]
+        for key in plain:
+            if len(paths[key]) > 1:
+                groups += alone(repo, key, paths[key], undecided, file_of)
     groups.sort(key=lambda group: (-group.wasted, group.paths))
     return DupesReport(
         snapshot=snapshot.name,
@@ -151,6 +168,7 @@ def dupes(
         loose=loose,
         bursts=bursts,
         one_in=rarity,
+        decided=undecided.left_out,
     )
 
 
@@ -159,6 +177,7 @@ def _identical(
     tree: Tree,
     prefixes: Sequence[bytes] | None,
     fits: Callable[[Alias], bool] | None,
+    undecided: Undecided,
     file_of: FileOf,
     *,
     verified: Stages | None,
@@ -166,6 +185,7 @@ def _identical(
     """Group the paths of identical pictures.
 
     fits:     tells which paths count; None: all.
+    undecided: chooses the groups that are shown.
     verified: the stages of reading their files; None if none is read.
     """
     seen: set[bytes] = set()
@@ -175,14 +195,20 @@ def _identical(
     seen.clear()
     several_of = (alias for alias in below(tree, prefixes) if alias[1] in twice)
     paths = paths_by_key(filter(fits, several_of) if fits else several_of) if twice else {}
-    several = {key: found for key, found in paths.items() if len(found) > 1}
+    several = [
+        (key, found, verdict)
+        for key, found in paths.items()
+        if len(found) > 1 and (verdict := undecided.about({key: found})) is not None
+    ]
     if verified is None:
-        return [group_of_one(repo, key, found, file_of, verify=False) for key, found in several.items()]
+        return [
+            group_of_one(repo, key, found, file_of, verify=False, verdict=verdict) for key, found, verdict in several
+        ]
     groups = []
-    verified.begin("comparing files", sum(map(len, several.values())))
-    for key, found in several.items():
+    verified.begin("comparing files", sum(len(found) for _, found, _ in several))
+    for key, found, verdict in several:
         verified.take(file_of.opened(found[0]) or found[0])
-        groups.append(group_of_one(repo, key, found, file_of, verify=True))
+        groups.append(group_of_one(repo, key, found, file_of, verify=True, verdict=verdict))
         verified.advance(len(found), (groups[-1].size or 0) * len(found))
     verified.put_down()
     return groups

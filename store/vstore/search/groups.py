@@ -9,6 +9,7 @@ from vstore.brief import briefly
 from vstore.format.canonical import Json, named_files, named_path
 from vstore.repository.files import UNKNOWN, Files
 from vstore.repository.repository import Repository
+from vstore.search.decided import Verdict
 from vstore.search.group_files import FileOf, GroupFiles
 
 # The tiers, the closest one first: the same bytes; the same pixels, as the space prepares them; alike.
@@ -64,6 +65,7 @@ class Group(NamedTuple):
     least:    the least score of two of the pictures; in a loose group, or where it is 0.9995 or more, the least one
               with the representative. None of a group of one picture.
     copies:   files besides one of each part.
+    verdict:  what was decided about it.
     """
 
     key: bytes
@@ -75,6 +77,7 @@ class Group(NamedTuple):
     tier: str = BYTES
     least: float | None = None
     copies: int = 0
+    verdict: Verdict = Verdict()
 
     @property
     def burst(self) -> bool:
@@ -89,6 +92,7 @@ class Group(NamedTuple):
             "wasted": self.wasted,
             "copies": self.copies,
             "tier": self.tier,
+            "verdict": {**self.verdict._asdict(), "over": [key.hex() for key in self.verdict.over]},
             "paths": [
                 {**named_path(path), **({"trouble": self.troubles[path]} if path in self.troubles else {})}
                 for path in self.paths
@@ -103,13 +107,13 @@ class Group(NamedTuple):
 
 
 def group_of_pictures(
-    repo: Repository, pictures: Sequence[Picture], file_of: FileOf, least: float | None = None
+    repo: Repository, pictures: Sequence[Picture], file_of: FileOf, *, least: float | None, verdict: Verdict
 ) -> Group:
     """Make the group of look-alikes.
 
     pictures: in the order that `Group` says.
     file_of:  finds the files.
-    least:    as in `Group`.
+    least, verdict: as in `Group`.
     """
     paths = tuple(path for picture in pictures for path in picture.paths)
     files = GroupFiles(repo, paths, file_of)
@@ -126,14 +130,18 @@ def group_of_pictures(
         tier=max((picture.tier for picture in pictures), key=TIERS.index),
         least=least,
         copies=len(paths) - len(parts),
+        verdict=verdict,
     )
 
 
-def group_of_one(repo: Repository, key: bytes, paths: Sequence[bytes], file_of: FileOf, *, verify: bool) -> Group:
+def group_of_one(
+    repo: Repository, key: bytes, paths: Sequence[bytes], file_of: FileOf, *, verify: bool, verdict: Verdict
+) -> Group:
     """Make the group of one content.
 
     file_of: finds the files.
     verify:  compare them byte for byte.
+    verdict:    as in `Group`.
     """
     files = GroupFiles(repo, paths, file_of)
     if verify:
@@ -145,4 +153,5 @@ def group_of_one(repo: Repository, key: bytes, paths: Sequence[bytes], file_of: 
         troubles=files.troubles,
         wasted=files.wasted(paths),
         copies=len(paths) - 1,
+        verdict=verdict,
     )

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from vstore.format.decisions import Verdicts
 from vstore.format.facts import Column, Value, pixels
 from vstore.progress import Stages
-from vstore.repository.decisions import newest_decisions
 from vstore.repository.facts import facts_of
 from vstore.repository.repository import Repository
 from vstore.search.bursts import COLUMNS, Shot, of_bursts, shot_of
+from vstore.search.decided import Decided, Undecided
 from vstore.search.group_files import FileOf
 from vstore.search.groups import ALIKE, BYTES, PIXELS, Group, Picture, group_of_pictures
 from vstore.search.linkage import linked, stars
@@ -30,6 +29,7 @@ def look_alikes(
     *,
     loose: bool,
     bursts: bool,
+    undecided: Undecided,
     file_of: FileOf,
     stages: Stages,
 ) -> list[Group]:
@@ -39,44 +39,35 @@ def look_alikes(
     least:  the cosine that every two of a group reach.
     loose:  let each of them reach it with the representative.
     bursts: count pictures of a burst as copies, too.
+    undecided: chooses those that are shown.
     Raises: Damage, FileNotFoundError.
     """
-    apart = _Apart(repo)
-    pairs = near_pairs(repo, space, paths, least, apart=apart, decided=apart.decided, stages=stages)
-    alike = _alike(repo, space, pairs, apart, loose=loose)
+    decided = undecided.decided
+    pairs = near_pairs(repo, space, paths, least, apart=decided.are_apart, decided=decided.different, stages=stages)
+    alike = _alike(repo, space, pairs, decided, loose=loose)
     scores = _scores(repo, space, alike, bursts=bursts)
     groups = []
     for one in alike:
+        verdict = undecided.about({key: paths[key] for keys in one.equal for key in keys})
+        if verdict is None:
+            continue
         pictures = [*_in_order(one, scores, paths, bursts=bursts)]
         lowest = min(picture.score for picture in pictures)
         if one.least is not None:
             lowest = min(lowest, one.least / _ONE)
-        groups.append(group_of_pictures(repo, pictures, file_of, lowest))
+        groups.append(group_of_pictures(repo, pictures, file_of, least=lowest, verdict=verdict))
     grouped = {key for one in alike for keys in one.equal for key in keys}
-    identical = [key for key, same in paths.items() if len(same) > 1 and key not in grouped]
-    return groups + [alone(repo, key, paths[key], file_of) for key in identical]
+    identical = (key for key, same in paths.items() if len(same) > 1 and key not in grouped)
+    return groups + [group for key in identical for group in alone(repo, key, paths[key], undecided, file_of)]
 
 
-def alone(repo: Repository, key: bytes, paths: Sequence[bytes], file_of: FileOf) -> Group:
-    """Make the group of one picture that several files hold, among groups of look-alikes."""
-    return group_of_pictures(repo, [Picture(key, 1.0, tuple(paths))], file_of)
-
-
-class _Apart:
-    """The pictures that were decided to be different.
-
-    decided: all that are, from any.
-    """
-
-    def __init__(self, repo: Repository) -> None:
-        """Raises: Damage."""
-        decisions = [*newest_decisions(repo)]
-        self.decided = {key for one in decisions if one.verb == "different" for key in one.keys}
-        self._verdicts = Verdicts(decisions if self.decided else ())
-
-    def __call__(self, one: bytes, other: bytes) -> bool:
-        verdict = self._verdicts.of(one, other)
-        return verdict is not None and verdict.verb == "different"
+def alone(
+    repo: Repository, key: bytes, paths: Sequence[bytes], undecided: Undecided, file_of: FileOf
+) -> Iterator[Group]:
+    """Make the group of one picture that several files hold, among groups of look-alikes, if it is shown."""
+    verdict = undecided.about({key: paths})
+    if verdict is not None:
+        yield group_of_pictures(repo, [Picture(key, 1.0, tuple(paths))], file_of, least=None, verdict=verdict)
 
 
 class _Alike(NamedTuple):
@@ -94,12 +85,12 @@ class _Alike(NamedTuple):
     shots: Mapping[int, Shot]
 
 
-def _alike(repo: Repository, space: str, pairs: Pairs, apart: _Apart, *, loose: bool) -> list[_Alike]:
+def _alike(repo: Repository, space: str, pairs: Pairs, decided: Decided, *, loose: bool) -> list[_Alike]:
     """Group pictures, and find what facts tell of each group. Raises: Damage, FileNotFoundError."""
     keys = pairs.keys
     if loose:
-        decided = [number for number, key in enumerate(keys) if key in apart.decided]
-        found = stars(pairs, lambda one, other: apart(keys[one], keys[other]), decided)
+        different = [number for number, key in enumerate(keys) if key in decided.different]
+        found = stars(pairs, lambda one, other: decided.are_apart(keys[one], keys[other]), different)
     else:
         found = linked(pairs)
     prepare = repo.recipe(space).get("prepare") if repo.state.spaces[space].recipe else None
