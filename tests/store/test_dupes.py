@@ -296,8 +296,17 @@ def test_a_damaged_segment_stops_the_comparison_and_not_the_search_for_equal_byt
         assert groups(store.dupes()) == [["three copied.jpg", "three.jpg"]]
 
 
-def test_dupes_writes_nothing(album: World) -> None:
-    before: dict[str, Any] = {str(path): path.stat().st_mtime_ns for path in album.folder.rglob("*")}
-    album.store.dupes(near="auto")
+def test_dupes_writes_nothing_but_the_pairs_that_look_alike(album: World) -> None:
+    indexes = album.repo.layout.indexes
+
+    def written() -> dict[str, Any]:
+        kept = [path for path in album.folder.rglob("*") if path.name != "ingest" and "indexes" not in path.parts]
+        return {str(path): path.stat().st_mtime_ns for path in kept if path != indexes.parent}
+
+    before = written()
+    album.store.dupes()
     album.store.dupes(verify=True)
-    assert {str(path): path.stat().st_mtime_ns for path in album.folder.rglob("*")} == before
+    assert not indexes.exists()
+    album.store.dupes(near="auto")
+    assert [path.suffix for path in indexes.rglob("*") if path.is_file()] == [".part"]
+    assert written() == before

@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from support import facts as made_up
@@ -19,9 +20,11 @@ from support.builder import Builder, unit_vectors
 from support.by_words import about, bits, keys_of_a_page, leb, numbers_in
 from support.format_page import TEXT, table
 from support.independent_reader import StoreReader
-from support.index_parts import put_part
+from support.index_parts import parts_of, put_part
+from support.plain_pairs import plain_score
 from support.tables import fits, word, words
 
+from vstore.disk.index_parts import IndexPart
 from vstore.errors import UsageError
 from vstore.format import fact_columns, fact_levels, fact_pages, facts, fields
 from vstore.format.canonical import canonical
@@ -33,6 +36,8 @@ from vstore.format.fields import FieldValue, decode_field, encode_field, field_k
 from vstore.format.hashing import checksum, store_hash
 from vstore.format.history import History, Line
 from vstore.format.pages import MAXIMUM
+from vstore.progress import Stages
+from vstore.search.pairs import near_pairs
 from vstore.store import Store
 
 DATA = Path(__file__).parent / "data"
@@ -280,3 +285,40 @@ def test_a_part_of_an_index_is_at_the_offsets_of_its_table(builder: Builder, pay
         offset = int(row["offset"]) if row["offset"].isdigit() else eval(row["offset"], {}, names)
         assert data[offset : offset + len(value)] == value, row
     assert b"".join(values) == data
+
+
+def test_a_part_of_edges_has_the_columns_of_its_table(builder: Builder) -> None:
+    """Two clumps, of 20 and 3 pictures that reach one another, one picture that reaches none, and one more pair."""
+    rows = unit_vectors(4, seed=3)
+    rows[1] = rows[0] + 0.2 * rows[1]
+    vectors = np.repeat([rows[0], rows[1], rows[2], rows[3], rows[3] + 0.1 * rows[0]], [20, 3, 1, 1, 1], axis=0)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    keys = [HASH.digest(b"%d" % number) for number in range(len(vectors))]
+    builder.add_segment(keys, vectors)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vstore.search.comparison.BLOCK", 20)
+        near_pairs(builder.repo, builder.space, keys, 0.9, stages=Stages())
+    (path,) = parts_of(builder.repo.layout)
+    with IndexPart(path) as part:
+        head, payload = part.head, b"".join(part.blocks())
+    about = head.parameters
+    assert (head.kind, head.covers) == ("edges", ())
+    assert {word(row["field"]): type(about[word(row["field"])]) for row in table("edges")} == dict.fromkeys(about, int)
+    names = {"N": about["pictures"], "E": about["pairs"], "C": about["crowds"]}
+    columns, at = {}, 0
+    for row in table("edges payload"):
+        times, of = row["size"].split(" × ")
+        width = {"a digest": 16, "u64": 8, "u32": 4}[of]
+        size = names[times] * width
+        column = [payload[begin : begin + width] for begin in range(at, at + size, width)]
+        columns[row["column"]] = column if of == "a digest" else [int.from_bytes(one, "little") for one in column]
+        at += size
+    assert at == len(payload)
+    assert columns["keys"] == keys
+    (segment,) = (builder.repo.segment(ref) for ref in builder.repo.state.segments(builder.space))
+    assert columns["sums"] == [int.from_bytes(checksum(np.array(row).tobytes()), "little") for row in segment.rows()]
+    assert columns["clumps"] == [0] * 20 + [20] * 3 + [23, 24, 25]
+    assert list(zip(columns["one"], columns["other"], strict=True)) == [(24, 25)]
+    assert list(zip(columns["crowds"], columns["rows"], strict=True)) == [(0, 20), (0, 21), (0, 22)]
+    assert columns["scores"] == [plain_score(segment.rows()[24], segment.rows()[25])]
+    assert (about["least"], about["turns"], about["version"]) == (900_000, 1, 1)

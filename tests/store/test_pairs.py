@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -10,68 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.builder import Builder, Floats, key, unit_vectors
-from support.plain_pairs import Decided, plain_pairs, plain_score
+from support.near_stores import crowded, different, found, near, store, stored
+from support.plain_pairs import plain_pairs, plain_score
 
+from vstore.embed.builtin import RECIPES
 from vstore.errors import Damage
 from vstore.progress import Silent, Stages
-from vstore.search import edges as edges_module
+from vstore.search import comparison as comparison_module
+from vstore.search import node_pairs as node_pairs_module
 from vstore.search import pair_scores as scores_module
 from vstore.search.nodes import fold
 from vstore.search.pair_scores import millionths
-from vstore.search.pairs import Pairs, near_pairs, scores_of
-
-FAKE = {"family": "fake", "name": "fake-1"}
-
-
-def store(folder: Path, rows: Floats, sizes: Collection[int], dtype: str = "float16") -> Builder:
-    """A store of some rows, in segments of these sizes."""
-    folder.mkdir(exist_ok=True)
-    builder = Builder(folder / ".vstore", dtype=dtype, recipe={**FAKE, "dim": rows.shape[1]})
-    at = 0
-    for size in sizes:
-        builder.add_segment([key(n) for n in range(at, at + size)], rows[at : at + size])
-        at += size
-    return builder
-
-
-def stored(builder: Builder) -> dict[bytes, Any]:
-    """The rows as they are stored, by key; of a key that stands twice the first one."""
-    found: dict[bytes, Any] = {}
-    for ref in builder.repo.state.segments(builder.space):
-        segment = builder.repo.segment(ref)
-        for one, row in zip(segment.key_list(), segment.rows(), strict=True):
-            found.setdefault(one, np.array(row))
-    return found
-
-
-def crowded(count: int, dim: int, seed: int) -> Floats:
-    """Rows round a few centres: some equal, some to be folded, some near, some far."""
-    rng = np.random.default_rng(seed)
-    centres = unit_vectors(max(1, count // 6), dim, seed)
-    spread = rng.choice([0, 0.004, 0.008, 0.05, 0.2], count)[:, None]
-    rows = centres[rng.integers(0, len(centres), count)] + spread * rng.standard_normal((count, dim)) / dim**0.5
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-
-
-def found(pairs: Pairs) -> tuple[list[list[bytes]], dict[tuple[bytes, bytes], int]]:
-    """The nodes and pairs, as the plain way gives them."""
-    nodes: dict[int, list[bytes]] = {}
-    for at, first in enumerate(pairs.node.tolist()):
-        nodes.setdefault(first, []).append(pairs.keys[at])
-    assert all(pairs.keys[first] == inside[0] for first, inside in nodes.items())
-    ends = zip(pairs.one.tolist(), pairs.other.tolist(), strict=True)
-    named = [(pairs.keys[one], pairs.keys[other]) for one, other in ends]
-    assert len(set(named)) == len(named)
-    return list(nodes.values()), dict(zip(named, pairs.score.tolist(), strict=True))
-
-
-def near(builder: Builder, keys: Collection[bytes], least: float, **words: Any) -> Pairs:
-    return near_pairs(builder.repo, builder.space, keys, least, stages=Stages(), **words)
-
-
-def different(*pairs: tuple[bytes, bytes]) -> Decided:
-    named = {frozenset(pair) for pair in pairs}
-    return lambda one, other: frozenset((one, other)) in named
+from vstore.search.pairs import near_pairs, scores_of
+from vstore.search.turned import turned
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
@@ -80,7 +31,7 @@ def different(*pairs: tuple[bytes, bytes]) -> Decided:
 def test_pairs_are_those_of_every_pair(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, block: int, least: float
 ) -> None:
-    monkeypatch.setattr(edges_module, "BLOCK", block)
+    monkeypatch.setattr(comparison_module, "BLOCK", block)
     monkeypatch.setattr(scores_module, "_GATHERED", 8 * block)
     builder = store(tmp_path, crowded(60, 8, seed=1), [20, 1, 39], dtype)
     rows = {one: row for n, (one, row) in enumerate(stored(builder).items()) if n % 4}
@@ -96,9 +47,18 @@ def test_pairs_are_those_of_every_pair(
     least=st.sampled_from([0.2, 0.7, 0.95, 0.9997, 1.0]),
     block=st.integers(1, 9),
     cut=st.integers(0, 3),
+    few=st.sampled_from([1, 2, 8]),
+    checked=st.sampled_from([1, 2, 64]),
 )
 def test_any_pictures_and_decisions_give_what_the_plain_way_gives(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, count: int, least: float, block: int, cut: int
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    count: int,
+    least: float,
+    block: int,
+    cut: int,
+    few: int,
+    checked: int,
 ) -> None:
     rows = crowded(count, 6, seed) if count else np.zeros((0, 6), np.float32)
     builder = store(tmp_path_factory.mktemp("pairs"), rows, [count] if count else [])
@@ -108,7 +68,10 @@ def test_any_pictures_and_decisions_give_what_the_plain_way_gives(
     apart = different(*(pair for pair, is_cut in zip(every, picked, strict=True) if is_cut))
     decided = {one for pair, is_cut in zip(every, picked, strict=True) if is_cut for one in pair}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(edges_module, "BLOCK", block)
+        patch.setattr(comparison_module, "BLOCK", block)
+        patch.setattr(comparison_module, "_FEW", few)
+        patch.setattr(comparison_module, "_CHECKED", checked)
+        patch.setattr(node_pairs_module, "_AT_ONCE", block)
         pairs = near(builder, list(kept), least, apart=apart, decided=decided)
     assert found(pairs) == plain_pairs(kept, millionths(least), apart)
 
@@ -162,7 +125,7 @@ def test_pictures_that_are_decided_to_be_different_are_no_node_and_no_pair(tmp_p
 def test_folding_does_not_chain() -> None:
     """1 reaches 0 and 2, which do not reach one another; 3 reaches 2 alone."""
     one, other = np.array([0, 1, 2]), np.array([1, 2, 3])
-    assert fold(5, one, other).tolist() == [0, 0, 2, 2, 4]
+    assert fold(np.arange(5), one, other).tolist() == [0, 0, 2, 2, 4]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
@@ -215,7 +178,7 @@ def test_rows_that_are_no_vectors_are_in_no_pair(tmp_path: Path) -> None:
 
 
 def test_progress_counts_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edges_module, "BLOCK", 7)
+    monkeypatch.setattr(comparison_module, "BLOCK", 7)
     builder = store(tmp_path, unit_vectors(20), [20])
     told: list[Any] = []
 
@@ -228,3 +191,42 @@ def test_progress_counts_the_pictures(tmp_path: Path, monkeypatch: pytest.Monkey
 
     near_pairs(builder.repo, builder.space, set(stored(builder)), 0.5, stages=Stages(Told()))
     assert told == [("comparing", 20), 7, 7, 6]
+
+
+@pytest.mark.parametrize("least", [0.5, 0.9, 0.9997])
+def test_in_the_built_in_space_the_best_turn_counts(tmp_path: Path, least: float) -> None:
+    """Turned pictures are near, and no node: only what is alike as it is can be folded."""
+    recipe = next(iter(RECIPES.values()))
+    builder = Builder(tmp_path / ".vstore", recipe=recipe)
+    rows = crowded(30, 333, seed=5)
+    rows[::3] = [turned(row[None], turn % 8)[0] for turn, row in enumerate(rows[::3])]
+    builder.add_segment([key(n) for n in range(30)], rows)
+    kept = stored(builder)
+
+    def best(one: Floats, other: Floats) -> int:
+        return max(plain_score(one, turned(other[None], turn)[0]) for turn in range(8))
+
+    expected = plain_pairs(kept, millionths(least), score=best)
+    assert found(near(builder, set(kept), least)) == expected
+    assert found(near(builder, set(kept), least)) == expected  # what is kept
+    assert len(expected[1]) > len(plain_pairs(kept, millionths(least))[1])
+    ends = list(expected[1])
+    assert scores_of(builder.repo, builder.space, ends) == [best(kept[a], kept[b]) for a, b in ends]
+    assert scores_of(builder.repo, builder.space, [(b, a) for a, b in ends]) == [
+        best(kept[a], kept[b]) for a, b in ends
+    ]
+
+
+@pytest.mark.parametrize("least", [0.9997, 0.99999, 1.0])
+def test_a_score_above_that_of_nodes_parts_clumps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, least: float
+) -> None:
+    monkeypatch.setattr(node_pairs_module, "_AT_ONCE", 4)
+    random = np.random.default_rng(1)
+    rows = np.repeat(unit_vectors(2, 16), 20, axis=0) + 0.005 * random.standard_normal((40, 16))
+    rows[random.permutation(40)[:24]] = rows[:3].repeat(8, axis=0)
+    builder = store(tmp_path, (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), [40])
+    kept = stored(builder)
+    pairs = near(builder, set(kept), least)
+    assert found(pairs) == plain_pairs(kept, millionths(least))
+    assert 2 < len(set(pairs.node.tolist())) < 40

@@ -47,6 +47,8 @@ ANCHORS = {
     "sizes": "its size is looked at before a byte is read *(tested)*",
     "refusals": "**All of it in one table** *(tested)*",
     "part head": "The head of a part is canonical JSON *(tested)*",
+    "edges": "Parameters of edges *(tested)*",
+    "edges payload": "Payload of edges *(tested)*",
 }
 
 FORMAT = Tables(TEXT, ANCHORS)

@@ -1,62 +1,115 @@
-"""Edges: all pairs of rows whose score reaches a least one, by blocked products, each pair once."""
+"""Edges: the pairs of pictures of a space whose score reaches a least one, kept, and extended by what is new."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from vstore.progress import Stages
-from vstore.search.pair_scores import WHOLE, scores_of_pairs
+from vstore.repository.repository import Repository
+from vstore.search import comparison
+from vstore.search.compared import Compared, none_compared
+from vstore.search.comparison import Comparison
+from vstore.search.kept_edges import KeptEdges, keep_edges, read_edges
+from vstore.search.key_places import places_of
+from vstore.search.nodes import FOLDED
+from vstore.search.pair_scores import Scoring, TurnedScoring
 from vstore.search.space_rows import SpaceRows
+from vstore.search.turned import has_turns
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    Floats = npt.NDArray[np.float32]
     Ints = npt.NDArray[np.int64]
-    Scores = npt.NDArray[np.int32]
-
-BLOCK = 2048  # rows compared with as many others at once: 6 MB at 768 numbers a row, and 16 MB of scores
-_ROUNDING = 2.0**-24  # of float32
 
 
-class Edges(NamedTuple):
-    """Pairs of rows.
+def scoring_of(repo: Repository, space: str, rows: SpaceRows) -> Scoring:
+    """Choose how pairs of rows of a space are scored: where turned pictures can be told, the best turn counts."""
+    return _scoring(rows, _is_turned(repo, space))
 
-    one, other: int64 (e,), rows, one < other.
-    score:      int32 (e,), millionths.
+
+def compare(
+    repo: Repository, space: str, keys: Collection[bytes], least: int, stages: Stages
+) -> tuple[SpaceRows, Compared]:
+    """Compare pictures with one another, as far as the store does not keep what came of it.
+
+    least:   the score that pairs reach, in millionths.
+    Returns: the rows of the pictures in the order of their keys, and the pairs that reach it, or less.
+    Raises:  Damage, FileNotFoundError.
     """
 
-    one: Ints
-    other: Ints
-    score: Scores
+    rows, in_turns = SpaceRows(repo, space, keys), _is_turned(repo, space)
+    kept = read_edges(repo, space, min(least, FOLDED), in_turns=in_turns)
+    if kept is None:
+        every, before, lowest = rows.ordered(rows.as_stored()), none_compared(), min(least, FOLDED)
+    else:
+        at = places_of(kept.keys, b"".join(rows.keys), repo.hash.size)
+        if (at >= 0).all() and (kept.sums[at] == rows.sums()).all():
+            return rows, _part_of(kept.compared, at)
+        every, before = _with_new_ones(kept, rows, repo.hash.size)
+        lowest = kept.least
+    under_way = Comparison(before, Scoring(every), _scoring(every, in_turns), lowest)
+    try:
+        _go_through(under_way, len(every), stages)
+    except KeyboardInterrupt:  # the next one goes on from there
+        _keep(repo, space, under_way, every, lowest, in_turns=in_turns)
+        raise
+    _keep(repo, space, under_way, every, lowest, in_turns=in_turns)
+    at = places_of(b"".join(every.keys), b"".join(rows.keys), repo.hash.size)
+    return rows, _part_of(under_way.compared(), at)
 
 
-def edges_among(rows: SpaceRows, least: int, stages: Stages) -> Edges:
-    """Find all pairs of rows with a score of `least` millionths or more, in the order of the rows.
-
-    Raises: Damage.
-    """
+def _with_new_ones(kept: KeptEdges, rows: SpaceRows, key_size: int) -> tuple[SpaceRows, Compared]:
+    """Give the rows of all kept pictures that did not change, then those of new ones; and the pairs of the former."""
     import numpy as np
 
-    count = len(rows)
-    # A sum of dim products is off by dim roundings at most, the rows by a few, the score by half a millionth.
-    floor = (least - 0.5) / WHOLE - (rows.dim + 16) * _ROUNDING
-    found = []
-    stages.begin("comparing", count, work=count * (count + 1) // 2, unit="pictures")
-    for at in range(0, count, BLOCK):
-        block = rows.unit(np.arange(at, min(at + BLOCK, count)))
-        for begin in range(0, at + 1, BLOCK):
-            others = block if begin == at else rows.unit(np.arange(begin, begin + BLOCK))
-            near, far = np.nonzero(block @ others.T >= np.float32(floor))
-            near, far = near + at, far + begin
-            once = far < near
-            one, other = far[once], near[once]
-            score = scores_of_pairs(rows, one, other)
-            fits = score >= least
-            found.append(Edges(one[fits], other[fits], score[fits]))
-        stages.advance(len(block), work=len(block) * at + len(block) * (len(block) + 1) // 2)
-    one, other = (np.concatenate([np.empty(0, np.int64), *(part[i] for part in found)]) for i in (0, 1))
-    score = np.concatenate([np.empty(0, np.int32), *(part.score for part in found)])
-    order = np.lexsort((other, one))
-    return Edges(one[order], other[order], score[order])
+    listed = [kept.keys[at : at + key_size] for at in range(0, len(kept.keys), key_size)]
+    every = rows.of([*listed, *rows.keys])
+    at = places_of(b"".join(every.keys), kept.keys, key_size)
+    sums = every.sums()
+    stay = (at >= 0) & (sums[at] == kept.sums)
+    old, is_old = at[stay], np.zeros(len(every), bool)
+    is_old[old] = True
+    is_wanted = np.zeros(len(every), bool)
+    is_wanted[places_of(b"".join(every.keys), b"".join(rows.keys), key_size)] = True
+    new = np.flatnonzero(is_wanted & ~is_old)
+    return every.ordered(np.concatenate([old, new])), kept.compared.only(stay)
+
+
+def _go_through(under_way: Comparison, count: int, stages: Stages) -> None:
+    """Compare all rows that are left. count: of all."""
+    begun = under_way.count
+    work = [row * (row + 1) // 2 for row in (begun, count)]
+    stages.begin("comparing", count - begun, work=work[1] - work[0], unit="pictures")
+    while (begin := under_way.count) < count:
+        end = min(begin + comparison.BLOCK, count)
+        under_way.take(end)
+        stages.advance(end - begin, work=end * (end + 1) // 2 - begin * (begin + 1) // 2)
+
+
+def _keep(repo: Repository, space: str, under_way: Comparison, every: SpaceRows, least: int, *, in_turns: bool) -> None:
+    """Keep what was compared so far, if anything was."""
+    import numpy as np
+
+    if under_way.begun < under_way.count:
+        done = every.ordered(np.arange(under_way.count))
+        found = KeptEdges(least, in_turns, b"".join(done.keys), done.sums(), under_way.compared())
+        keep_edges(repo, space, found)
+
+
+def _part_of(compared: Compared, at: Ints) -> Compared:
+    """Give some rows in another order. at: int64 (m,), their numbers, none twice."""
+    import numpy as np
+
+    stay = np.zeros(len(compared), bool)
+    stay[at] = True
+    return compared.only(stay).ordered((np.cumsum(stay) - 1)[at])
+
+
+def _scoring(rows: SpaceRows, in_turns: bool) -> Scoring:
+    return TurnedScoring(rows) if in_turns else Scoring(rows)
+
+
+def _is_turned(repo: Repository, space: str) -> bool:
+    return bool(repo.state.spaces[space].recipe) and has_turns(repo.recipe(space))

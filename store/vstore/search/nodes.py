@@ -17,30 +17,38 @@ FOLDED = 999_500  # millionths of the cosine from which on pictures are one node
 Apart = Callable[[int, int], bool]
 
 
-def fold(count: int, one: Ints, other: Ints, apart: Apart | None = None) -> Ints:
+def fold(clump: Ints, one: Ints, other: Ints, apart: Apart | None = None) -> Ints:
     """Fold pictures into nodes.
 
     In their order each joins the first node all of whose members it reaches, and from none of whose members it is
     decided to be different; else it makes its own.
 
-    one, other: int64 (m,), the pairs that reach one another, one < other; none twice.
+    clump:      int64 (n,), the first picture of each one's clump: pictures of one clump reach one another.
+    one, other: int64 (m,), the pairs of different clumps that reach one another, one < other; none twice.
     apart:      tells whether two pictures are decided to be different.
-    Returns:    int64 (count,), the first member of each picture's node.
+    Returns:    int64 (n,), the first member of each picture's node.
     """
     import numpy as np
 
-    node = np.arange(count)
+    node = np.arange(len(clump))
     before: defaultdict[int, list[int]] = defaultdict(list)  # those that a picture reaches and that come before it
     for first, second in zip(one.tolist(), other.tolist(), strict=True):
         before[second].append(first)
+    crowded = np.flatnonzero(np.bincount(clump, minlength=len(clump))[clump] > 1)
+    clump_of = dict(zip(crowded.tolist(), clump[crowded].tolist(), strict=True))
+    nodes_of: defaultdict[int, Counter[int]] = defaultdict(Counter)  # of a clump: how many are in which node
     members: dict[int, list[int]] = {}
-    of: dict[int, int] = {}
-    for picture in sorted(before):
-        reached = Counter(of.get(earlier, earlier) for earlier in before[picture])
+    for picture in sorted(before.keys() | clump_of.keys() | set(one.tolist())):
+        mine = nodes_of[clump_of[picture]] if picture in clump_of else Counter()
+        reached = mine + Counter(int(node[earlier]) for earlier in before.get(picture, ()))
         for first in sorted(reached):
-            inside = members.get(first, [first])
+            inside = members[first]
             if reached[first] == len(inside) and not (apart and any(apart(picture, member) for member in inside)):
-                of[picture] = node[picture] = first
-                members[first] = [*inside, picture]
+                node[picture] = first
+                inside.append(picture)
                 break
+        else:
+            first = picture
+            members[first] = [picture]
+        mine[first] += 1
     return node

@@ -7,20 +7,24 @@ float64 has: it is exact however it is added up, and what follows is rounded in 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vstore.search.space_rows import SpaceRows
+from vstore.search.turned import TURNS, Parted, best_of_turns, parted, turned
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    Bools = npt.NDArray[np.bool_]
     Doubles = npt.NDArray[np.float64]
+    Floats = npt.NDArray[np.float32]
     Ints = npt.NDArray[np.int64]
     Scores = npt.NDArray[np.int32]
 
 WHOLE = 1_000_000  # the score of a picture with itself
-_GATHERED = 1 << 22  # numbers of rows that are compared at once: 32 MiB as float64
+_GATHERED = 1 << 20  # numbers of rows that are compared at once: 8 MiB as float64
+_ROUNDING = 2.0**-24  # of float32
 
 
 def millionths(score: float) -> int:
@@ -28,25 +32,80 @@ def millionths(score: float) -> int:
     return math.ceil(round(score * WHOLE, 3))
 
 
-def scores_of_pairs(rows: SpaceRows, one: Ints, other: Ints) -> Scores:
-    """Score pairs of rows. one, other: int64 (m,). Returns: int32 (m,), millionths."""
+class Scoring:
+    """The scores of pairs of some rows: their cosines."""
+
+    def __init__(self, rows: SpaceRows) -> None:
+        self.rows = rows
+
+    def pairs(self, one: Ints, other: Ints) -> Scores:
+        """Score pairs of rows. one, other: int64 (m,). Returns: int32 (m,), millionths. Raises: Damage."""
+        import numpy as np
+
+        scores = np.empty(len(one), np.int32)
+        size = max(1, _GATHERED // self.rows.dim)
+        for begin in range(0, len(one), size):
+            some = slice(begin, begin + size)
+            left, right = self.rows.exact(one[some]), self.rows.exact(other[some])
+            scores[some] = _whole(self._products_of_pairs(left, right), _squares(left) * _squares(right))
+        return scores
+
+    def across(self, one: Ints, other: Ints) -> Scores:
+        """Score each of some rows with each of others. Returns: int32 (len(one), len(other)). Raises: Damage."""
+        import numpy as np
+
+        left, right = self.rows.exact(one), self.rows.exact(other)
+        return _whole(self._products_across(left, right), np.multiply.outer(_squares(left), _squares(right)))
+
+    @property
+    def off(self) -> float:
+        """How far `about` is from the cosine of two rows, at most."""
+        # A sum of dim products is off by dim roundings; numbers of float32 rows by one each, and what turns add by few.
+        return (self.rows.dim + 2 * math.sqrt(self.rows.dim) + 64) * _ROUNDING
+
+    def ready(self, at: Ints) -> Any:
+        """Read some rows for `about`. Raises: Damage."""
+        return self.rows.unit(at)
+
+    def about(self, some: Any, others: Any) -> Floats:
+        """Compare each of some rows with each of others. Returns: float32 (m, n), cosines, off by a little."""
+        scores: Floats = some @ others.T
+        return scores
+
+    def _products_of_pairs(self, left: Doubles, right: Doubles) -> Doubles:
+        import numpy as np
+
+        products: Doubles = np.einsum("ij,ij->i", left, right)
+        return products
+
+    def _products_across(self, left: Doubles, right: Doubles) -> Doubles:
+        products: Doubles = left @ right.T
+        return products
+
+
+class TurnedScoring(Scoring):
+    """The scores of pairs in a space whose rows tell turned and mirrored pictures: the best of all eight turns."""
+
+    def ready(self, at: Ints) -> Parted:
+        return parted(self.rows.unit(at))
+
+    def about(self, some: Parted, others: Parted) -> Floats:
+        return best_of_turns(some, others)
+
+    def _products_of_pairs(self, left: Doubles, right: Doubles) -> Doubles:
+        return _best([Scoring._products_of_pairs(self, left, turned(right, turn)) for turn in range(len(TURNS))])
+
+    def _products_across(self, left: Doubles, right: Doubles) -> Doubles:
+        return _best([left @ turned(right, turn).T for turn in range(len(TURNS))])
+
+
+def _best(products: list[Doubles]) -> Doubles:
     import numpy as np
 
-    scores = np.empty(len(one), np.int32)
-    size = max(1, _GATHERED // rows.dim)
-    for begin in range(0, len(one), size):
-        some = slice(begin, begin + size)
-        left, right = rows.exact(one[some]), rows.exact(other[some])
-        scores[some] = _whole(np.einsum("ij,ij->i", left, right), _squares(left) * _squares(right))
-    return scores
-
-
-def scores_across(rows: SpaceRows, one: Ints, other: Ints) -> Scores:
-    """Score each of some rows with each of others. Returns: int32 (len(one), len(other)), millionths."""
-    import numpy as np
-
-    left, right = rows.exact(one), rows.exact(other)
-    return _whole(left @ right.T, np.multiply.outer(_squares(left), _squares(right)))
+    best = products[0]
+    for other in products[1:]:
+        np.maximum(best, other, out=best)
+    return best
 
 
 def _squares(rows: Doubles) -> Doubles:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from vstore.errors import Damage
 from vstore.progress import Stages
 from vstore.repository.repository import Repository
-from vstore.search.edges import Edges, edges_among
+from vstore.search.edges import compare, scoring_of
+from vstore.search.node_pairs import folding, pairs_of_nodes
 from vstore.search.nodes import FOLDED, Apart, fold
-from vstore.search.pair_scores import millionths, scores_of_pairs
+from vstore.search.pair_scores import Scoring, millionths
 from vstore.search.space_rows import SpaceRows
 
 if TYPE_CHECKING:
@@ -50,22 +51,19 @@ def near_pairs(
     decided: Collection[bytes] = (),
     stages: Stages,
 ) -> Pairs:
-    """Find the pairs of near-duplicates among some pictures.
+    """Find the pairs of near-duplicates among some pictures. Pairs that were compared before are not compared again.
 
     least:   the cosine that each pair reaches.
     apart:   tells whether two pictures are decided to be different.
     decided: all pictures that are decided to be different from any.
     Raises:  Damage, FileNotFoundError.
     """
-    import numpy as np
-
-    rows = SpaceRows(repo, space, keys)
     lowest = millionths(least)
-    edges = edges_among(rows, min(lowest, FOLDED), stages)
+    rows, compared = compare(repo, space, keys, lowest, stages)
     parted = _by_number(rows.keys, apart, decided)
-    high = np.flatnonzero(edges.score >= max(FOLDED, lowest))  # else a node would hold pairs below the least score
-    node = fold(len(rows), edges.one[high], edges.other[high], parted)
-    return _between_nodes(rows.keys, node, edges, lowest, parted)
+    # A node holds no pairs below the least score.
+    node = fold(*folding(compared, Scoring(rows), max(FOLDED, lowest)), parted)
+    return Pairs(rows.keys, node, *pairs_of_nodes(compared, node, scoring_of(repo, space, rows), lowest, parted))
 
 
 def scores_of(repo: Repository, space: str, pairs: Sequence[tuple[bytes, bytes]]) -> list[int]:
@@ -81,7 +79,7 @@ def scores_of(repo: Repository, space: str, pairs: Sequence[tuple[bytes, bytes]]
         ends = np.array([(number[one], number[other]) for one, other in pairs], np.int64).reshape(-1, 2)
     except KeyError as err:
         raise Damage(f"the picture {err.args[0].hex()} has no vector in its space", "run: vstore check") from err
-    scores: list[int] = scores_of_pairs(rows, ends[:, 0], ends[:, 1]).tolist()
+    scores: list[int] = scoring_of(repo, space, rows).pairs(ends[:, 0], ends[:, 1]).tolist()
     return scores
 
 
@@ -94,24 +92,3 @@ def _by_number(
     given = decided if isinstance(decided, (set, frozenset, dict)) else set(decided)
     asked = {number for number, key in enumerate(keys) if key in given}
     return lambda one, other: one in asked and other in asked and apart(keys[one], keys[other])
-
-
-def _between_nodes(keys: list[bytes], node: Ints, edges: Edges, least: int, parted: Apart | None) -> Pairs:
-    """Turn the pairs of pictures into those of nodes."""
-    import numpy as np
-
-    count = len(keys)
-    one, other = node[edges.one], node[edges.other]
-    between = (one != other) & (edges.score >= least)
-    if parted is not None:
-        cut = [at for at in np.flatnonzero(between).tolist() if parted(int(edges.one[at]), int(edges.other[at]))]
-        between[cut] = False  # so one of the pairs across is missing
-    first, second = np.minimum(one, other)[between], np.maximum(one, other)[between]
-    order = np.lexsort((second, first))
-    first, second, score = first[order], second[order], edges.score[between][order]
-    begins = np.flatnonzero(np.diff(first * count + second, prepend=-1))
-    first, second = first[begins], second[begins]
-    sizes = np.bincount(node, minlength=count)
-    whole = np.diff(begins, append=len(order)) == sizes[first] * sizes[second]
-    lowest = np.minimum.reduceat(score, begins) if len(begins) else score
-    return Pairs(keys, node, first[whole], second[whole], lowest[whole])

@@ -1,77 +1,116 @@
-"""The stored rows of some pictures of a space, numbered in the order of their keys."""
+"""The stored rows of some pictures of a space."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from vstore.disk.norms import NORM_OFF
+from vstore.disk.row_sums import row_sums
 from vstore.errors import Damage
 from vstore.repository.repository import Repository
+from vstore.search.key_places import places_of
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from vstore.disk.segments import Segment
+
     Floats = npt.NDArray[np.float32]
     Doubles = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
+    Sums = npt.NDArray[np.uint64]
 
 _GRID = 2.0**24  # every float16 up to 1 is a multiple of 1 / _GRID
+_SUMMED = 4096  # rows whose checksums are computed at once
 
 
 class SpaceRows:
-    """The rows of n pictures, mapped; only segments that hold one of them are read, against their checksums.
+    """The rows of n pictures, mapped and numbered. Segments that hold one of them are read, against their checksums.
 
-    keys: of the pictures that have a row in the space, rising.
+    keys: of the pictures, by the numbers of their rows.
     dim:  numbers in a row.
     """
 
     def __init__(self, repo: Repository, space: str, keys: Collection[bytes]) -> None:
-        """Raises: Damage, FileNotFoundError."""
+        """
+        keys:   of the pictures; those without a row in the space are left out. Rows are numbered as their keys rise.
+        Raises: Damage, FileNotFoundError.
+        """
+        self.dim: int = repo.state.spaces[space].dim
+        self._key_size = repo.hash.size
+        self._segments: list[Segment] = [repo.segment(ref) for ref in repo.state.segments(space)]
+        self._parts: dict[int, Any] = {}  # rows of segments that were read, as they are stored
+        self._find(sorted(set(keys)))
+
+    def _find(self, keys: list[bytes]) -> None:
         import numpy as np
 
-        self.dim: int = repo.state.spaces[space].dim
-        self._parts: list[Any] = []  # rows of segments, as they are stored
-        places: dict[bytes, tuple[int, int]] = {}
-        wanted = keys if isinstance(keys, (set, frozenset, dict)) else set(keys)
-        for ref in repo.state.segments(space) if wanted else ():
-            segment = repo.segment(ref)
-            part = len(self._parts)
-            here = [(key, (part, row)) for row, key in enumerate(segment.key_list()) if key in wanted]
-            here = [one for one in here if one[0] not in places]
-            if here:
-                segment.verify()
-                self._parts.append(np.asarray(segment.rows()))
-                for key, place in here:
-                    places.setdefault(key, place)  # of a key that stands twice the first row wins
-        self.keys = sorted(places)
-        found = np.array([places[key] for key in self.keys], np.int64).reshape(-1, 2)
-        self._part, self._row = found[:, 0], found[:, 1]
+        joined = b"".join(keys)
+        part, row = np.full(len(keys), -1), np.empty(len(keys), np.int64)
+        for number, segment in enumerate(self._segments) if keys else ():
+            at = places_of(joined, segment.keys, self._key_size)
+            rows = np.flatnonzero(at >= 0)[::-1]  # of a key that stands twice the first row wins
+            rows = rows[part[at[rows]] < 0]
+            if len(rows):
+                part[at[rows]], row[at[rows]] = number, rows
+                if number not in self._parts:
+                    segment.verify()
+                    self._parts[number] = np.asarray(segment.rows())
+        there = part >= 0
+        self.keys = (
+            keys if there.all() else [key for key, is_there in zip(keys, there.tolist(), strict=True) if is_there]
+        )
+        self._part, self._row = part[there], row[there]
+
+    def of(self, keys: Collection[bytes]) -> SpaceRows:
+        """Give the rows of other pictures, which may be some of these. Raises: Damage, FileNotFoundError."""
+        other = copy(self)
+        other._find(sorted(set(keys)))
+        return other
+
+    def ordered(self, order: Ints) -> SpaceRows:
+        """Give some rows in another order. order: int64 (m,), their numbers here."""
+        other = copy(self)
+        other.keys = [self.keys[number] for number in order.tolist()]
+        other._part, other._row = self._part[order], self._row[order]
+        return other
 
     def __len__(self) -> int:
         return len(self.keys)
 
-    def stored(self, at: Ints) -> Any:
-        """Read some rows as they are stored: float16 or float32 (m, dim). at: int64 (m,)."""
+    def as_stored(self) -> Ints:
+        """Give the order in which the rows lie on the disk: int64 (n,)."""
         import numpy as np
 
-        parts, rows = self._part[at], self._row[at]
-        if not len(parts):
-            return np.empty((0, self.dim), np.float16)
-        if (parts == parts[0]).all():
-            return self._parts[parts[0]][rows]
-        found = np.empty((len(at), self.dim), self._parts[0].dtype)
-        for part in np.flatnonzero(np.bincount(parts)):
-            here = parts == part
-            found[here] = self._parts[part][rows[here]]
-        return found
+        return np.lexsort((self._row, self._part))
+
+    def sums(self) -> Sums:
+        """Compute the checksum of each row: uint64 (n,)."""
+        import numpy as np
+
+        sums = np.empty(len(self), np.uint64)
+        for begin in range(0, len(self), _SUMMED):
+            rows = self._stored(np.arange(begin, min(begin + _SUMMED, len(self))))
+            sums[begin : begin + len(rows)] = row_sums(memoryview(rows.tobytes()), rows[0].nbytes)
+        return sums
+
+    def first_equal(self, at: Ints) -> Ints:
+        """Find the first of some rows that has the same numbers as each of them: int64 (m,), places in `at`."""
+        import numpy as np
+
+        rows = np.ascontiguousarray(self._stored(at))
+        whole = rows.view(np.dtype((np.void, rows.itemsize * self.dim))).ravel()
+        _, first, kind = np.unique(whole, return_index=True, return_inverse=True)
+        return first[kind.ravel()]
 
     def unit(self, at: Ints) -> Floats:
-        """Read some rows, brought to norm 1: float32 (m, dim). Raises: Damage."""
+        """Read some rows, brought to norm 1: float32 (m, dim). at: int64 (m,), their numbers. Raises: Damage."""
         import numpy as np
 
-        rows: Floats = self.stored(at).astype(np.float32)
+        rows: Floats = self._stored(at).astype(np.float32)
         norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
         _require_norm_1(norms)
         rows /= norms[:, None]
@@ -80,16 +119,34 @@ class SpaceRows:
     def exact(self, at: Ints) -> Doubles:
         """Read some rows as multiples of 2**-24: float64 (m, dim). Of float32 each number is rounded to one.
 
+        at:     int64 (m,), their numbers.
         Raises: Damage.
         """
         import numpy as np
 
-        stored = self.stored(at)
+        stored = self._stored(at)
         rows: Doubles = stored.astype(np.float64)
         if stored.dtype.itemsize > 2:
             rows = np.rint(rows * _GRID) / _GRID
         _require_norm_1(np.sqrt(np.einsum("ij,ij->i", rows, rows)))
         return rows
+
+    def _stored(self, at: Ints) -> Any:
+        """Read some rows as they are stored: float16 or float32 (m, dim)."""
+        import numpy as np
+
+        if not len(at):
+            return np.empty((0, self.dim), np.float16)
+        parts, rows = self._part[at], self._row[at]
+        if (parts == parts[0]).all():
+            whole = self._parts[int(parts[0])]
+            is_run = rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all()
+            return whole[rows[0] : rows[-1] + 1] if is_run else whole[rows]
+        found = np.empty((len(at), self.dim), self._parts[int(parts[0])].dtype)
+        for part in np.flatnonzero(np.bincount(parts)).tolist():
+            here = parts == part
+            found[here] = self._parts[part][rows[here]]
+        return found
 
 
 def _require_norm_1(norms: npt.NDArray[Any]) -> None:

@@ -1,0 +1,168 @@
+"""A comparison of rows with one another, by blocked products: each pair once, and of the old ones none again."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from vstore.errors import UsageError
+from vstore.search.compared import Compared
+from vstore.search.nodes import FOLDED
+from vstore.search.pair_scores import WHOLE, Scoring
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Bools = npt.NDArray[np.bool_]
+    Floats = npt.NDArray[np.float32]
+    Ints = npt.NDArray[np.int64]
+
+BLOCK = 2048  # rows compared with as many others at once: 6 MB at 768 numbers a row, and 16 MB of scores
+MOST_PAIRS = 50_000_000  # that are found: 2 GB of memory, and no answer that anybody can look through
+_FEW = 8  # rows of a clump up to which its pairs with another row are listed
+_CHECKED = 64  # rows of a clump up to which a new one is compared with each, where their angles do not tell
+_WIDEST = math.acos((FOLDED - 0.5) / WHOLE)  # angle between two rows of a clump
+_SAFE = math.acos(FOLDED / WHOLE)  # up to it two rows are surely folded
+
+
+class Comparison:
+    """A comparison under way. After each block it is whole for the rows that came until then.
+
+    begun: rows that were compared before.
+    count: rows that are compared now.
+    """
+
+    def __init__(self, before: Compared, plain: Scoring, scoring: Scoring, least: int) -> None:
+        """
+        before:  the first rows, which were compared.
+        plain:   scores of all rows as they are.
+        scoring: the scores that count.
+        least:   the score that pairs reach, FOLDED at most.
+        """
+        import numpy as np
+
+        self.begun = self.count = len(before)
+        self._plain, self._scoring, self._least = plain, scoring, least
+        self._clump = np.arange(len(scoring.rows))
+        self._clump[: self.count] = before.clump
+        self._found: list[Compared] = [before]
+        self._pairs = len(before.one) + len(before.crowd)
+        self._members: dict[int, list[int]] = {}  # of clumps of several
+        for row in np.flatnonzero(before.clump != np.arange(self.count)).tolist():
+            self._join(row, int(before.clump[row]))
+        self._widths: dict[int, float] = {}  # largest angle between the first row of a clump and another one
+        lone = math.acos(max(-1.0, (least - 0.5) / WHOLE))
+        self._lone = np.float32(math.cos(lone) - scoring.off)
+        self._wide = np.float32(math.cos(min(math.pi, lone + _WIDEST)) - scoring.off)
+        self._floor = np.full(len(self._clump), self._lone)
+        self._floor[list(self._members)] = self._wide
+
+    def take(self, end: int) -> None:
+        """Compare the rows from `count` up to `end` with all before them, and with one another.
+
+        Raises: Damage; UsageError if too many pairs reach the score.
+        """
+        import numpy as np
+
+        begin, here = self.count, np.arange(self.count, end)
+        block = self._scoring.ready(here)
+        leaders = np.flatnonzero(self._clump[:begin] == np.arange(begin))
+        sizes = np.ones(end, np.int64)
+        for first, members in self._members.items():
+            sizes[first] = len(members)
+        parts = [self._reaching(block, leaders[at : at + BLOCK], begin) for at in range(0, len(leaders), BLOCK)]
+        own = self._scoring.about(block, block)
+        late, early = np.nonzero(own >= self._lone)
+        once = early < late
+        inside = late[once] + begin, early[once] + begin, own[late[once], early[once]]
+        old_rows, old_firsts, old_scores = _joined(parts, 3)
+        rows, firsts, scores = _joined([(old_rows, old_firsts, old_scores), inside], 3)
+        self._fold(rows, firsts, scores)
+        apart = self._clump[old_rows] != old_firsts
+        old_rows, old_firsts = old_rows[apart], old_firsts[apart]
+        size = sizes[old_firsts]
+        few, many = np.flatnonzero((size > 1) & (size <= _FEW)), size > _FEW
+        each = [
+            (np.full(len(some), row), some)
+            for row, first in zip(old_rows[few].tolist(), old_firsts[few].tolist(), strict=True)
+            for some in [np.array([one for one in self._members[first] if one < begin])]
+        ]
+        apart = self._clump[inside[0]] != self._clump[inside[1]]
+        late, early = _joined(
+            [(old_rows[size == 1], old_firsts[size == 1]), (inside[0][apart], inside[1][apart]), *each], 2
+        )
+        score = self._scoring.pairs(early, late)
+        reach = score >= self._least
+        self._pairs += int(reach.sum()) + int(many.sum())
+        if self._pairs > MOST_PAIRS:
+            raise UsageError(
+                f"more than {MOST_PAIRS:,} pairs of pictures have a score of {self._least / WHOLE:g} or more",
+                "ask for a higher score",
+            )
+        self._found.append(Compared(here, early[reach], late[reach], score[reach], old_firsts[many], old_rows[many]))
+        self.count = end
+
+    def compared(self) -> Compared:
+        """Give the pairs of the rows that were compared so far."""
+        import numpy as np
+
+        _, *columns = (np.concatenate(column) for column in zip(*self._found, strict=True))
+        return Compared(self._clump[: self.count].copy(), *columns)
+
+    def _reaching(self, block: Any, leaders: Ints, begin: int) -> tuple[Ints, Ints, Floats]:
+        """Find the rows of a block that may reach one of a clump, by its first row."""
+        import numpy as np
+
+        scores = self._scoring.about(block, self._scoring.ready(leaders))
+        rows, others = np.nonzero(scores >= self._floor[leaders])
+        return rows + begin, leaders[others], scores[rows, others]
+
+    def _fold(self, rows: Ints, firsts: Ints, about: Floats) -> None:
+        """Let new rows join clumps. firsts: rows before them, which are the first ones of clumps, or new."""
+        import numpy as np
+
+        maybe = np.flatnonzero(about >= FOLDED / WHOLE - self._scoring.off - 1 / WHOLE)
+        maybe = maybe[np.lexsort((firsts[maybe], rows[maybe]))]
+        rows, firsts = rows[maybe], firsts[maybe]
+        begins = np.flatnonzero(np.diff(rows, prepend=-1)).tolist()
+        for begin, end in pairwise([*begins, len(rows)]):
+            row, some = int(rows[begin]), firsts[begin:end]
+            some = some[self._clump[some] == some]
+            exact = self._plain.pairs(some, np.full(len(some), row)).tolist()
+            for first, score in zip(some.tolist(), exact, strict=True):
+                if score >= FOLDED and self._takes(first, row, score):
+                    self._join(row, first)
+                    self._floor[first] = self._wide
+                    break
+
+    def _join(self, row: int, first: int) -> None:
+        """Let a row join a clump."""
+        self._clump[row] = first
+        self._members.setdefault(first, [first]).append(row)
+
+    def _takes(self, first: int, row: int, score: int) -> bool:
+        """Tell whether a row reaches all rows of a clump. One that is large and wide takes none any more."""
+        import numpy as np
+
+        members = self._members.get(first, [first])
+        angle = math.acos(max(-1.0, (score - 0.5) / WHOLE))
+        if first not in self._widths:
+            least = self._plain.pairs(np.full(len(members), first), np.array(members)).min()
+            self._widths[first] = math.acos((float(least) - 0.5) / WHOLE) if len(members) > 1 else 0.0
+        if angle + self._widths[first] > _SAFE:
+            if len(members) > _CHECKED:
+                return False
+            others = np.array(members[1:], np.int64)
+            if (self._plain.pairs(np.full(len(others), row), others) < FOLDED).any():
+                return False
+        self._widths[first] = max(self._widths[first], angle)
+        return True
+
+
+def _joined(parts: list[Any], columns: int) -> list[Any]:
+    """Join the columns of several parts."""
+    import numpy as np
+
+    return [np.concatenate([np.empty(0, np.int64), *(part[at] for part in parts)]) for at in range(columns)]

@@ -1,0 +1,34 @@
+"""The places of keys in a column of keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vstore.search.key_paths import words
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Ints = npt.NDArray[np.int64]
+
+
+def places_of(column: bytes, wanted: bytes, key_size: int) -> Ints:
+    """Find the place of each of some keys in a column.
+
+    column, wanted: keys, one after another, in any order.
+    Returns:        int64 (m,), the first place of each wanted key; -1 where the column lacks it.
+    """
+    import numpy as np
+
+    have, want = words(column, key_size), words(wanted, key_size)
+    order = np.argsort(have[:, 0], kind="stable")
+    begins = have[order, 0]
+    if (begins[1:] == begins[:-1]).any():  # some begin alike, or stand twice
+        places = {column[at : at + key_size]: at // key_size for at in range(len(column) - key_size, -1, -key_size)}
+        each = (wanted[at : at + key_size] for at in range(0, len(wanted), key_size))
+        return np.array([places.get(key, -1) for key in each], np.int64)
+    if not len(have):
+        return np.full(len(want), -1)
+    at = order[np.searchsorted(begins, want[:, 0]).clip(max=len(have) - 1)]
+    return np.where((have[at] == want).all(axis=1), at, -1)

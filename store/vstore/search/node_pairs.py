@@ -1,0 +1,196 @@
+"""Pairs of nodes: the least score of a picture of the one and a picture of the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import combinations, pairwise, product
+from typing import TYPE_CHECKING, NamedTuple
+
+from vstore.search.compared import Compared
+from vstore.search.nodes import FOLDED, Apart
+from vstore.search.pair_scores import WHOLE, Scoring
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Bools = npt.NDArray[np.bool_]
+    Ints = npt.NDArray[np.int64]
+    Scores = npt.NDArray[np.int32]
+
+_AT_ONCE = 1024  # rows that are compared exactly with as many others
+# The score under which a row reaches no row of a clump, if it is that with one of them: twice the angle.
+_OUT_OF_REACH = math.floor(math.cos(2 * math.acos((FOLDED - 0.5) / WHOLE)) * WHOLE) - 1
+
+
+class NodePairs(NamedTuple):
+    """Pairs of nodes, by their first members.
+
+    one, other: int64 (e,), one < other, rising.
+    score:      int32 (e,), millionths.
+    """
+
+    one: Ints
+    other: Ints
+    score: Scores
+
+
+def folding(compared: Compared, plain: Scoring, least: int) -> tuple[Ints, Ints, Ints]:
+    """Find the rows that are near enough to be folded. least: the score that folds two rows, FOLDED or more.
+
+    Returns: clumps, int64 (n,), whose rows all reach one another, each by its first row; and all pairs of rows of
+             different clumps that do, one < other, int64 (m,) each.
+    """
+    import numpy as np
+
+    high = compared.score >= least
+    one, other = compared.one[high], compared.other[high]
+    near = plain.pairs(compared.crowd, compared.row) >= _OUT_OF_REACH
+    if near.any():
+        members = _Members(compared.clump)
+        inside = [members.of(crowd) for crowd in compared.crowd[near].tolist()]
+        more = np.concatenate(inside)
+        rows = np.repeat(compared.row[near], list(map(len, inside)))
+        one = np.concatenate([one, np.minimum(more, rows)])
+        other = np.concatenate([other, np.maximum(more, rows)])
+        each = np.unique(np.stack([one, other], axis=1), axis=0)  # a pair may be listed, and in a crowd too
+        one, other = each[:, 0], each[:, 1]
+    folded = plain.pairs(one, other) >= least
+    one, other = one[folded], other[folded]
+    if least <= FOLDED:
+        return compared.clump, one, other
+    clump = np.arange(len(compared))  # those of equal rows
+    found = [(one, other)]
+    for rows in _Members(compared.clump).several.values():
+        clump[rows] = rows[plain.rows.first_equal(rows)]
+        found += _within(clump[rows], rows, plain, least)
+    one, other = (np.concatenate(column) for column in zip(*found, strict=True))
+    return clump, one, other
+
+
+def _within(first: Ints, rows: Ints, plain: Scoring, least: int) -> Iterator[tuple[Ints, Ints]]:
+    """Find the pairs of unequal rows of a clump that reach a score. first: the first row that equals each row."""
+    import numpy as np
+
+    unlike, times = np.unique(first, return_counts=True)
+    several = unlike[times > 1]
+    for at in range(0, len(unlike), _AT_ONCE):
+        some = unlike[at : at + _AT_ONCE]
+        for begin in range(at, len(unlike), _AT_ONCE):
+            others = unlike[begin : begin + _AT_ONCE]
+            near, far = np.nonzero((plain.across(some, others) >= least) & np.less.outer(some, others))
+            one, other = some[near], others[far]
+            alone = ~(np.isin(one, several) | np.isin(other, several))
+            yield one[alone], other[alone]
+            for ends in zip(one[~alone].tolist(), other[~alone].tolist(), strict=True):
+                pairs = np.array(list(product(*(rows[first == end] for end in ends))))
+                yield pairs.min(axis=1), pairs.max(axis=1)
+
+
+def pairs_of_nodes(compared: Compared, node: Ints, scoring: Scoring, least: int, parted: Apart | None) -> NodePairs:
+    """Find the pairs of nodes whose score reaches `least`, and of which no pair across is decided to be different."""
+    import numpy as np
+
+    crowded = _crowded(compared, node)
+    listed = _listed(compared, node, least, crowded, parted)
+    more = _exact(node, crowded, scoring, least, parted)
+    one, other = np.concatenate([listed.one, more.one]), np.concatenate([listed.other, more.other])
+    score = np.concatenate([listed.score, more.score])
+    order = np.lexsort((other, one))
+    return NodePairs(one[order], other[order], score[order])
+
+
+def _listed(compared: Compared, node: Ints, least: int, crowded: Ints, parted: Apart | None) -> NodePairs:
+    """Find pairs of nodes all of whose pairs of rows are listed. crowded: other pairs of nodes, as one number each."""
+    import numpy as np
+
+    count = len(node)
+    one, other = node[compared.one], node[compared.other]
+    first, second = np.minimum(one, other), np.maximum(one, other)
+    between = (first != second) & (compared.score >= least)
+    if len(crowded):
+        between &= ~np.isin(first * count + second, crowded)
+    if parted is not None:
+        for at in np.flatnonzero(between).tolist():
+            if parted(int(compared.one[at]), int(compared.other[at])):
+                between[at] = False  # so one of the pairs across is missing
+    first, second, score = first[between], second[between], compared.score[between]
+    order = np.lexsort((second, first))
+    first, second, score = first[order], second[order], score[order]
+    begins = np.flatnonzero(np.diff(first * count + second, prepend=-1))
+    first, second = first[begins], second[begins]
+    sizes = np.bincount(node, minlength=count)
+    whole = np.diff(begins, append=len(order)) == sizes[first] * sizes[second]
+    lowest = np.minimum.reduceat(score, begins) if len(begins) else score
+    return NodePairs(first[whole], second[whole], lowest[whole])
+
+
+def _crowded(compared: Compared, node: Ints) -> Ints:
+    """Find the pairs of nodes whose pairs of rows are not all listed: int64 (m,), rising, one number each."""
+    import numpy as np
+
+    members = _Members(compared.clump)
+    found: set[tuple[int, int]] = set()
+    order = np.argsort(compared.crowd, kind="stable")
+    crowds, rows = compared.crowd[order], compared.row[order]
+    begins = np.flatnonzero(np.diff(crowds, prepend=-1)).tolist()
+    for begin, end in pairwise([*begins, len(crowds)]):
+        inside = np.unique(node[members.of(int(crowds[begin]))]).tolist()
+        found.update(product(inside, np.unique(node[rows[begin:end]]).tolist()))
+    for clump in members.several.values():
+        found.update(combinations(np.unique(node[clump]).tolist(), 2))
+    codes = [min(pair) * len(node) + max(pair) for pair in found if pair[0] != pair[1]]
+    return np.unique(np.array(codes, np.int64))
+
+
+def _exact(node: Ints, crowded: Ints, scoring: Scoring, least: int, parted: Apart | None) -> NodePairs:
+    """Score pairs of nodes by all their rows. crowded: as `_crowded` gives it."""
+    import numpy as np
+
+    one, other = np.divmod(crowded, max(1, len(node)))
+    score = scoring.pairs(one, other)
+    hope = score >= least
+    one, other, score = one[hope], other[hope], score[hope]
+    members = _Members(node)
+    ends = [(members.of(first), members.of(second)) for first, second in zip(one.tolist(), other.tolist(), strict=True)]
+    for at, (some, others) in enumerate(ends):
+        if len(some) > 1 or len(others) > 1:
+            score[at] = _least_across(scoring, some, others, least)
+    reach = score >= least
+    if parted is not None:
+        for at in np.flatnonzero(reach).tolist():
+            some, others = ends[at]
+            reach[at] = not any(parted(a, b) for a, b in product(some.tolist(), others.tolist()))
+    return NodePairs(one[reach], other[reach], score[reach])
+
+
+def _least_across(scoring: Scoring, some: Ints, others: Ints, least: int) -> int:
+    """Find the least score of rows of two nodes; below `least` any that is found."""
+    lowest = WHOLE
+    for at in range(0, len(some), _AT_ONCE):
+        for begin in range(0, len(others), _AT_ONCE):
+            if lowest >= least:
+                scores = scoring.across(some[at : at + _AT_ONCE], others[begin : begin + _AT_ONCE])
+                lowest = min(lowest, int(scores.min()))
+    return lowest
+
+
+class _Members:
+    """The members of clumps or nodes, by their first ones."""
+
+    def __init__(self, first: Ints) -> None:
+        """first: int64 (n,), the first member of each one's clump or node."""
+        import numpy as np
+
+        inside = np.flatnonzero(np.bincount(first, minlength=len(first))[first] > 1)
+        order = inside[np.argsort(first[inside], kind="stable")]
+        begins = np.flatnonzero(np.diff(first[order], prepend=-1)).tolist()
+        self.several = {int(first[order[at]]): order[at:end] for at, end in pairwise([*begins, len(order)])}
+
+    def of(self, first: int) -> Ints:
+        """List the members of one, rising."""
+        import numpy as np
+
+        found = self.several.get(first)
+        return np.array([first]) if found is None else found
