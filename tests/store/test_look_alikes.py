@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from support.builder import Builder, Floats, key, unit_vectors
 from support.folders import World, drawn
 from support.look_alikes import jpeg, png, scene
+from support.plain_pairs import plain_score
 
 from vstore.embed.builtin import BuiltinEmbedder
 from vstore.errors import UsageError
@@ -22,6 +25,7 @@ from vstore.repository.decisions import Choice, decide
 from vstore.repository.repository import Repository
 from vstore.search.dupes import DupesReport, dupes
 from vstore.search.groups import Group
+from vstore.search.pair_scores import millionths
 from vstore.search.pairs import scores_of
 
 
@@ -140,6 +144,39 @@ def test_a_snapshot_has_the_groups_of_its_own_pictures(world: World) -> None:
     expected = synced(alone, half, near=0.85)
     assert [*map(names, world.store.dupes(near=0.85).groups)] == [*map(names, expected.groups)]
     assert sorted(map(names, world.store.dupes(near=0.85, at="v1").groups)) == sorted(map(names, whole.groups))
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), near=st.sampled_from([0.3, 0.8, 0.97, 0.9997, 1.0]), loose=st.booleans())
+def test_whatever_was_decided_all_of_a_group_reach_the_score(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, near: float, loose: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(1, 25))
+    rows = families(count, seed) + (rng.normal(0, 0.01, (count, 8)) * (rng.random((count, 1)) < 0.3)).astype(np.float32)
+    builder = Builder(tmp_path_factory.mktemp("alike") / ".vstore")
+    builder.add_segment([key(n) for n in range(count)], rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    builder.add_snapshot({b"r/%d.png" % n: key(n) for n in range(count)})
+    newest: dict[tuple[bytes, bytes], str] = {}
+    for _ in range(6):
+        keys = [key(int(n)) for n in rng.choice(count, min(count, int(rng.integers(1, 5))), replace=False)]
+        verb = str(rng.choice(["different", "same"]))
+        if len(keys) > 1:
+            decide(builder.repo, [Choice(verb, keys)])
+            newest |= dict.fromkeys(combinations(sorted(keys), 2), verb)
+    (segment,) = [builder.repo.segment(ref) for ref in builder.repo.state.segments(builder.space)]
+    stored = dict(zip(segment.key_list(), np.asarray(segment.rows()), strict=True))
+
+    groups = dupes(builder.repo, near=near, loose=loose, all=True).groups
+
+    grouped = [picture.key for group in groups for picture in group.pictures]
+    assert len(grouped) == len(set(grouped))
+    for group in groups:
+        first, *others = [picture.key for picture in group.pictures]
+        pairs = [*combinations(sorted([first, *others]), 2)]
+        assert others and not any(newest.get(pair) == "different" for pair in pairs)
+        for one, other in [(first, other) for other in others] if loose else pairs:
+            assert plain_score(stored[one], stored[other]) >= millionths(near)
 
 
 # Tiers
