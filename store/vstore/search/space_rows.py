@@ -93,7 +93,7 @@ class SpaceRows:
 
         sums = np.empty(len(self), np.uint64)
         for begin in range(0, len(self), _SUMMED):
-            rows = self._stored(np.arange(begin, min(begin + _SUMMED, len(self))))
+            rows = self.stored(np.arange(begin, min(begin + _SUMMED, len(self))))
             sums[begin : begin + len(rows)] = row_sums(memoryview(rows.tobytes()), rows[0].nbytes)
         return sums
 
@@ -101,7 +101,7 @@ class SpaceRows:
         """Find the first of some rows that has the same numbers as each of them: int64 (m,), places in `at`."""
         import numpy as np
 
-        rows = np.ascontiguousarray(self._stored(at))
+        rows = np.ascontiguousarray(self.stored(at))
         whole = rows.view(np.dtype((np.void, rows.itemsize * self.dim))).ravel()
         _, first, kind = np.unique(whole, return_index=True, return_inverse=True)
         return first[kind.ravel()]
@@ -110,7 +110,7 @@ class SpaceRows:
         """Read some rows, brought to norm 1: float32 (m, dim). at: int64 (m,), their numbers. Raises: Damage."""
         import numpy as np
 
-        rows: Floats = self._stored(at).astype(np.float32)
+        rows: Floats = self.stored(at).astype(np.float32)
         norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
         _require_norm_1(norms)
         rows /= norms[:, None]
@@ -124,14 +124,14 @@ class SpaceRows:
         """
         import numpy as np
 
-        stored = self._stored(at)
+        stored = self.stored(at)
         rows: Doubles = stored.astype(np.float64)
         if stored.dtype.itemsize > 2:
             rows = np.rint(rows * _GRID) / _GRID
         _require_norm_1(np.sqrt(np.einsum("ij,ij->i", rows, rows)))
         return rows
 
-    def _stored(self, at: Ints) -> Any:
+    def stored(self, at: Ints) -> Any:
         """Read some rows as they are stored: float16 or float32 (m, dim)."""
         import numpy as np
 
