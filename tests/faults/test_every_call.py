@@ -144,10 +144,14 @@ def look(top: Path, operation: Operation) -> Any:
 
 
 def is_between(now: Any, before: Any, after: Any) -> bool:
-    """Accept a run that ended between two of its commits: each snapshot is one that was acknowledged."""
-    return all(now.snapshots.get(name) == version for name, version in before.snapshots.items()) and len(
-        now.snapshots
-    ) > len(before.snapshots)
+    """Accept a run that ended between two of its records: each snapshot is one that was acknowledged.
+
+    A record that lists vectors before there is a snapshot of them lists their facts, too.
+    """
+    known = all(fact in before.facts or fact in after.facts for fact in now.facts)
+    kept = all(now.snapshots.get(name) == version for name, version in before.snapshots.items())
+    more = len(now.snapshots) > len(before.snapshots)
+    return known and kept and (more or now._replace(facts=before.facts) == before)
 
 
 def is_later(now: Any, after: Any) -> bool:

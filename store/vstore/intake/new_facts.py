@@ -10,16 +10,19 @@ from vstore.repository.repository import Repository
 
 
 class NewFacts:
-    """The facts of pictures that are about to get a vector: of their headers, and of their prepared pixels."""
+    """The facts of pictures that are about to get a vector: of their headers, and of their prepared pixels.
+
+    are_kept: the store keeps facts.
+    """
 
     def __init__(self, repo: Repository, pixels: PreparedPixels) -> None:
-        self._are_kept = repo.format > 1
+        self.are_kept = repo.format > 1
         self._pixels = pixels
         self._read: dict[bytes, Mapping[Column, Value]] = {}
 
     def read(self, data: bytes) -> Mapping[Column, Value] | None:
         """Read what the header of a picture says, in any thread; None where the store keeps no facts."""
-        if not self._are_kept:
+        if not self.are_kept:
             return None
         from vstore.pictures.metadata.reading import metadata_of  # a run without news reads none
 

@@ -303,6 +303,8 @@ class Run:
             decision = decide(base, survey, ingest, space=self._space, key_size=size, complete=complete)
         if complete:
             self._planner.refuse_spoilt(base, survey, decision.edits, decision.tree)
+        gained = {new for _, _, new in decision.changes if new is not None and not decision.before[new]}
+        ingest.read_headers(survey, gained)
         self._unfit = decision.unfit
         self._before = decision.before
         self._stages.begin("writing the snapshot")
