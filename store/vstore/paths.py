@@ -15,10 +15,12 @@ T = TypeVar("T")
 
 
 def several(given: Iterable[T]) -> tuple[T, ...]:
-    """List what a caller gave. A lone text or path counts as a list of one, not as its letters."""
+    """List what a caller gave. A lone text or path counts as a list of one, not as its letters. Raises: UsageError."""
     if isinstance(given, (str, bytes, os.PathLike)):
         alone: tuple[Any, ...] = (given,)
         return alone
+    if not isinstance(given, Iterable):
+        raise UsageError(f"{given!r:.100} is neither a path or text nor a list of these", "give one, or a list of them")
     return tuple(given)
 
 
@@ -53,6 +55,8 @@ def as_bytes(path: AnyPath) -> bytes:
 
     Raises: UsageError if it is empty, or no file can have it.
     """
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise UsageError(f"{path!r:.100} is no path", "give a str or a Path")
     name = os.fsencode(path)
     if not name:
         raise UsageError("a path is empty", "name a file or folder; the working folder is: .")

@@ -514,3 +514,30 @@ def test_prune_takes_the_fields_of_pictures_without_a_path(world: World) -> None
 def test_what_is_no_value_is_refused(world: World, values: dict[str, Any]) -> None:
     with world.store as store, pytest.raises(UsageError):
         store.fields_set(values, [f"{world.pictures.name}/a.png"])
+
+
+@pytest.mark.parametrize(
+    ("values", "pictures", "said"),
+    [
+        (["pictures/a.png"], {"label": "cat"}, r"\['pictures/a.png'\] is no mapping of fields; give the fields first"),
+        ("label=cat", ["pictures/a.png"], "'label=cat' is no mapping of fields; give the fields first"),
+        ({"label": "cat"}, {"pictures/a.png": "cat"}, "fields are no pictures; give the fields first"),
+        ({"label": "cat"}, 3, "3 is neither a path or text nor a list of these"),
+        ({"label": "cat"}, [3], "3 is no path; give a str or a Path"),
+        ({3: "cat"}, ["pictures/a.png"], "3"),
+    ],
+)
+def test_slips_of_a_program_are_refused_in_words(world: World, values: Any, pictures: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        world.store.fields_set(values, pictures)
+    assert fields(world.store) == {}
+
+
+def test_names_that_are_no_texts_are_refused_in_words(world: World) -> None:
+    world.store.fields_set({"label": "cat"}, ["pictures/b.png"])
+    before = fields(world.store)
+    with pytest.raises(UsageError, match="neither a path or text"):
+        world.store.fields_unset(3, ["pictures/a.png"])  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="3 is no name of a field"):
+        world.store.fields_unset([3], ["pictures/a.png"])  # type: ignore[list-item]
+    assert fields(world.store) == before

@@ -142,6 +142,8 @@ def settings_of(
 
 def device_words(text: str) -> tuple[str, ...]:
     """Split words such as `cuda:0,cuda:1`; the devices need not exist. Raises: UsageError."""
+    if not isinstance(text, str):
+        raise UsageError(f"{text!r:.100} does not name devices", "give a text: auto, cpu, cuda, cuda:1 or mps")
     words = tuple(word.strip() for word in text.split(","))
     if _are_devices(words):
         return words

@@ -85,6 +85,11 @@ class Limits(NamedTuple):
             raise UsageError(f"{repr(min_score)[:100]} is not a valid score", "give a number from -1 to 1")
         return cls(count, least)
 
+    def kept(self, found: list[tuple[bytes, float]]) -> list[tuple[bytes, float]]:
+        """Leave out keys whose scores are too low."""
+        least = self.min_score
+        return found if least is None else [(key, score) for key, score in found if score >= least]
+
 
 def search(
     repo: Repository,
@@ -135,13 +140,13 @@ def answer(
     turn:   held while a model is loaded and embeds, where searches share one.
     Raises: as `search`; FileNotFoundError.
     """
-    part = _narrowed(repo, opened, narrowing)
+    part = narrowed(repo, opened, narrowing)
     if not part.rows.count:  # before a model is loaded for nothing
         return SearchReport(opened.snapshot.name, (), notes=terms.notes)
     opened.wait()
     query = query_of(repo, opened, terms, load=load, turn=turn)
     nearest = _nearest(part.rows, query.vector, query.own, limits.k)
-    kept = [(key, score) for key, score in nearest if limits.min_score is None or score >= limits.min_score]
+    kept = limits.kept(nearest)
     flats = opened.flats(repo, {*(key for key, _ in kept), *query.keys})
     found = Reporter(repo, opened, part.paths).hits(kept, flats)
     is_flat = query.flat or not query.keys.isdisjoint(flats)
@@ -184,7 +189,7 @@ def query_of(
     return Query(query, own, {term.key for term in terms.terms if term.key is not None}, vectors.flat)
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """A part of a snapshot.
 
     rows:  its rows.
@@ -195,7 +200,7 @@ class _Part(NamedTuple):
     paths: PathsOf
 
 
-def _narrowed(repo: Repository, opened: OpenSnapshot, narrowing: Narrowing) -> _Part:
+def narrowed(repo: Repository, opened: OpenSnapshot, narrowing: Narrowing) -> Part:
     """Find the part of a snapshot that is searched. Raises: UsageError, SnapshotNotFound, Damage."""
     prefixes: tuple[bytes, ...] | None = None
     chosen: Chosen | None = None
@@ -211,7 +216,7 @@ def _narrowed(repo: Repository, opened: OpenSnapshot, narrowing: Narrowing) -> _
         folders: tuple[bytes, ...] = () if prefixes is None or chosen.marks is None else prefixes
         name: tuple[str | bytes, ...] = ("where", chosen.name, *folders)
         conditions.append(Condition(name, partial(_fitting, opened, chosen, folders)))
-    return _Part(opened.part(conditions), partial(_paths, opened, chosen, prefixes))
+    return Part(opened.part(conditions), partial(_paths, opened, chosen, prefixes))
 
 
 def _paths(opened: OpenSnapshot, chosen: Chosen | None, prefixes: tuple[bytes, ...] | None, number: int) -> list[bytes]:

@@ -84,9 +84,7 @@ def _refuse_unusable(operand: Operand) -> None:
         raise UsageError("a weight of 0 has no effect", "give one above or below 0")
     if not math.isfinite(weight):
         raise UsageError(f"{repr(operand.weight)[:100]} is not a valid weight", "give a number above or below 0")
-    named = ("image or text", operand.image if operand.text is None else operand.text)
-    fields = (named, ("key", operand.key), ("picture", operand.picture), ("vector", operand.vector))
-    given = [name for name, value in fields if value is not None]
+    given = [name for name in ("image", "text", "key", "picture", "vector") if getattr(operand, name) is not None]
     if not given:
         raise UsageError("an operand has neither a picture nor a text", "give it one: Operand(1.0, image='cat.jpg')")
     if len(given) > 1:
