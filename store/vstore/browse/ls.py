@@ -32,10 +32,12 @@ class LsReport(NamedTuple):
 
     snapshot: its name; None for files that no sync could read: they are in none.
     entries:  the lines, read as they are asked for.
+    is_part:  only what lies below a path that was named.
     """
 
     snapshot: str | None
     entries: Entries
+    is_part: bool = False
 
     def head(self) -> dict[str, Json]:
         """Write all but the lines."""
@@ -93,7 +95,7 @@ def ls(repo: Repository, words: Sequence[AnyPath], at: str | None, filters: Filt
         aliases = _aliases(open_again, wanted) if deep else _children(open_again)
         return _lines(repo, open_again, aliases, long=filters.long)
 
-    return LsReport(asked.snapshot.name, Entries(lambda: stream(walk)))
+    return LsReport(asked.snapshot.name, Entries(lambda: stream(walk)), asked.prefixes is not None)
 
 
 def _chosen(repo: Repository, asked: Asked, filters: Filters) -> Callable[[Alias], bool] | None:
@@ -185,4 +187,4 @@ def _failed(repo: Repository, words: Sequence[AnyPath], at: str | None, filters:
 
         return (line for run in detailed(repo, tree, _runs(lines)) for line in run)
 
-    return LsReport(None, Entries(lambda: stream(walk)))
+    return LsReport(None, Entries(lambda: stream(walk)), asked.prefixes is not None)
