@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vstore.format.entries import Snapshot
 from vstore.repository.repository import Repository
 from vstore.turns import Turn
-from vstore.where.columns import FACTS, FLAT, KEY, OF_PATHS, Column, column_of, is_fact, names_paths
+from vstore.where.columns import FACTS, FLAT, KEY, OF_PATHS, Column, Elsewhere, column_of, is_fact, names_paths
 from vstore.where.engine import Engine
 from vstore.where.expression import FACT, FIELD, Expression, Name
 from vstore.where.values import Coded, facts_by_name, fields_by_name, hex_keys, numbers_in, paths_by_name
@@ -75,7 +75,14 @@ def load(repo: Repository, snapshot: Snapshot, pictures: Pictures, expression: E
     fields: set[str] = {name.name.casefold() for name in expression.names if not is_fact(name)}
     read = fields_by_name(repo, snapshot, pictures.keys, lambda name: name.casefold() in fields) if fields else None
     names = frozenset() if read is None else read.names
-    meant = {name: column_of(name, names) for name in expression.names}
+
+    def elsewhere() -> Elsewhere | None:
+        current = repo.state.current_snapshot
+        if current is None or current.name == snapshot.name:
+            return None
+        return Elsewhere(current.name, fields_by_name(repo, current, b"", lambda name: False).names)
+
+    meant = {name: column_of(name, names, elsewhere) for name in expression.names}
     wanted = list(dict.fromkeys(meant.values()))
     facts = [one.name for one in wanted if one.home == FACT]
     columns = {
