@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from vstore.counts import counted
 from vstore.errors import UsageError
 from vstore.format.exported_details import EXPORT, Details
 from vstore.format.facts import Fact
@@ -42,7 +43,8 @@ def read_clip_retrieval(folder: Path, path_field: str | None) -> tuple[NpySource
         listing = own or read_metadata(lists[number], rows, path_field)
         if len(listing.entries) != rows:
             raise UsageError(
-                f"{vectors[number]} has {rows:,} vectors and {lists[number]} {len(listing.entries):,} pictures"
+                f"{vectors[number]} has {counted(rows, 'vector')}, and {lists[number]} "
+                f"{counted(len(listing.entries), 'picture')}"
             )
         entries += listing.entries
         columns.append(listing.columns if listing.columns.said else listing.columns._replace(said=[{}] * rows))

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
+from vstore.counts import counted
 from vstore.errors import StoreClosed, UsageError
 from vstore.format.recipes import Recipe
 from vstore.paths import AnyPath
@@ -50,7 +51,7 @@ class View:
         self._turn = turn
 
     def __repr__(self) -> str:
-        return "View(closed)" if self._opened is None else f"View({self.snapshot!r}, {len(self):,} pictures)"
+        return "View(closed)" if self._opened is None else f"View({self.snapshot!r}, {counted(len(self), 'picture')})"
 
     @property
     def snapshot(self) -> str:

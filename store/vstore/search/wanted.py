@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from vstore.counts import counted
 from vstore.errors import UsageError
 from vstore.search.hit import Hit
 from vstore.search.operand import Operand
@@ -48,7 +49,7 @@ def key_of(given: object, size: int) -> bytes:
         raise UsageError(f"{_brief(given)} is no key", f"a key of this store has {size} bytes")
     if len(given) != size:
         raise UsageError(
-            f"{_brief(given)} is no key: it has {len(given):,} bytes, and keys of this store have {size}",
+            f"{_brief(given)} is no key: it has {counted(len(given), 'byte')}, and keys of this store have {size}",
             "for a path, give os.fsdecode(it); for the bytes of a picture, PIL.Image.open(io.BytesIO(it))",
         )
     return bytes(given)
