@@ -158,7 +158,7 @@ def test_a_csv_that_was_written_leaves_types_as_they_are(world: World, tmp_path:
         assert "true" in text
         (tmp_path / "x.csv").write_text(text.replace("true", "false").replace("5x", "6x"))
         assert store.fields_import(tmp_path / "x.csv").replaced == 2
-        assert fields(store) == said | {(key, "f0"): "false", (key, "f5"): "6x"}
+        assert fields(store) == said | {(key, "f0"): False, (key, "f5"): "6x"}
 
 
 def test_a_csv_of_numbers_makes_numbers_of_texts(world: World, tmp_path: Path) -> None:
@@ -361,7 +361,70 @@ def test_columns_of_parquet_that_are_no_fields_are_left(world: World, tmp_path: 
         report = store.fields_import(tmp_path / "x.parquet")
         assert [(one.name, one.why) for one in report.left] == [("raw", "bytes"), ("vector", "lists of numbers")]
         assert (report.rows, report.unknown, report.added) == (2, 1, 2)
-        assert list(of(store, "day").values()) == ["1970-01-02"]
+        assert list(of(store, "day").values()) == [datetime(1970, 1, 2, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("kind", [pa.date32(), pa.date64()], ids=str)
+def test_days_of_parquet_are_times(world: World, tmp_path: Path, kind: pa.DataType) -> None:
+    """As `fields set --type date` makes them; and one that no field has is left out alone."""
+    paths = [f"{world.pictures.name}/{name}.png" for name in "abc"]
+    far = 10_000 * 366 * (86_400_000 if kind == pa.date64() else 1)
+    days = pa.array([0, far, None], pa.int64()).cast(pa.int32() if kind == pa.date32() else pa.int64()).cast(kind)
+    pq.write_table(pa.table({"path": paths, "day": days}), tmp_path / "x.parquet")
+    with world.another() as store:
+        report = store.fields_import(tmp_path / "x.parquet")
+        assert of(store, "day") == {paths[0]: datetime(1970, 1, 1, tzinfo=UTC)}
+        assert [(one.name, one.values) for one in report.left] == [("day", 1)]
+
+
+def test_text_of_parquet_that_is_no_unicode_is_left_out_alone(world: World, tmp_path: Path) -> None:
+    paths = [os.fsencode(f"{world.pictures.name}/{name}.png") for name in "abc"] + [b"p/\xff.png"]
+    texts = pa.array([b"cat", b"\xff\xfe", None, b"dog"], pa.binary()).view(pa.string())
+    lists = pa.array([["a"], None, [], ["b"]], pa.list_(pa.string()))
+    odd = pa.ListArray.from_arrays(lists.offsets, pa.array([b"\xff", b"b"], pa.binary()).view(pa.string()))
+    table = pa.table({"path": pa.array(paths, pa.binary()).view(pa.string()), "label": texts, "tags": odd})
+    pq.write_table(table, tmp_path / "x.parquet")
+    with world.another() as store:
+        report = store.fields_import(tmp_path / "x.parquet")
+        assert of(store, "label") == {os.fsdecode(paths[0]): "cat"}
+        why = "text that is no Unicode"
+        assert report.left == (LeftColumn("label", why, 1, 2), LeftColumn("tags", why, 1, 1))
+        assert [(one.row, one.word) for one in report.examples] == [(4, "p/\\xff.png")]
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.jsonl"])
+def test_of_two_columns_of_one_field_the_first_counts(world: World, tmp_path: Path, name: str) -> None:
+    path = f"{world.pictures.name}/a.png"
+    row = {"path": path, "field.label": "first", "label": "second", "field.x": "same", "x": "same"}
+    text = json.dumps(row) if name == "x.jsonl" else f"{','.join(row)}\n{','.join(row.values())}\n"
+    (tmp_path / name).write_text(text)
+    with world.another() as store:
+        report = store.fields_import(tmp_path / name)
+        assert of(store, "label") == {path: "first"} and of(store, "x") == {path: "same"}
+        assert report.left == (LeftColumn("label", load.SAME_FIELD, 1, 1 if name == "x.jsonl" else 2),)
+
+
+def test_a_long_cell_of_a_csv_is_left_out_alone(world: World, tmp_path: Path) -> None:
+    label = world.pictures.name
+    (tmp_path / "x.csv").write_text(f"path,label,caption\n{label}/a.png,cat,{'x' * 200_000}\n{label}/b.png,dog,short\n")
+    with world.another() as store:
+        report = store.fields_import(tmp_path / "x.csv")
+        assert of(store, "label") == {f"{label}/a.png": "cat", f"{label}/b.png": "dog"}
+        assert of(store, "caption") == {f"{label}/b.png": "short"}
+        assert report.left == (LeftColumn("caption", "text of more than 65,536 bytes", 1, 2),)
+
+
+def test_truths_of_a_csv_are_truths(world: World, tmp_path: Path) -> None:
+    """As pandas, spreadsheets and `fields export` write them; one other cell makes the column text."""
+    label = world.pictures.name
+    text = f"path,pandas,excel,own,text\n{label}/a.png,True,TRUE,true,True\n{label}/b.png,False,,false,maybe\n"
+    (tmp_path / "x.csv").write_text(text)
+    with world.another() as store:
+        store.fields_import(tmp_path / "x.csv")
+        a, b = f"{label}/a.png", f"{label}/b.png"
+        assert of(store, "pandas") == of(store, "own") == {a: True, b: False}
+        assert of(store, "excel") == {a: True} and type(of(store, "excel")[a]) is bool
+        assert of(store, "text") == {a: "True", b: "maybe"}
 
 
 @pytest.mark.parametrize(
@@ -369,7 +432,7 @@ def test_columns_of_parquet_that_are_no_fields_are_left(world: World, tmp_path: 
     [
         ("x.csv", b"", "it is empty"),
         ("x.csv", b"a,b\n1,2\n", "no column has a known name for pictures: 'a', 'b'"),
-        ("x.csv", b"path,b\nx,1\ny\n", "line 3 has 1 columns, its header 2"),
+        ("x.csv", b"path,b\nx,1\ny\n", "line 3 has 1 column, its header 2"),
         ("x.csv", b'path,b\nx,"1\n', "line 2 is not valid CSV"),
         ("x.csv", b"path,b\nx,\xff\n", "it is not UTF-8, in or after line"),
         ("x.csv", b"path,path\nx,y\n", "several columns are called 'path'"),
