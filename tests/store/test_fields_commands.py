@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import threading
@@ -15,7 +17,7 @@ import pytest
 from support.folders import World
 
 from vstore.errors import Interrupted, UsageError
-from vstore.fields import change, load, spool
+from vstore.fields import change, load, save, spool
 from vstore.fields.load import DIFFERENT
 from vstore.format.fields import FieldValue
 from vstore.format.list_columns import LeftColumn
@@ -490,6 +492,46 @@ def test_fields_that_another_process_sets_meanwhile_stay(world: World, tmp_path:
         report = store.fields_import(tmp_path / "x.csv")
         assert (report.added, report.replaced) == (0, 1)
         assert (of(store, "label"), of(store, "stars")) == ({f"{label}/a.png": "cat"}, {f"{label}/a.png": 5})
+
+
+def test_a_path_that_another_process_takes_away_meanwhile_gives_no_field(
+    world: World, tmp_path: Path, monkeypatch: Any
+) -> None:
+    label = world.pictures.name
+    (tmp_path / "x.csv").write_text(f"path,label\n{label}/a.png,cat\n{label}/b.png,dog\n")
+    with world.another() as store, world.another() as other:
+        publish = change.publish_fields
+
+        def later(*words: Any) -> Any:
+            monkeypatch.setattr(change, "publish_fields", publish)
+            (world.pictures / "a.png").unlink()
+            other.sync([world.pictures])
+            return publish(*words)
+
+        monkeypatch.setattr(change, "publish_fields", later)
+        report = store.fields_import(tmp_path / "x.csv")
+        assert (report.added, report.unknown, [one.row for one in report.examples]) == (1, 1, [2])
+        assert list(fields(store).values()) == ["dog"]
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_an_export_that_begins_again_after_a_gc_has_each_row_once(world: World, monkeypatch: Any, format: str) -> None:
+    with world.another() as store, world.another() as other:
+        store.fields_set({"label": "cat"}, [f"{world.pictures.name}/{name}.png" for name in "ab"])
+        whole = io.BytesIO()
+        store.fields_export(whole, format=format)
+        write = save._WRITERS[format]
+
+        def collected(file: Any, *words: Any) -> None:
+            monkeypatch.setitem(save._WRITERS, format, write)
+            write(file, *words)
+            other.snapshot_tag("v1", "kept")
+            raise FileNotFoundError(errno.ENOENT, "collected", str(world.folder / "packs/gone"))
+
+        monkeypatch.setitem(save._WRITERS, format, collected)
+        again = io.BytesIO()
+        report = store.fields_export(again, format=format)
+        assert (again.getvalue(), report.pictures) == (whole.getvalue(), 2)
 
 
 def test_a_file_is_known_by_its_content(world: World, tmp_path: Path) -> None:
