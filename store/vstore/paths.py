@@ -24,6 +24,13 @@ def several(given: Iterable[T]) -> tuple[T, ...]:
     return tuple(given)
 
 
+def as_text(given: object, what: str) -> str:
+    """Take a text that a caller gave. what: its meaning. Raises: UsageError if it is none."""
+    if not isinstance(given, str):
+        raise UsageError(f"{what} is {given!r:.100}, and no text", "give a str")
+    return given
+
+
 def in_home(name: str) -> Path | None:
     """Find a file in the user's home.
 

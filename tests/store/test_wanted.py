@@ -228,3 +228,21 @@ def test_what_is_no_path_or_device_is_refused_in_words(filled: World, given: Any
     ):
         with pytest.raises(UsageError, match="does not name devices; give a text"):
             ask()
+    with pytest.raises(UsageError, match="is no name of a snapshot"):
+        store.search("pictures/3.png", at=given)
+    for slip in (
+        lambda: store.snapshot_tag("v1", given),
+        lambda: store.snapshot_untag(given),
+        lambda: store.find_pictures(given),
+        lambda: store.fields_set({"label": "cat"}, "pictures/3.png", message=given),
+    ):
+        with pytest.raises(UsageError, match="and no text; give a str"):
+            slip()
+
+
+@pytest.mark.parametrize("given", [b"0.9", "0.9", [1], float("nan"), 10**400])
+def test_a_cosine_that_is_none_is_refused_in_words(filled: World, given: Any) -> None:
+    with pytest.raises(UsageError, match="is not a valid --near"):
+        filled.store.dupes(near=given)
+    with pytest.raises(UsageError, match="is not a valid score"):
+        filled.store.search("./3.png", min_score=given)

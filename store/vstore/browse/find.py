@@ -16,6 +16,7 @@ from vstore.format.canonical import Json
 from vstore.format.pages import Alias, Child
 from vstore.format.relabelling import doubtful_labels
 from vstore.format.tree import Tree
+from vstore.paths import as_text
 from vstore.quick_tuple import NamedTuple
 from vstore.repository.addresses import refuse_address
 from vstore.repository.files import UNKNOWN, Files, files_of
@@ -81,7 +82,7 @@ def find(
     where:  only pictures for which this expression is true.
     Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot, Damage, FileNotFoundError.
     """
-    refuse_address(glob, "show")
+    refuse_address(as_text(glob, "the pattern"), "show")
     wanted = Glob.parse(glob, fold=ignore_case)
     if all and at is not None:
         raise UsageError("--all looks through every snapshot, and --at through one", "give one of them")

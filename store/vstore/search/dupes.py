@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from vstore.brief import briefly
+from vstore.counts import as_number
 from vstore.errors import UsageError
 from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
@@ -171,9 +173,11 @@ def _identical(
 
 def _least(repo: Repository, snapshot: Snapshot, near: float | Literal["auto"]) -> float:
     if near != "auto":
-        if not 0 < near <= 1:
-            raise UsageError(f"{near:g} is not a valid --near", "give a cosine above 0, up to 1")
-        return near
+        least = as_number(near)
+        if not 0 < least <= 1:
+            given = repr(near)[:100] if math.isnan(least) else f"{least:g}"
+            raise UsageError(f"{given} is not a valid --near", "give a cosine above 0, up to 1")
+        return least
     space = repo.state.spaces[snapshot.space]
     if repo.recipe(space.id).get("family") != "builtin":
         raise UsageError(

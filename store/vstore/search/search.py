@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from vstore.counts import whole
+from vstore.counts import as_number, whole
 from vstore.embed.embedder import Embedder
 from vstore.embed.load import load_embedder
 from vstore.errors import Damage, UsageError
@@ -77,10 +77,7 @@ class Limits(NamedTuple):
             raise UsageError("-k must be at least 1", "give 1 or more")
         if min_score is None:
             return cls(count)
-        try:
-            least = float("nan") if isinstance(min_score, str) else float(min_score)
-        except (TypeError, ValueError, OverflowError):
-            least = float("nan")
+        least = as_number(min_score)
         if not math.isfinite(least):
             raise UsageError(f"{repr(min_score)[:100]} is not a valid score", "give a number from -1 to 1")
         return cls(count, least)
@@ -120,6 +117,8 @@ def search(
     narrowing = Narrowing.of(under, new_since, where)
     # A query is read once. What it is compared with may be collected meanwhile, and is then looked up again.
     snap = "current" if at is None else at
+    if not isinstance(snap, str):
+        repo.snapshot(snap)  # says what is wrong
     terms = read_terms(repo, operands, snap)
     return repo.reading(lambda: answer(repo, OpenSnapshot(repo, snap), terms, limits, narrowing, load=load_embedder))
 

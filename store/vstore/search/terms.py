@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from vstore.counts import as_number
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.recipes import Recipe, reads_text
 from vstore.near_files import did_you_mean, find_by_name, near_files
@@ -79,7 +80,7 @@ def read_terms(repo: Repository, wanted: Wanted | Iterable[Wanted], at: str | Op
 
 
 def _refuse_unusable(operand: Operand) -> None:
-    weight = _number(operand.weight)
+    weight = as_number(operand.weight)
     if weight == 0:
         raise UsageError("a weight of 0 has no effect", "give one above or below 0")
     if not math.isfinite(weight):
@@ -101,14 +102,6 @@ def _refuse_unusable(operand: Operand) -> None:
         raise UsageError(
             f"{repr(operand.picture)[:100]} is no picture of Pillow", "open a file with PIL.Image.open, or give image="
         )
-
-
-def _number(weight: object) -> float:
-    """Read a weight; one that is no number, or beyond all of these, is NaN."""
-    try:
-        return float("nan") if isinstance(weight, (str, bytes)) else float(weight)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return float("nan")
 
 
 class _Reader:
