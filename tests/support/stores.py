@@ -124,6 +124,12 @@ def contents(repo: Repository) -> Contents:
     return Contents(snapshots, state.current, state.tags, state.hold, spaces, waiting, decisions, facts)
 
 
+def is_sealed(now: Contents, before: Contents, after: Contents) -> bool:
+    """Tell whether a store is as before an operation, but for facts: a record may list them ahead of the snapshot."""
+    known = all(fact in before.facts or fact in after.facts for fact in now.facts)
+    return known and now._replace(facts=before.facts) == before
+
+
 def told(repo: Repository) -> set[tuple[int, str]]:
     """Collect number and name of every operation that the log tells, with its history."""
     found = {(row.number, row.op) for row in log(repo)}
