@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from vstore.errors import UsageError
+from vstore.quick_tuple import NamedTuple
 from vstore.quoting import quoted
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.facts import Batch
-from vstore.embed.embedder import Embedder
 from vstore.format.delta import Change, Edit
 from vstore.format.entries import FileRef
 from vstore.format.recipes import Recipe
@@ -33,6 +32,7 @@ from vstore.repository.repository import Repository
 from vstore.stop import finishing
 
 if TYPE_CHECKING:
+    from vstore.embed.embedder import Embedder
     from vstore.format.facts import Fact
     from vstore.intake.embedding import Batch as ModelBatch
     from vstore.intake.embedding import Embedding

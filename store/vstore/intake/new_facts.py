@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from vstore.format.facts import Column, Fact, Value
 from vstore.intake.prepared_pixels import PreparedPixels
 from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from vstore.format.facts import Column, Fact, Value
 
 
 class NewFacts:
@@ -37,7 +40,7 @@ class NewFacts:
         seen = {fact.key: fact for fact in self._pixels.unlisted(having)}
         if not self._read:
             return list(seen.values())
-        from vstore.format.facts import NEWEST_READER
+        from vstore.format.facts import NEWEST_READER, Fact
 
         for key, values in self._read.items():
             if key in having:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vstore.brief import briefly
 from vstore.paths import AnyPath
+from vstore.quick_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from typing import Any

@@ -6,14 +6,13 @@ import math
 from collections.abc import Callable, Container, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vstore.counts import as_number, whole
-from vstore.embed.embedder import Embedder
-from vstore.embed.load import load_embedder
 from vstore.errors import Damage, UsageError
 from vstore.format.recipes import Recipe
 from vstore.paths import AnyPath, as_bytes
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.places import is_below
 from vstore.repository.repository import Repository
 from vstore.search.hit import Hit
@@ -25,7 +24,7 @@ from vstore.search.terms import Terms, read_terms
 from vstore.search.wanted import Wanted
 
 if TYPE_CHECKING:
-    from vstore.embed.embedder import Floats
+    from vstore.embed.embedder import Embedder, Floats
     from vstore.search.chosen import Chosen
     from vstore.search.numbers import Ints
     from vstore.where.expression import Expression
@@ -88,6 +87,12 @@ class Limits(NamedTuple):
         return found if least is None else [(key, score) for key, score in found if score >= least]
 
 
+def _load(recipe: Recipe) -> Embedder:
+    from vstore.embed.load import load_embedder
+
+    return load_embedder(recipe)
+
+
 def search(
     repo: Repository,
     operands: Wanted | Iterable[Wanted],
@@ -98,7 +103,7 @@ def search(
     min_score: float | None = None,
     new_since: str | None = None,
     where: str | None = None,
-    load_embedder: Callable[[Recipe], Embedder] = load_embedder,
+    load_embedder: Callable[[Recipe], Embedder] = _load,
 ) -> SearchReport:
     """Find the k pictures of a snapshot nearest to what is wanted. Reads objects alone, and takes no lock.
 

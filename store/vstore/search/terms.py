@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vstore.counts import as_number
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.recipes import Recipe, reads_text
-from vstore.near_files import did_you_mean, find_by_name, near_files
 from vstore.pictures.elsewhere import FETCH, program_of_link, program_of_pointer
 from vstore.pictures.picture_file import read_regular, read_up_to
+from vstore.quick_tuple import NamedTuple
 from vstore.quoting import quoted
 from vstore.repository.addresses import file_of_address, refuse_address
 from vstore.repository.repository import Repository
@@ -224,6 +224,8 @@ class _Reader:
 
     def _absent(self, word: bytes) -> UsageError:
         """Make the error for a picture that is nowhere; the nearest name in its folder is said."""
+        from vstore.near_files import did_you_mean, find_by_name, near_files  # few names are mistyped
+
         name = os.fsdecode(word)
         try:
             refuse_pattern(name)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from vstore.disk.believed import believe, believed, disbelieve
@@ -21,6 +21,7 @@ from vstore.disk.row_sums import has_row_sums, write_row_sums
 from vstore.disk.segments import Segment
 from vstore.errors import Damage
 from vstore.packages import faiss_module
+from vstore.quick_tuple import NamedTuple
 from vstore.search.row_proofs import RowProofs
 from vstore.search.threads import cores, start
 

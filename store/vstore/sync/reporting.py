@@ -6,7 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vstore.format.delta import CLASSES, EXAMPLES, classify
 from vstore.format.entries import Snapshot
@@ -14,6 +14,7 @@ from vstore.format.tree import Tree
 from vstore.intake.ingest import Ingest
 from vstore.intake.survey import Survey
 from vstore.pictures.elsewhere import Elsewhere
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.files import Files
 from vstore.repository.repository import Repository
 from vstore.sync import absent_parts, emptied_notes, moved_roots

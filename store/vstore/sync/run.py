@@ -13,7 +13,6 @@ from vstore.counts import counted, some
 from vstore.disk.cache import BELIEVED, TURN
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.inside import exists
-from vstore.embed.embedder import Embedder
 from vstore.errors import CommitRace, Interrupted, ModelError, VstoreError
 from vstore.format.tree import Tree
 from vstore.intake.ingest import Ingest
@@ -35,6 +34,7 @@ from vstore.sync.report import SyncReport
 from vstore.sync.reporting import Outcome, Reporter
 
 if TYPE_CHECKING:
+    from vstore.embed.embedder import Embedder
     from vstore.format.recipes import Recipe
 
 ATTEMPTS = 10  # times that a run compares again because another snapshot became current meanwhile

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from itertools import islice
-from typing import NamedTuple
 
 from vstore.errors import UsageError
 from vstore.format.canonical import Json
 from vstore.format.undo import BARRIERS
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.history import history_of, lines_after
 from vstore.repository.repository import Repository
 
