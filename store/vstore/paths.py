@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from vstore.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path  # the other process of a scan does without it
 
 AnyPath: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
 
@@ -36,6 +38,8 @@ def in_home(name: str) -> Path | None:
 
     Returns: None without a home, or if that is no absolute path: a stranger may have filled the working folder.
     """
+    from pathlib import Path
+
     try:
         home = Path.home()
     except RuntimeError:  # neither HOME nor an entry among the users
@@ -74,6 +78,8 @@ def as_bytes(path: AnyPath) -> bytes:
 
 def as_path(path: AnyPath) -> Path:
     """Turn a path that a caller gave into a `Path`, as relative as it was. Raises: UsageError if it is empty."""
+    from pathlib import Path
+
     return Path(os.fsdecode(as_bytes(path)))
 
 
@@ -82,6 +88,8 @@ def absolute(path: AnyPath) -> Path:
 
     Raises: UsageError if it is empty.
     """
+    from pathlib import Path
+
     return Path(os.path.abspath(os.fsdecode(as_bytes(path))))
 
 

@@ -95,6 +95,19 @@ def test_what_names_no_snapshot_and_suggests_nothing_loads_neither_part(words: l
     assert loaded(command(*words), pictures.home, unused) == set()
 
 
+def test_the_other_process_of_a_scan_loads_little(tmp_path: Path) -> None:
+    unused = {"pathlib", "vstore.disk", "vstore.format", "vstore.repository", "vstore.where"}
+    assert loaded("import vstore.pictures.shared_scan", tmp_path, HEAVY | unused) == set()
+
+
+def test_nothing_is_collected_while_modules_are_loaded(tmp_path: Path) -> None:
+    code = (
+        "import gc, vstore_cli.loading\nbefore = gc.get_stats()\n"
+        "import vstore_cli.main, vstore_cli.commands.snapshot, vstore.store\nassert gc.get_stats() == before"
+    )
+    assert loaded(code, tmp_path) == set()
+
+
 def test_help_loads_neither_tables_nor_suggestions(tmp_path: Path) -> None:
     unused = {"vstore_cli.terminal.fitting", "vstore_cli.terminal.wrapping", "vstore_cli.suggestions"}
     assert loaded(command("--help"), tmp_path, unused) == set()

@@ -120,6 +120,8 @@ class Opened:
                     repo.catch_up(err)
 
     def _embedders_of(self, repo: Repository) -> Embedders:
+        from vstore.repository.embedders import Embedders
+
         known = self._embedders
         return known if repo is self._repo else Embedders(repo, self._given, known.consent_of_user, known.kept)
 
