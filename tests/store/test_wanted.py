@@ -246,3 +246,24 @@ def test_a_cosine_that_is_none_is_refused_in_words(filled: World, given: Any) ->
         filled.store.dupes(near=given)
     with pytest.raises(UsageError, match="is not a valid score"):
         filled.store.search("./3.png", min_score=given)
+
+
+@pytest.mark.parametrize("given", [b"x", "3", [1]])
+def test_what_is_no_number_is_refused_in_words(filled: World, given: Any) -> None:
+    with pytest.raises(UsageError, match="and no whole number"):
+        filled.store.snapshot_forget(keep_last=given)
+    with pytest.raises(UsageError, match="is none; give 0 or more"):
+        filled.store.log(given)
+    with pytest.raises(UsageError, match="the format"):
+        filled.store.export("out", format=[given])  # type: ignore[arg-type]
+
+
+def test_one_tag_to_keep_is_no_list_of_its_letters(filled: World) -> None:
+    filled.store.snapshot_tag("v1", "good")
+    filled.put({"5.png": 5})
+    filled.sync()
+    filled.put({"6.png": 6})
+    filled.sync()
+    found = filled.store.snapshot_forget(keep_tag="good", dry_run=True)  # type: ignore[arg-type]
+    assert found == filled.store.snapshot_forget(keep_tag=["good"], dry_run=True)
+    assert found.forgotten == ("v2",)

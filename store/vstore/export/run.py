@@ -11,6 +11,7 @@ from vstore.errors import UsageError
 from vstore.export import target
 from vstore.export.pictures import Found, Pictures
 from vstore.format.canonical import Json, named
+from vstore.paths import as_text
 from vstore.progress import Progress, Stages
 from vstore.repository.repository import Repository
 
@@ -83,7 +84,7 @@ def snapshot_export(
             before a byte of a damaged segment is used.
     """
     writers = _writers()
-    if format not in writers:
+    if as_text(format, "the format") not in writers:
         raise UsageError(f"unknown format {format!r}", f"choose one of: {', '.join(writers)}")
     target.look(out)
     pictures = Pictures(repo, repo.snapshot(snap), Stages(progress), where=where, found=found)
