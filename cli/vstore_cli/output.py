@@ -109,6 +109,12 @@ def say(text: str, *, err: bool = False, hang: int | None = None, unbroken: Sequ
     tell(typed(text), err=err, hang=hang, unbroken=unbroken)
 
 
+def tell_notes(notes: Iterable[str]) -> None:
+    """Print remarks on stderr."""
+    for note in notes:
+        tell(f"Note: {typed(shown(note))}", err=True)
+
+
 def tell(text: str, *, err: bool = False, hang: int | None = None, unbroken: Sequence[str] = ()) -> None:
     """Print a line of words. A terminal gets it broken between words, and a label as `Warning:` in colour.
 

@@ -8,7 +8,7 @@ import click
 
 from vstore_cli.locate import open_store
 from vstore_cli.options import where_option
-from vstore_cli.output import count, echo_json, json_option, placed, shown, size, tell, tell_path
+from vstore_cli.output import count, echo_json, json_option, placed, shown, size, tell, tell_notes, tell_path
 from vstore_cli.progress import progress, progress_option
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def dupes(
     if as_json:
         echo_json(report)
         return
+    tell_notes(report.notes)
     for group in report.groups:
         _show(group, report.where)
     below = f" below {shown(under)}" if under is not None else ""

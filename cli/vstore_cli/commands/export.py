@@ -13,7 +13,7 @@ from vstore_cli.interrupts import saying
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, offline_option
 from vstore_cli.options import where_option
-from vstore_cli.output import count, echo_json, holdings, json_option, shown, size, tell
+from vstore_cli.output import count, echo_json, holdings, json_option, shown, size, tell, tell_notes
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.query import parse
 
@@ -73,6 +73,7 @@ def export(out: str, words: tuple[str, ...], format: str, quiet: bool, as_json: 
         progress(quiet) as bar,
     ):
         report = store.export(out, format=format, operands=operands, progress=bar, **options)
+    tell_notes(() if as_json else report.notes)
     if as_json:
         echo_json(report)
     elif format == "links":

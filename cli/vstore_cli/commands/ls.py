@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vstore_cli.listing import Form, echo_list, listing_options, note_facts
+from vstore_cli.listing import Form, echo_list, listing_options
 from vstore_cli.locate import open_store
 from vstore_cli.options import where_option
-from vstore_cli.output import json_option, shown, tell
+from vstore_cli.output import json_option, shown, tell, tell_notes
 
 if TYPE_CHECKING:
     from vstore import LsReport
@@ -70,8 +70,7 @@ def ls(
         )
         if not echo_list(report, form):
             tell(_none(report, new_since, space_missing, where), err=True)
-            if where is not None:
-                note_facts(store)
+        tell_notes(() if as_json else report.notes)
 
 
 def _none(report: LsReport, since: str | None, space: str | None, where: str | None) -> str:

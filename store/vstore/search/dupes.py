@@ -44,6 +44,7 @@ class DupesReport(NamedTuple):
     wasted:   wasted bytes of all groups.
     flat:     pictures of one colour, which are look-alikes of nothing; None without `near`.
     where:    finds the files of the stored paths.
+    notes:    remarks on what an expression could not know.
     """
 
     snapshot: str
@@ -53,10 +54,11 @@ class DupesReport(NamedTuple):
     wasted: int
     flat: int | None = None
     where: Files = Files()
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
-        del value["where"]
+        del value["where"], value["notes"]
         return {**value, "groups": [group.to_json(self.where) for group in self.groups]}
 
     def to_arrow(self) -> pyarrow.Table:
@@ -108,11 +110,12 @@ def dupes(
     file_of = FileOf(folders.file_finder(snapshot), repo.file_finder(snapshot))
     tree = repo.tree(snapshot)
     prefixes = None if under is None else prefixes_of(repo, snapshot, tree, as_bytes(under))
-    fits = None
+    fits: Callable[[Alias], bool] | None = None
+    notes: tuple[str, ...] = ()
     if where is not None:
         from vstore.where.lines import fitting
 
-        fits = fitting(repo, snapshot, below(tree, prefixes), where)
+        fits, notes = fitting(repo, snapshot, below(tree, prefixes), where)
     if near is None:
         groups = _identical(repo, tree, prefixes, fits, file_of, verified=Stages(progress) if verify else None)
         least = flat = None
@@ -134,6 +137,7 @@ def dupes(
         wasted=sum(group.wasted for group in groups),
         flat=flat,
         where=files_of(repo, repo.labels_in(snapshot)),
+        notes=notes,
     )
 
 

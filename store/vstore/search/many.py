@@ -75,10 +75,10 @@ def search_many(
     if isinstance(queries, (np.ndarray, memoryview)):
         vectors = np.asarray(queries)  # of a matrix or a masked array, too
         ready = [Query(vector, None, set(), False) for vector in _of_norm_1(vectors, opened.space.dim)[:, None]]
-        notes: list[tuple[str, ...]] = [()] * len(ready)
+        notes: list[tuple[str, ...]] = [part.notes] * len(ready)
     else:
         terms = [read_terms(repo, one, opened) for one in queries]
-        notes = [one.notes for one in terms]
+        notes = [one.notes + part.notes for one in terms]
         if not part.rows.count:  # before a model is loaded for nothing
             return [SearchReport(opened.snapshot.name, (), notes=some) for some in notes]
         ready = [query_of(repo, opened, one, load=load, turn=turn) for one in terms]

@@ -146,7 +146,7 @@ def answer(
     """
     part = narrowed(repo, opened, narrowing)
     if not part.rows.count:  # before a model is loaded for nothing
-        return SearchReport(opened.snapshot.name, (), notes=terms.notes)
+        return SearchReport(opened.snapshot.name, (), notes=terms.notes + part.notes)
     opened.wait()
     query = query_of(repo, opened, terms, load=load, turn=turn)
     nearest = _nearest(part.rows, query.vector, query.own, limits.k)
@@ -154,7 +154,9 @@ def answer(
     flats = opened.flats(repo, {*(key for key, _ in kept), *query.keys})
     found = Reporter(repo, opened, part.paths).hits(kept, flats)
     is_flat = query.flat or not query.keys.isdisjoint(flats)
-    return SearchReport(opened.snapshot.name, found, is_flat, terms.notes, file_to_open=opened.file_to_open)
+    return SearchReport(
+        opened.snapshot.name, found, is_flat, terms.notes + part.notes, file_to_open=opened.file_to_open
+    )
 
 
 class Query(NamedTuple):
@@ -198,10 +200,12 @@ class Part(NamedTuple):
 
     rows:  its rows.
     paths: gives those of the paths of a picture that are in it.
+    notes: remarks for people on what an expression could not know.
     """
 
     rows: Index
     paths: PathsOf
+    notes: tuple[str, ...] = ()
 
 
 def narrowed(repo: Repository, opened: OpenSnapshot, narrowing: Narrowing) -> Part:
@@ -215,12 +219,16 @@ def narrowed(repo: Repository, opened: OpenSnapshot, narrowing: Narrowing) -> Pa
     if narrowing.new_since is not None:
         other = repo.snapshot(narrowing.new_since)
         conditions.append(Condition(("new since", other.id), partial(opened.numbers_missing_in, repo, other)))
+    notes: tuple[str, ...] = ()
     if narrowing.where is not None:
+        from vstore.where.lines import notes_on
+
         chosen = opened.chosen(repo, narrowing.where)
+        notes = notes_on(repo, chosen.lacking)
         folders: tuple[bytes, ...] = () if prefixes is None or chosen.marks is None else prefixes
         name: tuple[str | bytes, ...] = ("where", chosen.name, *folders)
         conditions.append(Condition(name, partial(_fitting, opened, chosen, folders)))
-    return Part(opened.part(conditions), partial(_paths, opened, chosen, prefixes))
+    return Part(opened.part(conditions), partial(_paths, opened, chosen, prefixes), notes)
 
 
 def _paths(opened: OpenSnapshot, chosen: Chosen | None, prefixes: tuple[bytes, ...] | None, number: int) -> list[bytes]:

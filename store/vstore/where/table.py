@@ -39,9 +39,12 @@ class Table:
     """Columns over rows, loaded for expressions that name these. Safe in several threads: they take turns.
 
     Rows that are alike in all columns are one for SQLite.
+
+    lacking: pictures of which no facts were read, where it has facts.
     """
 
-    def __init__(self, slots: dict[Name, int], columns: Sequence[Coded], rows: int) -> None:
+    def __init__(self, slots: dict[Name, int], columns: Sequence[Coded], rows: int, lacking: int = 0) -> None:
+        self.lacking = lacking
         self._slots = slots
         self._turn = Turn()
         self._engine = Engine([_affinity(column.values) for column in columns])
@@ -85,12 +88,8 @@ def load(repo: Repository, snapshot: Snapshot, pictures: Pictures, expression: E
     meant = {name: column_of(name, names, elsewhere) for name in expression.names}
     wanted = list(dict.fromkeys(meant.values()))
     facts = [one.name for one in wanted if one.home == FACT]
-    columns = {
-        Column(FACT, name): coded
-        for name, coded in facts_by_name(
-            repo, snapshot, pictures.keys, [one for one in facts if one in FACTS or one == FLAT]
-        ).items()
-    }
+    found = facts_by_name(repo, snapshot, pictures.keys, [one for one in facts if one in FACTS or one == FLAT])
+    columns = {Column(FACT, name): coded for name, coded in found.columns.items()}
     if KEY in facts:
         columns[Column(FACT, KEY)] = hex_keys(pictures.keys, size)
     if read is not None:
@@ -102,7 +101,8 @@ def load(repo: Repository, snapshot: Snapshot, pictures: Pictures, expression: E
         columns = {column: coded.at(owners) for column, coded in columns.items()}
         of_paths = paths_by_name(repo, snapshot, paths, keys, [one for one in facts if one in OF_PATHS])
         columns |= {Column(FACT, name): coded for name, coded in of_paths.items()}
-    return Table({name: wanted.index(column) for name, column in meant.items()}, [columns[one] for one in wanted], rows)
+    slots = {name: wanted.index(column) for name, column in meant.items()}
+    return Table(slots, [columns[one] for one in wanted], rows, found.lacking)
 
 
 def _affinity(values: Sequence[Any]) -> str:
