@@ -111,6 +111,15 @@ def test_of_more_equal_rows_than_are_looked_at_the_keys_decide(tmp_path: Path, m
     assert_same(index, rows[:3], 5)
 
 
+def test_rows_about_as_near_as_the_last_one_are_kept_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a store of equal pictures would need memory for each of them and each query."""
+    monkeypatch.setattr(many, "_CROWD", 20)
+    near = many._Near(2, 5, 64)
+    near.offer(np.stack([np.zeros(300), np.linspace(0, 1, 300)]).astype(np.float32), np.arange(300))
+    crowded, alone = near.of_each()
+    assert crowded is None and alone is not None and sorted(alone.tolist()) == [295, 296, 297, 298, 299]
+
+
 def harm(index: Index, row: int, data: bytes) -> None:
     (segment,) = index._segments
     with segment.path.open("r+b") as file:
