@@ -118,6 +118,11 @@ def test_what_goes_well_loads_nothing_for_mistyped_names(words: list[str], pictu
     assert loaded(command(*words), pictures.home, MISTYPED) == set()
 
 
+@pytest.mark.parametrize("words", [["sync"], ["status"]], ids=" ".join)
+def test_what_changes_nothing_loads_no_notes_on_changes(words: list[str], pictures: Line) -> None:
+    assert loaded(command(*words), pictures.home, {"vstore.sync.emptied_notes", "vstore.sync.moved_roots"}) == set()
+
+
 def test_a_search_by_a_known_picture_loads_nothing_that_runs_models(pictures: Line) -> None:
     assert loaded(command("search", "./pictures/a.png"), pictures.home, RUN) == set()
 
