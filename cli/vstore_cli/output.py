@@ -112,7 +112,7 @@ def say(text: str, *, err: bool = False, hang: int | None = None, unbroken: Sequ
 def tell_notes(notes: Iterable[str]) -> None:
     """Print remarks on stderr."""
     for note in notes:
-        tell(f"Note: {typed(shown(note))}", err=True)
+        say(f"Note: {shown(note)}", err=True)
 
 
 def tell(text: str, *, err: bool = False, hang: int | None = None, unbroken: Sequence[str] = ()) -> None:
