@@ -15,6 +15,7 @@ from __future__ import annotations
 
 # The module `signal` makes enums of all signals first, which most commands never need.
 import _signal as signal  # type: ignore[import-not-found]
+import _thread
 import contextlib
 import os
 import threading
@@ -213,7 +214,7 @@ def heed(report: Callable[[BaseException], int]) -> None:
     signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     _requests.report = report
     signal.signal(_WAKES, _requests.wake)
-    threading.Thread(target=_requests.watch, args=(read, write), name="vstore-signals", daemon=True).start()
+    _thread.start_new_thread(_requests.watch, (read, write))  # threading.Thread would wait until it runs
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _requests.handle)

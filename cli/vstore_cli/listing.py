@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-from vstore import MigrationNeeded, UsageError
-from vstore_cli.output import count, json_bytes, local, number, openable, shown, size, tell, width_of, with_store
+from vstore import UsageError
+from vstore_cli.output import json_bytes, local, number, openable, shown, size, width_of, with_store
 from vstore_cli.pager import paged
-from vstore_cli.suggestions import typed
 
 if TYPE_CHECKING:
-    from vstore import FindReport, LsReport, PathEntry, Store
+    from vstore import FindReport, LsReport, PathEntry
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -53,18 +52,6 @@ def listing_options(command: F) -> F:
         help="With key, size, pixels and date (when it was taken, else when its file was last changed), as far as they "
         "are known.",
     )(command)
-
-
-def note_facts(store: Store) -> None:
-    """Say that facts are missing, where --where found nothing: what is not known fits no expression about it."""
-    try:
-        report = store.facts()
-    except MigrationNeeded as err:
-        tell(f"Note: {err.message}", err=True)
-        return
-    if report.without_facts:
-        what = f"of {count(report.without_facts, 'picture')} no facts were read yet, such as sizes and dates"
-        tell(typed(f"Note: {what}. Fill them in with: vstore facts --fill"), err=True)
 
 
 def echo_document(report: LsReport | FindReport) -> None:

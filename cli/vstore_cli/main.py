@@ -6,15 +6,17 @@ from vstore_cli import loading
 
 _loads = loading.begin()
 
-import contextlib  # noqa: E402
 import gc  # noqa: E402
+
+# Modules stay loaded: collecting among them again and again is wasted, those of the standard library included.
+gc.set_threshold(100_000)
+
+import contextlib  # noqa: E402
 import importlib  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
 from typing import TYPE_CHECKING, Any, NoReturn  # noqa: E402
-
-gc.set_threshold(100_000)  # modules stay loaded: collecting among them again and again is wasted
 
 import click  # noqa: E402
 

@@ -7,8 +7,6 @@ from typing import Any, TypeVar
 
 import click
 
-from vstore_cli.units import Duration, Size
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -43,6 +41,8 @@ def wait_option(command: F) -> F:
 
 def max_file_size_option(command: F) -> F:
     """Add --max-file-size to a command that reads pictures."""
+    from vstore_cli.units import Size
+
     return click.option(
         "--max-file-size", type=Size(), default="256M", show_default=True, help="Do not read larger files."
     )(command)
@@ -74,4 +74,6 @@ def reading_options(run: str) -> Callable[[F], F]:
 
 def duration_option(name: str, default: str, help: str) -> Callable[[F], F]:
     """Add an option that takes a time."""
+    from vstore_cli.units import Duration
+
     return click.option(name, type=Duration(), default=default, show_default=True, help=help)

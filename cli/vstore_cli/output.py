@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import click
 
-from vstore_cli.suggestions import typed, typed_fields
-from vstore_cli.terminal.fitting import columns
 from vstore_cli.terminal.styles import has_colour, styled
-from vstore_cli.terminal.wrapping import beside, wrapped
 
 if TYPE_CHECKING:
     from vstore import Files
@@ -66,6 +63,8 @@ def echo_json(report: Report | Sequence[Report]) -> None:
     """
     # A report is a named tuple, thus a sequence too.
     value = with_store(report.to_json()) if isinstance(report, Report) else [one.to_json() for one in report]
+    from vstore_cli.suggestions import typed_fields
+
     click.echo(json_bytes(typed_fields(value)))
 
 
@@ -105,7 +104,15 @@ def in_base64(field: str, path: Any) -> dict[str, str]:
 
 def say(text: str, *, err: bool = False, hang: int | None = None, unbroken: Sequence[str] = ()) -> None:
     """Print a line that suggests commands, as `tell` does."""
+    from vstore_cli.suggestions import typed
+
     tell(typed(text), err=err, hang=hang, unbroken=unbroken)
+
+
+def tell_notes(notes: Iterable[str]) -> None:
+    """Print remarks on stderr."""
+    for note in notes:
+        say(f"Note: {shown(note)}", err=True)
 
 
 def tell(text: str, *, err: bool = False, hang: int | None = None, unbroken: Sequence[str] = ()) -> None:
@@ -118,6 +125,8 @@ def tell(text: str, *, err: bool = False, hang: int | None = None, unbroken: Seq
         text = re.sub(_TOO_LONG, lambda word: f"{word[0][:_HEAD]}…{word[0][-_TAIL:]}", text)
     width = width_of(err=err)
     if width is not None:
+        from vstore_cli.terminal.wrapping import wrapped
+
         kept = [*unbroken, *_given_paths()]
         text = "\n".join(wrapped(line, width, hang=hang, unbroken=kept) for line in text.split("\n"))
     label = re.match(_LABEL, text)
@@ -232,12 +241,16 @@ def table(
     colours:  what columns mean, where a terminal shows it.
     unbroken: paths, which stay whole even if they have blanks.
     """
+    from vstore_cli.terminal.fitting import columns
+
     width = width_of(err=False)
     paint = _paint(heading, colours or {}) if has_colour(err=False) else None
     if drop is not None or width is None or not rows:
         for line in columns(rows, right, width=width, drop=drop or (), whole=whole, paint=paint):
             click.echo(line)
         return
+    from vstore_cli.terminal.wrapping import beside
+
     last = len(rows[0]) - 1
     marked = [[*row[:last], "|"] for row in rows]  # a mark keeps the blanks before it
     labels = zip(columns(marked, right), columns(marked, right, paint=_all_but(last, paint)), strict=True)

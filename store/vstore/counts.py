@@ -16,6 +16,14 @@ def whole(given: object) -> int | None:
         return None
 
 
+def as_number(given: object) -> float:
+    """Read a number, of numpy too; one that is none, or is beyond all of float, is NaN."""
+    try:
+        return float("nan") if isinstance(given, (str, bytes)) else float(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return float("nan")
+
+
 def counted(amount: int, noun: str) -> str:
     """Format a count: `1 picture`, `2,000 pictures`."""
     return f"{amount:,} {noun}{'' if amount == 1 else 's'}"

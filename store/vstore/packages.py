@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
-from typing import Any, NamedTuple
+from typing import Any
 
 from vstore.errors import MissingPackage, ModelError, VstoreError
+from vstore.quick_tuple import NamedTuple
 
 DISTRIBUTION = "vstore-index"
 
@@ -48,6 +48,8 @@ class Package(NamedTuple):
         """Tell whether it is installed, without a look at whether it works."""
         if self.module in sys.modules:
             return sys.modules[self.module] is not None
+        import importlib.util  # a search asks for none
+
         return importlib.util.find_spec(self.module) is not None
 
     def missing(self, message: str) -> VstoreError:

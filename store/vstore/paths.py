@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from vstore.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path  # the other process of a scan does without it
 
 AnyPath: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
 
@@ -15,11 +17,20 @@ T = TypeVar("T")
 
 
 def several(given: Iterable[T]) -> tuple[T, ...]:
-    """List what a caller gave. A lone text or path counts as a list of one, not as its letters."""
+    """List what a caller gave. A lone text or path counts as a list of one, not as its letters. Raises: UsageError."""
     if isinstance(given, (str, bytes, os.PathLike)):
         alone: tuple[Any, ...] = (given,)
         return alone
+    if not isinstance(given, Iterable):
+        raise UsageError(f"{given!r:.100} is neither a path or text nor a list of these", "give one, or a list of them")
     return tuple(given)
+
+
+def as_text(given: object, what: str) -> str:
+    """Take a text that a caller gave. what: its meaning. Raises: UsageError if it is none."""
+    if not isinstance(given, str):
+        raise UsageError(f"{what} is {given!r:.100}, and no text", "give a str")
+    return given
 
 
 def in_home(name: str) -> Path | None:
@@ -27,6 +38,8 @@ def in_home(name: str) -> Path | None:
 
     Returns: None without a home, or if that is no absolute path: a stranger may have filled the working folder.
     """
+    from pathlib import Path
+
     try:
         home = Path.home()
     except RuntimeError:  # neither HOME nor an entry among the users
@@ -53,6 +66,8 @@ def as_bytes(path: AnyPath) -> bytes:
 
     Raises: UsageError if it is empty, or no file can have it.
     """
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise UsageError(f"{path!r:.100} is no path", "give a str or a Path")
     name = os.fsencode(path)
     if not name:
         raise UsageError("a path is empty", "name a file or folder; the working folder is: .")
@@ -63,6 +78,8 @@ def as_bytes(path: AnyPath) -> bytes:
 
 def as_path(path: AnyPath) -> Path:
     """Turn a path that a caller gave into a `Path`, as relative as it was. Raises: UsageError if it is empty."""
+    from pathlib import Path
+
     return Path(os.fsdecode(as_bytes(path)))
 
 
@@ -71,6 +88,8 @@ def absolute(path: AnyPath) -> Path:
 
     Raises: UsageError if it is empty.
     """
+    from pathlib import Path
+
     return Path(os.path.abspath(os.fsdecode(as_bytes(path))))
 
 

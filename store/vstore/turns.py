@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
+import time
 from types import TracebackType
 from weakref import WeakSet
+
+_IMPORT = 30.0  # seconds that a fork waits for imports: torch takes some from a slow disk
 
 
 class Turn:
@@ -82,11 +86,25 @@ class Finished:
         self._is_waited_for = False
 
 
+def _importers() -> set[int]:
+    """Find the threads that import modules: Python has a lock for each such module, and renews none in a child."""
+    locks = getattr(sys.modules.get("_frozen_importlib"), "_module_locks", {})
+    return {owner for lock in list(locks.values()) if (owner := getattr(lock(), "owner", None)) is not None}
+
+
+def _wait_for_imports() -> None:
+    """Wait until no other thread imports a module, which a child could never import then; not amid an import."""
+    me, end = threading.get_ident(), time.monotonic() + _IMPORT
+    while (importers := _importers()) and me not in importers and time.monotonic() < end:
+        time.sleep(0.001)
+
+
 _turns: WeakSet[Turn] = WeakSet()
 _works: list[Finished] = []  # few, and each as long as the process
 
 
 def _before() -> None:
+    _wait_for_imports()
     for work in _works:
         work.wait()
 

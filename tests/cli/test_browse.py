@@ -87,9 +87,10 @@ def test_nothing_to_list_is_said_and_no_error(pictures: Line) -> None:
     (pictures.home / "pictures/empty").mkdir()
     for words, told in (
         (("ls", "pictures/empty"), "v1 holds no pictures there."),
-        (("ls", "--new-since", "v1"), "v1 holds no picture there that v1 lacks."),
-        (("ls", "--space-missing", "builtin-2"), "v1 holds no picture there without a vector in builtin-2."),
-        (("ls", "--failed"), "The newest sync read every picture that it met there."),
+        (("ls", "--new-since", "v1"), "v1 holds no picture that v1 lacks."),
+        (("ls", "--space-missing", "builtin-2"), "v1 holds no picture without a vector in builtin-2."),
+        (("ls", "--failed"), "The newest sync read every picture that it met."),
+        (("ls", "--failed", "pictures/empty"), "The newest sync read every picture that it met there."),
     ):
         ran = pictures(*words)
         assert (ran.out, ran.err) == ("", told + "\n")

@@ -482,3 +482,17 @@ def test_times_in_notes_are_local(capsys: pytest.CaptureFixture[str]) -> None:
             Later(how, stack).note(f"waiting: another one since {moment}")
         assert capsys.readouterr().err == f"waiting: another one since {told}\n"
     assert local(moment) != moment
+
+
+def test_what_is_quiet_is_watched_from_the_first_stage_in_which_a_library_works() -> None:
+    with contextlib.ExitStack() as stack:
+        listener = Later("none", stack)
+        for ours in ("listing folders", "writing the snapshot"):
+            listener.watch(Stage(ours))
+            assert listener._bar is None
+        listener.watch(Stage("reading"))
+        assert listener._bar is not None
+    with contextlib.ExitStack() as stack:
+        listener = Later("lines", stack)
+        listener.watch(Stage("listing folders"))
+        assert listener._bar is not None

@@ -33,13 +33,25 @@ def test_copies_are_looked_for_among_those_chosen(pictures: Line) -> None:
 
 
 def test_none_is_said_with_what_was_asked(pictures: Line) -> None:
-    assert "holds no picture there where name = 'x'." in pictures("ls", "--where", "name = 'x'").err
+    assert "holds no picture where name = 'x'." in pictures("ls", "--where", "name = 'x'").err
+    assert "holds no picture there where name = 'x'." in pictures("ls", "pictures/sub", "--where", "name = 'x'").err
     err = pictures("find", "*.png", "--where", "name = 'x'").err
     assert "has a name that matches *.png, where name = 'x'." in err and "--all" not in err
     assert "matches" in pictures("search", QUERY, "--where", "0").err
 
 
 def test_a_snapshot_without_fields_says_so(pictures: Line) -> None:
+    assert "this snapshot has no fields" in pictures("ls", "--where", "label = 'cat'", code=2).err
+
+
+def test_a_field_that_only_the_current_snapshot_has_is_said_to_be_there(pictures: Line) -> None:
+    pictures("fields", "set", "label=cat", QUERY)
+    for name in ("label", "Label", 'field."label"'):
+        said = pictures("ls", "v1", "--where", f"{name} = 'cat'", code=2).err
+        assert f"no such column: {name}; v2, the current snapshot, has this field" in said
+    assert "no such column: lable" in pictures("ls", "v1", "--where", "lable = 'cat'", code=2).err
+    assert 'no such column: "Label"' in pictures("ls", "v1", "--where", "\"Label\" = 'cat'", code=2).err
+    pictures("fields", "unset", "label", QUERY)
     assert "this snapshot has no fields" in pictures("ls", "--where", "label = 'cat'", code=2).err
 
 

@@ -104,7 +104,10 @@ def test_gc_makes_room_on_a_disk_without_a_free_byte() -> None:
                 path.unlink()
             store.sync([top / "pictures"], allow_mass_delete=True)
             store.snapshot_forget(keep_last=1)
-        expected = contents(Repository(top / ".vstore"))
+        repo = Repository(top / ".vstore")
+        named = set(repo.tree(repo.state.current_snapshot).every_key())
+        expected = contents(repo)
+        expected = expected._replace(facts=[fact for fact in expected.facts if fact.key in named])
         filler = fill(disk, 0)
         with filler.open("ab", buffering=0) as file, pytest.raises(OSError):
             file.write(bytes(PAGE))

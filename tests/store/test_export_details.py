@@ -255,6 +255,7 @@ def test_a_csv_has_a_row_for_each_path(world: World, tmp_path: Path) -> None:
     assert b["label"] == copy["label"] == '"dog"\r\n, ü'
     assert (b["kept"], b["width"]) == ("", "")
     assert "vector" not in a
+    assert not [name for name in a if name == "reader" or name.startswith(("pixels/", "flat/"))]
     assert by_path["pictures/caf\ufffd.png"]["path_b64"]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import threading
@@ -15,7 +17,7 @@ import pytest
 from support.folders import World
 
 from vstore.errors import Interrupted, UsageError
-from vstore.fields import change, load, spool
+from vstore.fields import change, load, save, spool
 from vstore.fields.load import DIFFERENT
 from vstore.format.fields import FieldValue
 from vstore.format.list_columns import LeftColumn
@@ -158,7 +160,7 @@ def test_a_csv_that_was_written_leaves_types_as_they_are(world: World, tmp_path:
         assert "true" in text
         (tmp_path / "x.csv").write_text(text.replace("true", "false").replace("5x", "6x"))
         assert store.fields_import(tmp_path / "x.csv").replaced == 2
-        assert fields(store) == said | {(key, "f0"): "false", (key, "f5"): "6x"}
+        assert fields(store) == said | {(key, "f0"): False, (key, "f5"): "6x"}
 
 
 def test_a_csv_of_numbers_makes_numbers_of_texts(world: World, tmp_path: Path) -> None:
@@ -361,7 +363,70 @@ def test_columns_of_parquet_that_are_no_fields_are_left(world: World, tmp_path: 
         report = store.fields_import(tmp_path / "x.parquet")
         assert [(one.name, one.why) for one in report.left] == [("raw", "bytes"), ("vector", "lists of numbers")]
         assert (report.rows, report.unknown, report.added) == (2, 1, 2)
-        assert list(of(store, "day").values()) == ["1970-01-02"]
+        assert list(of(store, "day").values()) == [datetime(1970, 1, 2, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("kind", [pa.date32(), pa.date64()], ids=str)
+def test_days_of_parquet_are_times(world: World, tmp_path: Path, kind: pa.DataType) -> None:
+    """As `fields set --type date` makes them; and one that no field has is left out alone."""
+    paths = [f"{world.pictures.name}/{name}.png" for name in "abc"]
+    far = 10_000 * 366 * (86_400_000 if kind == pa.date64() else 1)
+    days = pa.array([0, far, None], pa.int64()).cast(pa.int32() if kind == pa.date32() else pa.int64()).cast(kind)
+    pq.write_table(pa.table({"path": paths, "day": days}), tmp_path / "x.parquet")
+    with world.another() as store:
+        report = store.fields_import(tmp_path / "x.parquet")
+        assert of(store, "day") == {paths[0]: datetime(1970, 1, 1, tzinfo=UTC)}
+        assert [(one.name, one.values) for one in report.left] == [("day", 1)]
+
+
+def test_text_of_parquet_that_is_no_unicode_is_left_out_alone(world: World, tmp_path: Path) -> None:
+    paths = [os.fsencode(f"{world.pictures.name}/{name}.png") for name in "abc"] + [b"p/\xff.png"]
+    texts = pa.array([b"cat", b"\xff\xfe", None, b"dog"], pa.binary()).view(pa.string())
+    lists = pa.array([["a"], None, [], ["b"]], pa.list_(pa.string()))
+    odd = pa.ListArray.from_arrays(lists.offsets, pa.array([b"\xff", b"b"], pa.binary()).view(pa.string()))
+    table = pa.table({"path": pa.array(paths, pa.binary()).view(pa.string()), "label": texts, "tags": odd})
+    pq.write_table(table, tmp_path / "x.parquet")
+    with world.another() as store:
+        report = store.fields_import(tmp_path / "x.parquet")
+        assert of(store, "label") == {os.fsdecode(paths[0]): "cat"}
+        why = "text that is no Unicode"
+        assert report.left == (LeftColumn("label", why, 1, 2), LeftColumn("tags", why, 1, 1))
+        assert [(one.row, one.word) for one in report.examples] == [(4, "p/\\xff.png")]
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.jsonl"])
+def test_of_two_columns_of_one_field_the_first_counts(world: World, tmp_path: Path, name: str) -> None:
+    path = f"{world.pictures.name}/a.png"
+    row = {"path": path, "field.label": "first", "label": "second", "field.x": "same", "x": "same"}
+    text = json.dumps(row) if name == "x.jsonl" else f"{','.join(row)}\n{','.join(row.values())}\n"
+    (tmp_path / name).write_text(text)
+    with world.another() as store:
+        report = store.fields_import(tmp_path / name)
+        assert of(store, "label") == {path: "first"} and of(store, "x") == {path: "same"}
+        assert report.left == (LeftColumn("label", load.SAME_FIELD, 1, 1 if name == "x.jsonl" else 2),)
+
+
+def test_a_long_cell_of_a_csv_is_left_out_alone(world: World, tmp_path: Path) -> None:
+    label = world.pictures.name
+    (tmp_path / "x.csv").write_text(f"path,label,caption\n{label}/a.png,cat,{'x' * 200_000}\n{label}/b.png,dog,short\n")
+    with world.another() as store:
+        report = store.fields_import(tmp_path / "x.csv")
+        assert of(store, "label") == {f"{label}/a.png": "cat", f"{label}/b.png": "dog"}
+        assert of(store, "caption") == {f"{label}/b.png": "short"}
+        assert report.left == (LeftColumn("caption", "text of more than 65,536 bytes", 1, 2),)
+
+
+def test_truths_of_a_csv_are_truths(world: World, tmp_path: Path) -> None:
+    """As pandas, spreadsheets and `fields export` write them; one other cell makes the column text."""
+    label = world.pictures.name
+    text = f"path,pandas,excel,own,text\n{label}/a.png,True,TRUE,true,True\n{label}/b.png,False,,false,maybe\n"
+    (tmp_path / "x.csv").write_text(text)
+    with world.another() as store:
+        store.fields_import(tmp_path / "x.csv")
+        a, b = f"{label}/a.png", f"{label}/b.png"
+        assert of(store, "pandas") == of(store, "own") == {a: True, b: False}
+        assert of(store, "excel") == {a: True} and type(of(store, "excel")[a]) is bool
+        assert of(store, "text") == {a: "True", b: "maybe"}
 
 
 @pytest.mark.parametrize(
@@ -369,7 +434,7 @@ def test_columns_of_parquet_that_are_no_fields_are_left(world: World, tmp_path: 
     [
         ("x.csv", b"", "it is empty"),
         ("x.csv", b"a,b\n1,2\n", "no column has a known name for pictures: 'a', 'b'"),
-        ("x.csv", b"path,b\nx,1\ny\n", "line 3 has 1 columns, its header 2"),
+        ("x.csv", b"path,b\nx,1\ny\n", "line 3 has 1 column, its header 2"),
         ("x.csv", b'path,b\nx,"1\n', "line 2 is not valid CSV"),
         ("x.csv", b"path,b\nx,\xff\n", "it is not UTF-8, in or after line"),
         ("x.csv", b"path,path\nx,y\n", "several columns are called 'path'"),
@@ -427,6 +492,46 @@ def test_fields_that_another_process_sets_meanwhile_stay(world: World, tmp_path:
         report = store.fields_import(tmp_path / "x.csv")
         assert (report.added, report.replaced) == (0, 1)
         assert (of(store, "label"), of(store, "stars")) == ({f"{label}/a.png": "cat"}, {f"{label}/a.png": 5})
+
+
+def test_a_path_that_another_process_takes_away_meanwhile_gives_no_field(
+    world: World, tmp_path: Path, monkeypatch: Any
+) -> None:
+    label = world.pictures.name
+    (tmp_path / "x.csv").write_text(f"path,label\n{label}/a.png,cat\n{label}/b.png,dog\n")
+    with world.another() as store, world.another() as other:
+        publish = change.publish_fields
+
+        def later(*words: Any) -> Any:
+            monkeypatch.setattr(change, "publish_fields", publish)
+            (world.pictures / "a.png").unlink()
+            other.sync([world.pictures])
+            return publish(*words)
+
+        monkeypatch.setattr(change, "publish_fields", later)
+        report = store.fields_import(tmp_path / "x.csv")
+        assert (report.added, report.unknown, [one.row for one in report.examples]) == (1, 1, [2])
+        assert list(fields(store).values()) == ["dog"]
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_an_export_that_begins_again_after_a_gc_has_each_row_once(world: World, monkeypatch: Any, format: str) -> None:
+    with world.another() as store, world.another() as other:
+        store.fields_set({"label": "cat"}, [f"{world.pictures.name}/{name}.png" for name in "ab"])
+        whole = io.BytesIO()
+        store.fields_export(whole, format=format)
+        write = save._WRITERS[format]
+
+        def collected(file: Any, *words: Any) -> None:
+            monkeypatch.setitem(save._WRITERS, format, write)
+            write(file, *words)
+            other.snapshot_tag("v1", "kept")
+            raise FileNotFoundError(errno.ENOENT, "collected", str(world.folder / "packs/gone"))
+
+        monkeypatch.setitem(save._WRITERS, format, collected)
+        again = io.BytesIO()
+        report = store.fields_export(again, format=format)
+        assert (again.getvalue(), report.pictures) == (whole.getvalue(), 2)
 
 
 def test_a_file_is_known_by_its_content(world: World, tmp_path: Path) -> None:
@@ -514,3 +619,30 @@ def test_prune_takes_the_fields_of_pictures_without_a_path(world: World) -> None
 def test_what_is_no_value_is_refused(world: World, values: dict[str, Any]) -> None:
     with world.store as store, pytest.raises(UsageError):
         store.fields_set(values, [f"{world.pictures.name}/a.png"])
+
+
+@pytest.mark.parametrize(
+    ("values", "pictures", "said"),
+    [
+        (["pictures/a.png"], {"label": "cat"}, r"\['pictures/a.png'\] is no mapping of fields; give the fields first"),
+        ("label=cat", ["pictures/a.png"], "'label=cat' is no mapping of fields; give the fields first"),
+        ({"label": "cat"}, {"pictures/a.png": "cat"}, "fields are no pictures; give the fields first"),
+        ({"label": "cat"}, 3, "3 is neither a path or text nor a list of these"),
+        ({"label": "cat"}, [3], "3 is no path; give a str or a Path"),
+        ({3: "cat"}, ["pictures/a.png"], "3"),
+    ],
+)
+def test_slips_of_a_program_are_refused_in_words(world: World, values: Any, pictures: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        world.store.fields_set(values, pictures)
+    assert fields(world.store) == {}
+
+
+def test_names_that_are_no_texts_are_refused_in_words(world: World) -> None:
+    world.store.fields_set({"label": "cat"}, ["pictures/b.png"])
+    before = fields(world.store)
+    with pytest.raises(UsageError, match="neither a path or text"):
+        world.store.fields_unset(3, ["pictures/a.png"])  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="3 is no name of a field"):
+        world.store.fields_unset([3], ["pictures/a.png"])  # type: ignore[list-item]
+    assert fields(world.store) == before

@@ -37,3 +37,23 @@ def test_a_row_that_the_snapshot_does_not_hold_is_in_no_answer(tmp_path: Path, m
             else:
                 assert [hit.paths for hit in hits] == [(b"pictures/a.png",), (b"pictures/b.png",)]
     assert refused == 2
+
+
+@pytest.mark.parametrize("bits", [0b000, 0b001, 0b111, 0b1011, 0b10000011], ids=bin)
+def test_a_bitmap_that_marks_other_than_the_pictures_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bits: int
+) -> None:
+    """Too few rows, too many, or as many with some behind the end of the segment."""
+    monkeypatch.chdir(tmp_path)
+    put(tmp_path, {"pictures/a.png": 1, "pictures/b.png": 2, "pictures/c.png": 3})
+    assert run(["sync", "pictures", "-q"]) == 0
+    (tmp_path / "pictures/c.png").unlink()
+    assert run(["sync", "-q"]) == 0
+    forge = Forge(tmp_path / ".vstore")
+    (listed,) = forge.state["segments"].values()
+    names = digest("\n".join(name for name, *_ in listed.values()).encode()).hex()
+    name = f"rows-{forge.state['snapshots']['v2']['id'][:32]}-{names[:32]}"
+    forge.cache(name, bytes([bits]))
+    with Store(".vstore") as store:
+        hits = store.search([Operand(1.0, b"pictures/a.png")], k=3).hits
+        assert [hit.paths for hit in hits] == [(b"pictures/a.png",), (b"pictures/b.png",)]

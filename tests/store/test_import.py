@@ -649,7 +649,7 @@ def test_an_unknown_import_cannot_be_resumed(old: OldIndex) -> None:
 
 def test_counts_that_differ_are_refused(old: OldIndex) -> None:
     old.write(old.paths[:-1])
-    with pytest.raises(UsageError, match="12 vectors and 11 pictures"):
+    with pytest.raises(UsageError, match="12 vectors, and the list 11 pictures"):
         old.new()
     assert not old.folder.exists()
 
@@ -710,7 +710,7 @@ def test_rows_that_are_equal_are_remarked_upon(old: OldIndex) -> None:
     rows[3] = rows[1]
     old.write(rows=rows)
     report = old.new()
-    assert any("1 rows are equal to an earlier one, bit for bit: 3" in note for note in report.notes)
+    assert any("1 row is equal to an earlier one, bit for bit: 3" in note for note in report.notes)
 
 
 def test_an_index_from_which_rows_were_removed_keeps_its_own_numbers(old: OldIndex) -> None:

@@ -223,7 +223,7 @@ def test_columns_of_parquet_have_their_types(old: OldIndex) -> None:
     assert {name: value.get(old.key(30)) for name, value in fields(old).items()} == {
         "when": datetime(2024, 1, 2, 3, 4, 5, 6, UTC),
         "exact": datetime(2023, 11, 14, 22, 13, 20, 123_456, UTC),
-        "day": "2024-01-02",
+        "day": datetime(2024, 1, 2, tzinfo=UTC),
         "half": 0.5,
         "kind": "cat",
         "tags": ("a", "b"),
@@ -246,7 +246,7 @@ def test_a_column_of_parquet_that_cannot_be_read_costs_nothing_else(old: OldInde
     pq.write_table(pyarrow.table({"path": old.paths, "caption": bad, "n": RATINGS}), old.top / "list.parquet")
     report = old.new(metadata=old.top / "list.parquet")
     assert report.fields == (KeptField("n", 12),)
-    assert report.fields_left == (LeftColumn("caption", "values that cannot be read", 12),)
+    assert report.fields_left == (LeftColumn("caption", "text that is no Unicode", 12),)
 
 
 def test_arrays_of_npz_that_are_no_columns_are_said(old: OldIndex) -> None:

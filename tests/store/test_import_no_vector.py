@@ -100,7 +100,7 @@ def test_json_lines_without_any_vector_are_refused(old: OldIndex) -> None:
 
 def test_a_note_counts_them(old: OldIndex) -> None:
     report = parquet(old, with_holes(old, {3: None, 4: None}), FIXED)
-    assert "2 rows have no vector, or one of NaN or infinity, and are left out: 3, 4" in report.notes
+    assert "2 rows have no vector, or one of NaN or infinity; left out: 3, 4" in report.notes
 
 
 # One picture in several rows, as a database has it where a row was added again instead of being replaced

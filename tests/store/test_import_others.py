@@ -54,7 +54,10 @@ def test_numbers_that_begin_again_in_each_part_say_nothing(old: OldIndex) -> Non
     assert states(Store.import_new(old.folder, clip_retrieval=folder, root=old.pictures)) == {"matched": 12}
 
 
-@pytest.mark.parametrize("what", ["no part", "list missing", "list short", "no number", "with another"])
+@pytest.mark.parametrize(
+    "what",
+    ["no part", "list missing", "list damaged", "first list damaged", "list short", "no number", "with another"],
+)
 def test_a_folder_that_does_not_fit_is_refused(old: OldIndex, what: str) -> None:
     folder = write_parts(old, 2)
     options: dict[str, Any] = {"clip_retrieval": folder, "root": old.pictures}
@@ -64,6 +67,12 @@ def test_a_folder_that_does_not_fit_is_refused(old: OldIndex, what: str) -> None
                 path.unlink()
         case "list missing":
             (folder / "metadata" / "metadata_1.parquet").unlink()
+        case "list damaged":
+            (folder / "metadata" / "metadata_1.parquet").write_bytes(b"PAR1" + b"x" * 99)
+        case "first list damaged":
+            data = bytearray((folder / "metadata" / "metadata_0.parquet").read_bytes())
+            data[4:40] = b"x" * 36  # of a page: the names of the columns can be read
+            (folder / "metadata" / "metadata_0.parquet").write_bytes(data)
         case "list short":
             pq.write_table(pyarrow.table({"image_path": ["a"]}), folder / "metadata" / "metadata_1.parquet")
         case "no number":

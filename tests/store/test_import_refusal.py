@@ -66,6 +66,9 @@ def test_an_index_without_pictures_is_refused_with_the_counts_and_a_step() -> No
         "none of the 2 rows has a picture (2 missing): 0.png: a reason; 1.png: a reason"
     )
     assert "--root" in refusal.step
+    found = verdict(MISSING)
+    refusal = nothing_found(found, report(found), resumed=False)
+    assert refusal is not None and refusal.what == "the only row has no picture (1 missing): 0.png: a reason"
     edited = verdict(EDITED)
     assert "--trust-edited" in nothing_found(edited, report(edited), resumed=False).step  # type: ignore[union-attr]
 

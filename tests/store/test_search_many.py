@@ -18,6 +18,7 @@ from vstore.disk.segments import Segment
 from vstore.errors import Damage, UsageError
 from vstore.search import many
 from vstore.search.bitmaps import bitmaps_of
+from vstore.search.hit import Hit
 from vstore.search.index import Hits, Index
 from vstore.search.many import nearest_of_many
 from vstore.search.operand import Operand
@@ -110,6 +111,15 @@ def test_of_more_equal_rows_than_are_looked_at_the_keys_decide(tmp_path: Path, m
     assert_same(index, rows[:3], 5)
 
 
+def test_rows_about_as_near_as_the_last_one_are_kept_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a store of equal pictures would need memory for each of them and each query."""
+    monkeypatch.setattr(many, "_CROWD", 20)
+    near = many._Near(2, 5, 64)
+    near.offer(np.stack([np.zeros(300), np.linspace(0, 1, 300)]).astype(np.float32), np.arange(300))
+    crowded, alone = near.of_each()
+    assert crowded is None and alone is not None and sorted(alone.tolist()) == [295, 296, 297, 298, 299]
+
+
 def harm(index: Index, row: int, data: bytes) -> None:
     (segment,) = index._segments
     with segment.path.open("r+b") as file:
@@ -193,6 +203,27 @@ def test_reports_are_those_of_single_searches(world: World) -> None:
                     assert abs(one.score - other.score) <= 1e-6
 
 
+@pytest.mark.parametrize(
+    "narrow",
+    [{"under": "pictures/3.png"}, {"where": "name like '1%'"}, {"min_score": 0.3}, {"new_since": "v1"}, {"k": 2}],
+)
+def test_many_are_narrowed_as_one_is(world: World, narrow: dict[str, Any]) -> None:
+    world.put({"late.png": 99})
+    world.sync()
+    rows = unit_vectors(7, seed=4)
+    with world.store.view() as view:
+        every = [view.search(row, k=40) for row in rows]
+        for queries in (rows, list(rows)):
+            found = view.search_many(queries, **{"k": 40, **narrow})
+            assert [[hit.paths for hit in report] for report in found] == [
+                [hit.paths for hit in view.search(row, **{"k": 40, **narrow})] for row in rows
+            ]
+            assert sum(map(len, found)) < sum(map(len, every))
+        with pytest.raises(UsageError, match="no such column: nothing"):
+            view.search_many(rows, where="nothing = 1")
+        assert [list(report) for report in view.search_many(rows, where="name = 'x'")] == [[]] * len(rows)
+
+
 def test_an_array_of_vectors_is_searched_for_row_by_row(world: World) -> None:
     rows = unit_vectors(12, seed=3)
     with world.store.view() as view:
@@ -216,6 +247,7 @@ def test_an_array_of_vectors_is_searched_for_row_by_row(world: World) -> None:
         (Operand(1.0, text="a cat"), "give a list of queries"),
         ({"a cat": 1}, "give a list of queries"),
         (Image.new("RGB", (9, 9)), "give a list of queries"),
+        (Hit(b"0" * 16, 1.0, (), ()), "give a list of queries"),
         (None, "None is no list of queries"),
         (7, "7 is no list of queries"),
     ],

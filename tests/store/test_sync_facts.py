@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from support.edited import Declared, edited
 from support.exif_blocks import block, jpeg, packet, rationals, short, text
-from support.folders import drawn
+from support.folders import drawn, during
 
 from vstore.browse.show import ShowReport
 from vstore.format import facts
@@ -99,3 +100,52 @@ def test_show_and_a_long_list_say_what_a_header_says(world: Declared) -> None:
     entry = next(one for one in world.store.ls([world.pictures], long=True).entries if one.path.endswith(b"camera.jpg"))
     assert entry.details is not None
     assert (entry.details.width, entry.details.height, entry.details.taken) == (10, 20, "2024-06-01T12:30:15")
+
+
+class Killed(BaseException):
+    """As if the process had ended here, but for the locks."""
+
+
+def killed(world: Declared, batch: int) -> None:
+    """Sync up to the middle of a batch, as a kill would end it."""
+
+    def kill() -> None:
+        raise Killed
+
+    during(world.fake, kill, batch)
+    with pytest.raises(Killed):
+        world.sync()
+
+
+@pytest.mark.parametrize("settled", [False, True])
+@pytest.mark.parametrize("kills", [1, 2])
+def test_a_vector_of_a_killed_run_comes_with_the_facts_of_its_header(
+    world: Declared, monkeypatch: pytest.MonkeyPatch, kills: int, settled: bool
+) -> None:
+    """After the second kill nothing tells that vectors were recovered: they are listed as others are."""
+    if settled:  # then the headers alone are read a second time
+        monkeypatch.setattr("vstore.intake.reader.SETTLED_NS", -1)
+        monkeypatch.setattr("vstore.repository.headers.read_unchanged", lambda *args: pytest.fail("read as a whole"))
+    world.put({f"{number}.png": number for number in range(2, 50)})
+    for _ in range(kills):
+        killed(world, batch=world.fake.calls + 2)
+    report = world.sync()
+    assert report.recovered > 0
+    assert report.embedded < 50
+    found = listed(world)
+    assert found.keys() == {world.key(PICTURE), *(world.key(drawn(number)) for number in range(1, 50))}
+    assert {fact.reader for fact in found.values()} == {NEWEST_READER}
+    assert found[world.key(PICTURE)].values[facts.CAMERA] == "Canon EOS 5D"
+    assert world.store.facts().without_facts == 0
+    assert world.store.check(read_data=True).ok
+
+
+def test_a_picture_that_comes_back_to_a_store_without_its_facts_gets_them(world: Declared) -> None:
+    world.sync()
+    os.remove(world.pictures / "camera.jpg")
+    world.sync()
+    repo = world.repo
+    with repo.committing("test"):
+        repo.publish("seal", {"facts": repo.state.facts_changed([])})
+    world.put({"camera.jpg": PICTURE})
+    assert (world.sync().embedded, listed(world).keys()) == (0, {world.key(PICTURE)})

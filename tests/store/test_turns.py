@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
 from support.folders import World, put
@@ -122,6 +125,38 @@ def test_a_fork_waits_so_long_alone(monkeypatch: pytest.MonkeyPatch) -> None:
         assert code_of_child(work.__enter__) == 0
     with work:
         pass
+
+
+@pytest.fixture
+def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A module that is being imported by another thread."""
+    (tmp_path / "vstore_test_slow.py").write_text(
+        "import sys, threading\nsys.vstore_begun.set()\nsys.vstore_go_on.wait(60)\nvalue = 1\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    begun, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(sys, "vstore_begun", begun, raising=False)
+    monkeypatch.setattr(sys, "vstore_go_on", go_on, raising=False)
+    thread = threading.Thread(target=importlib.import_module, args=("vstore_test_slow",))
+    thread.start()
+    assert begun.wait(60)
+    yield "vstore_test_slow"
+    go_on.set()
+    thread.join()
+    sys.modules.pop("vstore_test_slow", None)
+
+
+def test_a_fork_waits_for_imports_of_other_threads(slow: str) -> None:
+    later = threading.Timer(0.2, sys.vstore_go_on.set)  # type: ignore[attr-defined]
+    later.start()
+    assert code_of_child(lambda: importlib.import_module(slow)) == 0
+    later.join()
+
+
+def test_a_fork_waits_for_an_import_so_long_alone(slow: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "_IMPORT", 0.0)
+    assert code_of_child(lambda: None) == 0
+    assert not sys.vstore_go_on.is_set()  # type: ignore[attr-defined]
 
 
 def test_sqlite_is_never_forked_while_it_computes() -> None:

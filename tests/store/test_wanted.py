@@ -17,6 +17,7 @@ from PIL import Image
 from support.folders import World, drawn, plain, put
 
 from vstore import ModelError, Operand, UsageError, VstoreError
+from vstore.store import Store
 from vstore.testing import FakeEmbedder
 
 
@@ -55,6 +56,7 @@ FORMS = {
     "numbers in an array": lambda world: array("d", vector(world, 3).tolist()),
     "very small numbers": lambda world: (vector(world, 3).astype(np.float64) * 1e-200).tolist(),
     "whole numbers": lambda world: np.rint(vector(world, 3) * 10_000).astype(int),
+    "hit": lambda world: world.store.search("./3.png", k=2)[0],
     "operand": lambda world: Operand(0.5, image=world.pictures / "3.png"),
     "operand of a key": lambda world: Operand(0.5, key=world.key(3)),
     "operand of a picture": lambda world: Operand(0.5, picture=Image.open(io.BytesIO(drawn(3)))),
@@ -185,3 +187,83 @@ def test_other_words_are_texts_where_the_model_reads_them(tmp_path: Path) -> Non
 def test_a_text_is_refused_where_the_model_reads_none(filled: World) -> None:
     with pytest.raises(ModelError, match="cannot search for the text 'a red car'"):
         filled.store.search("a red car")
+
+
+def test_hits_of_a_report_are_searched_for_together(filled: World) -> None:
+    report = filled.store.search("./3.png", k=3)
+    assert filled.store.search(report, k=5) == filled.store.search([hit.key for hit in report], k=5)
+
+
+def test_operands_are_equal_if_they_look_for_the_same(filled: World) -> None:
+    one, other = vector(filled, 1), vector(filled, 2)
+    assert Operand(1.0, vector=one) == Operand(1.0, vector=one.tolist())
+    assert not (Operand(1.0, vector=one) != Operand(1.0, vector=one.copy()))  # noqa: SIM202
+    for unequal in (Operand(1.0, vector=other), Operand(2.0, vector=one), Operand(1.0, vector=one[:3]), Operand(1.0)):
+        assert Operand(1.0, vector=one) != unequal
+    assert Operand(1.0, text="a") != (1.0, None, "a")
+    assert len({Operand(1.0, vector=one), Operand(1.0, vector=one.copy()), Operand(1.0, vector=other)}) == 2
+
+
+@pytest.mark.parametrize("given", [3, 1.5, object()])
+def test_what_is_no_path_or_device_is_refused_in_words(filled: World, given: Any) -> None:
+    store = filled.store
+    for ask in (
+        lambda: store.search("./3.png", under=given),
+        lambda: store.dupes(under=given),
+        lambda: store.show(given),
+        lambda: store.export(given),
+        lambda: store.sync([given]),
+        lambda: Store(given),
+    ):
+        with pytest.raises(UsageError, match="is no path; give a str or a Path"):
+            ask()
+    for ask in (lambda: store.sync(given), lambda: store.ls(given), lambda: list(store.watch(given))):
+        with pytest.raises(UsageError, match="is neither a path or text nor a list of these"):
+            ask()
+    for ask in (
+        lambda: store.search("./3.png", device=given),
+        lambda: store.view(device=given),
+        lambda: store.embed("3.png", device=given),
+        lambda: store.sync(device=given),
+    ):
+        with pytest.raises(UsageError, match="does not name devices; give a text"):
+            ask()
+    with pytest.raises(UsageError, match="is no name of a snapshot"):
+        store.search("pictures/3.png", at=given)
+    for slip in (
+        lambda: store.snapshot_tag("v1", given),
+        lambda: store.snapshot_untag(given),
+        lambda: store.find_pictures(given),
+        lambda: store.fields_set({"label": "cat"}, "pictures/3.png", message=given),
+    ):
+        with pytest.raises(UsageError, match="and no text; give a str"):
+            slip()
+
+
+@pytest.mark.parametrize("given", [b"0.9", "0.9", [1], float("nan"), 10**400])
+def test_a_cosine_that_is_none_is_refused_in_words(filled: World, given: Any) -> None:
+    with pytest.raises(UsageError, match="is not a valid --near"):
+        filled.store.dupes(near=given)
+    with pytest.raises(UsageError, match="is not a valid score"):
+        filled.store.search("./3.png", min_score=given)
+
+
+@pytest.mark.parametrize("given", [b"x", "3", [1]])
+def test_what_is_no_number_is_refused_in_words(filled: World, given: Any) -> None:
+    with pytest.raises(UsageError, match="and no whole number"):
+        filled.store.snapshot_forget(keep_last=given)
+    with pytest.raises(UsageError, match="is none; give 0 or more"):
+        filled.store.log(given)
+    with pytest.raises(UsageError, match="the format"):
+        filled.store.export("out", format=[given])  # type: ignore[arg-type]
+
+
+def test_one_tag_to_keep_is_no_list_of_its_letters(filled: World) -> None:
+    filled.store.snapshot_tag("v1", "good")
+    filled.put({"5.png": 5})
+    filled.sync()
+    filled.put({"6.png": 6})
+    filled.sync()
+    found = filled.store.snapshot_forget(keep_tag="good", dry_run=True)  # type: ignore[arg-type]
+    assert found == filled.store.snapshot_forget(keep_tag=["good"], dry_run=True)
+    assert found.forgotten == ("v2",)

@@ -259,6 +259,37 @@ def test_searches_of_a_store_share_what_they_read_until_something_is_published(
         assert loaded[3:] == ["modified is null"] * 2
 
 
+@pytest.mark.parametrize(("where", "times"), [("width > 5", 1), ("taken < datetime('now')", 2), ("zone < 9", 1)])
+def test_what_depends_on_the_time_is_asked_each_time(
+    filled: Builder, monkeypatch: pytest.MonkeyPatch, where: str, times: int
+) -> None:
+    asked: list[str] = []
+    fitting = Table.fitting
+
+    def counting(self: Table, expression: Any) -> Any:
+        asked.append(expression.text)
+        return fitting(self, expression)
+
+    monkeypatch.setattr(Table, "fitting", counting)
+    with Store(filled.repo.layout.folder) as store, store.view() as view:
+        first, second = (view.search(query(0), where=where) for _ in range(2))
+        assert first == second and asked == [where] * times
+
+
+def test_pictures_without_facts_are_counted_where_facts_are_named(builder: Builder) -> None:
+    builder.add_pictures(aliases(0, 1, 2, 3))
+    taken_of(builder, {0: {facts.BYTES: 9, facts.WIDTH: 1}, 1: {facts.BYTES: 9}})
+    builder.add_facts([Fact(key(2), 0, {facts.pixels(RECIPE["prepare"]): b"p" * 16})])  # type: ignore[arg-type]
+    note = "of 2 pictures no facts were read yet, such as sizes and dates; fill them in with: vstore facts --fill"
+    with Store(builder.repo.layout.folder) as store, store.view() as view:
+        for where, notes in (("width = 1", (note,)), ("path = 'x' or width > 1", (note,)), ("flat is null", ())):
+            assert store.search(key(0), where=where).notes == view.search(key(0), where=where).notes == notes
+            assert [one.notes for one in view.search_many([key(0)] * 2, where=where)] == [notes] * 2
+            assert store.ls(where=where).notes == store.find_pictures("*", where=where).notes == notes
+            assert store.dupes(where=where).notes == notes
+        assert store.ls("r/0.png", where="width = 1").notes == ()  # of those that are asked about
+
+
 def test_one_view_answers_in_many_threads(filled: Builder) -> None:
     wanted = {f"width > {least}": least for least in range(90, 110)} | {f"name = '{n}.png'": n for n in range(8)}
     failed: list[object] = []

@@ -9,7 +9,7 @@ from click.core import ParameterSource
 
 from vstore_cli.locate import open_store
 from vstore_cli.options import where_option
-from vstore_cli.output import count, echo_json, json_option, number, placed, shown, size, tell, tell_path
+from vstore_cli.output import count, echo_json, json_option, number, placed, shown, size, tell, tell_notes, tell_path
 from vstore_cli.progress import progress, progress_option
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ def dupes(
     if as_json:
         echo_json(report)
         return
+    tell_notes(report.notes)
     for group in report.groups:
         _show(group, report)
     below = f" below {shown(under)}" if under is not None else ""

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from vstore import UsageError
 from vstore_cli.again import typed_again
+from vstore_cli.formats import FORMATS, require_name
 from vstore_cli.interrupts import saying
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, offline_option
 from vstore_cli.options import where_option
-from vstore_cli.output import count, echo_json, holdings, json_option, shown, size, tell
+from vstore_cli.output import count, echo_json, holdings, json_option, shown, size, tell, tell_notes
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.query import parse
-
-FORMATS = ["triple", "npz", "parquet", "jsonl", "csv", "clip-retrieval"]
-_FILES = ("npz", "parquet", "jsonl", "csv")
 
 
 @click.command()
@@ -77,6 +73,7 @@ def export(out: str, words: tuple[str, ...], format: str, quiet: bool, as_json: 
         progress(quiet) as bar,
     ):
         report = store.export(out, format=format, operands=operands, progress=bar, **options)
+    tell_notes(() if as_json else report.notes)
     if as_json:
         echo_json(report)
     elif format == "links":
@@ -85,15 +82,3 @@ def export(out: str, words: tuple[str, ...], format: str, quiet: bool, as_json: 
     else:
         what = holdings(report.paths, report.images)
         tell(f"Wrote {what} of {report.snapshot} to {shown(out)} ({size(report.bytes)})")
-
-
-def require_name(out: str, format: str) -> None:
-    """Refuse a name that says another format than the usual one, where none was asked for. format: the usual one."""
-    ending = os.path.splitext(out)[1].lower().removeprefix(".")
-    source = click.get_current_context().get_parameter_source("format")
-    if source is ParameterSource.DEFAULT and ending in _FILES and ending != format:
-        made = "a folder of several files" if format == "triple" else "a file of JSON lines"
-        raise UsageError(
-            f"without --format this makes {made}, and {shown(out)} is named otherwise",
-            f"add --format {ending}; or --format {format} for {made} of this name",
-        )

@@ -151,8 +151,8 @@ def import_(
     """Read fields from FILE: CSV, JSON lines or Parquet. Each row names a picture, and each other column is a field.
 
     A row sets what it says: an empty cell, null or NaN leaves a field as it is. Values of JSON lines and Parquet keep
-    their types; a column of a CSV is of numbers if each of its cells is written as a number is printed (7, not 007),
-    else of text. {"$date": "2026-11-30T18:20:00Z"} is a time in JSON.
+    their types; a column of a CSV is of numbers if each of its cells is written as a number is printed (7, not 007), of
+    true and false if it has these alone, else of text. {"$date": "2026-11-30T18:20:00Z"} is a time in JSON.
 
     Exit code 3 means done, but some rows or values were left out; the first are named.
 

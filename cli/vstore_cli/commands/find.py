@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from vstore import UsageError
-from vstore_cli.listing import Form, echo_list, listing_options, note_facts
+from vstore_cli.listing import Form, echo_list, listing_options
 from vstore_cli.locate import open_store
 from vstore_cli.options import where_option
-from vstore_cli.output import json_option, placed, shown, tell
+from vstore_cli.output import json_option, placed, shown, tell, tell_notes
 from vstore_cli.suggestions import typed
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ def find(
         report = store.find_pictures(glob[0], at=at, all=all, ignore_case=ignore_case, long=long, where=where)
         if not echo_list(report, form):
             _say_none(report, glob[0], all=all, ignore_case=ignore_case, where=where)
-            if where is not None:
-                note_facts(store)
+        tell_notes(() if as_json else report.notes)
 
 
 def _say_none(report: FindReport, glob: str, *, all: bool, ignore_case: bool, where: str | None) -> None:

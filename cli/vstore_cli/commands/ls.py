@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from vstore_cli.listing import Form, echo_list, listing_options, note_facts
+from vstore_cli.listing import Form, echo_list, listing_options
 from vstore_cli.locate import open_store
 from vstore_cli.options import where_option
-from vstore_cli.output import json_option, shown, tell
+from vstore_cli.output import json_option, shown, tell, tell_notes
+
+if TYPE_CHECKING:
+    from vstore import LsReport
 
 
 @click.command(short_help="List the folders and pictures of a snapshot.")
@@ -64,18 +69,17 @@ def ls(
             where=where,
         )
         if not echo_list(report, form):
-            tell(_none(report.snapshot, new_since, space_missing, where), err=True)
-            if where is not None:
-                note_facts(store)
+            tell(_none(report, new_since, space_missing, where), err=True)
+        tell_notes(() if as_json else report.notes)
 
 
-def _none(snapshot: str | None, since: str | None, space: str | None, where: str | None) -> str:
+def _none(report: LsReport, since: str | None, space: str | None, where: str | None) -> str:
+    snapshot, there = report.snapshot, " there" if report.is_part else ""
     if snapshot is None:
-        return "The newest sync read every picture that it met there."
+        return f"The newest sync read every picture that it met{there}."
     if since is None and space is None and where is None:
-        return f"{snapshot} holds no pictures there."
+        return f"{snapshot} holds no pictures{there}."
     without = f" without a vector in {shown(space)}" if space is not None else ""
     lacking = f" that {shown(since)} lacks" if since is not None else ""
-    return (
-        f"{snapshot} holds no picture there{without}{lacking}{f' where {shown(where)}' if where is not None else ''}."
-    )
+    fits = f" where {shown(where)}" if where is not None else ""
+    return f"{snapshot} holds no picture{there}{without}{lacking}{fits}."

@@ -15,7 +15,7 @@ from vstore import UsageError, VstoreError
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, offline_option
 from vstore_cli.options import where_option
-from vstore_cli.output import echo_json, json_option, openable, shown, table, tell, write_raw
+from vstore_cli.output import echo_json, json_option, openable, shown, table, tell, tell_notes, write_raw
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.query import Part, parse
 
@@ -117,8 +117,7 @@ def search(
     gc.set_threshold(1_000_000)
 
     def show(report: SearchReport) -> None:
-        for one in report.notes:
-            tell(f"Note: {shown(one)}", err=True)
+        tell_notes(report.notes)
         if as_json:
             echo_json(report)
         elif null or paths_only:
@@ -132,12 +131,7 @@ def search(
     files = [os.fsdecode(part.image) if part.image is not None else part.text or "" for part in parts]
     with open_store([*near, *filter(os.path.exists, files)], keep_model=interactive) as store:
         if not interactive:
-            found = _asking(store, parts, options, quiet=quiet)()
-            show(found)
-            if options["where"] is not None and not found.hits and not as_json:
-                from vstore_cli.listing import note_facts  # most searches find some
-
-                note_facts(store)
+            show(_asking(store, parts, options, quiet=quiet)())
             return 0
         from vstore_cli.interactive import converse
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vstore_cli.commands.export import FORMATS, require_name
+from vstore_cli.formats import FORMATS, require_name
 from vstore_cli.groups import InOrder
 from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.options import dry_run_option

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+# Stages in which no library works whose lines would have to be caught. Most runs have no other.
+_OF_OURS = ("listing folders", "writing the snapshot")
 WAYS = ("auto", "bar", "lines", "json", "none")
 
 
@@ -56,6 +58,8 @@ class Later(Shown):
 
     def watch(self, stage: Stage) -> None:
         if self._bar is None:
+            if self._how == "none" and stage.name in _OF_OURS:
+                return
             from vstore_cli.progress.bar import drawing
 
             self._bar = self._stack.enter_context(drawing(self._how))

@@ -96,5 +96,5 @@ class Timed:
 
 
 def name_of(file: bytes | None) -> str:
-    """Name a file so that it can be opened from here, and printed; none is empty."""
+    """Give a path that opens a file from the working folder, without control characters; "" for no file."""
     return "" if file is None else shown(openable(file))

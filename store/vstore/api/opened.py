@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from functools import cache
+from functools import cache, cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from vstore.disk.owner import User
 from vstore.paths import AnyPath, absolute
-from vstore.repository.embedders import Embedders, KeptModel
 from vstore.repository.pool import Pool
 from vstore.repository.repository import Repository
 from vstore.turns import Turn
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from vstore.embed.consent import Consent
     from vstore.embed.embedder import Embedder
     from vstore.format.recipes import Recipe
+    from vstore.repository.embedders import Embedders
 
 T = TypeVar("T")
 
@@ -63,14 +63,19 @@ class Opened:
         user:          the words of `UserWords`.
         Raises: NoStore, FormatTooNew, Damage.
         """
-        asker = User.of(**user)
-        self._repo = Repository(absolute(folder), damaged=damaged, user=asker)
+        self._repo = Repository(absolute(folder), damaged=damaged, user=User.of(**user))
         self._pool = Pool(self._repo)
         self._given = load_embedder
-        kept = KeptModel() if keep_model else None
+        self._keeps_model = keep_model
         # Of searches. The pictures that `embed` is given may come from a generator that searches itself.
         self._turn = Turn() if keep_model else nullcontext()
-        self._embedders = Embedders(self._repo, load_embedder, cache(lambda: consent_of(asker.config)), kept)
+
+    @cached_property
+    def _embedders(self) -> Embedders:
+        from vstore.repository.embedders import Embedders, KeptModel  # most commands load no model
+
+        kept, config = KeptModel() if self._keeps_model else None, self._repo.user.config
+        return Embedders(self._repo, self._given, cache(lambda: consent_of(config)), kept)
 
     def __repr__(self) -> str:
         return f"Store({str(self.folder)!r})"
@@ -115,6 +120,8 @@ class Opened:
                     repo.catch_up(err)
 
     def _embedders_of(self, repo: Repository) -> Embedders:
+        from vstore.repository.embedders import Embedders
+
         known = self._embedders
         return known if repo is self._repo else Embedders(repo, self._given, known.consent_of_user, known.kept)
 
@@ -127,8 +134,8 @@ class Opened:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Let a process pool take a store along: it is opened there once more. Raises: StoreGone there."""
-        keeps = self._embedders.kept is not None
-        return _opened, (type(self), self.folder, self._repo.store_id, self._given, self._repo.user, keeps)
+        own = self.folder, self._repo.store_id, self._given, self._repo.user
+        return _opened, (type(self), *own, self._keeps_model)
 
     def __enter__(self) -> Self:
         return self

@@ -336,8 +336,10 @@ class Reading(Opened):
         target.look(place)
         hits = self.search(operands, device=device, offline=offline, progress=progress, **options)
         if format == LINKS:
-            return export_links(hits.snapshot, [(hit.score, hit.files, hit.unnamed) for hit in hits.hits], place)
+            links = export_links(hits.snapshot, [(hit.score, hit.files, hit.unnamed) for hit in hits.hits], place)
+            return links._replace(notes=hits.notes)
         found = [Found(hit.key, hit.score, hit.paths) for hit in hits.hits]
-        return self._read(
+        made = self._read(
             lambda repo: snapshot_export(repo, hits.snapshot, place, format, found=found, progress=progress)
         )
+        return made._replace(notes=hits.notes)

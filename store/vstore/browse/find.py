@@ -16,6 +16,7 @@ from vstore.format.canonical import Json
 from vstore.format.pages import Alias, Child
 from vstore.format.relabelling import doubtful_labels
 from vstore.format.tree import Tree
+from vstore.paths import as_text
 from vstore.quick_tuple import NamedTuple
 from vstore.repository.addresses import refuse_address
 from vstore.repository.files import UNKNOWN, Files, files_of
@@ -39,12 +40,14 @@ class FindReport(NamedTuple):
     entries:  one line for each path, in their order; through all snapshots one for each picture at a path.
     near:     if nothing matches, stored paths with names like the pattern.
     where:    the files of these.
+    notes:    remarks on what an expression could not know.
     """
 
     snapshot: str | None
     entries: Entries
     near: tuple[bytes, ...] = ()
     where: Files = UNKNOWN
+    notes: tuple[str, ...] = ()
 
     def head(self) -> dict[str, Json]:
         """Write all but the lines."""
@@ -81,7 +84,7 @@ def find(
     where:  only pictures for which this expression is true.
     Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot, Damage, FileNotFoundError.
     """
-    refuse_address(glob, "show")
+    refuse_address(as_text(glob, "the pattern"), "show")
     wanted = Glob.parse(glob, fold=ignore_case)
     if all and at is not None:
         raise UsageError("--all looks through every snapshot, and --at through one", "give one of them")
@@ -90,6 +93,7 @@ def find(
     snapshot = None if all else repo.snapshot("current" if at is None else at)
     tree = repo.tree(snapshot or repo.state.current_snapshot)
     spans: list[tuple[SnapshotSpan, ...]] = []
+    notes: tuple[str, ...] = ()
     is_named = False  # some name matches
     if snapshot is None:
         aliases, spans = _through_all(repo, wanted)
@@ -99,12 +103,13 @@ def find(
         if where is not None:
             from vstore.where.lines import fitting
 
-            aliases = [*filter(fitting(repo, snapshot, aliases, where), aliases)]
+            fits = fitting(repo, snapshot, aliases, where)
+            notes, aliases = fits.notes, [*filter(fits.test, aliases)]
     labels = doubtful_labels(repo.state) if snapshot is None else repo.labels_in(snapshot)
     files = files_of(repo, labels)
     entries = _entries(repo, tree, aliases, spans, files=files, long=long)
     near = () if aliases or is_named else tuple(_near(tree, wanted))
-    return FindReport(None if snapshot is None else snapshot.name, entries, near, files)
+    return FindReport(None if snapshot is None else snapshot.name, entries, near, files, notes)
 
 
 def _through_all(repo: Repository, wanted: Glob) -> tuple[list[Alias], list[tuple[SnapshotSpan, ...]]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from vstore.brief import briefly
 from vstore.browse.entries import COLUMNS, Entries, PathEntry, cells, entry_of
 from vstore.browse.words import Asked, read_words
 from vstore.errors import UsageError
@@ -21,21 +22,29 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
+    from vstore.where.lines import Fits
+
 T = TypeVar("T")
+Test = Callable[[Alias], bool]
 Stream = Callable[[Callable[[Repository], Iterator[PathEntry]]], Iterator[PathEntry]]
 _RUN = 32  # lines that are made at once, at first: whoever looks at the first ones does not wait for more
 _MOST = 1024  # and later
 
 
+@briefly
 class LsReport(NamedTuple):
     """The entries of a snapshot.
 
     snapshot: its name; None for files that no sync could read: they are in none.
     entries:  the lines, read as they are asked for.
+    is_part:  only what lies below a path that was named.
+    notes:    remarks on what an expression could not know.
     """
 
     snapshot: str | None
     entries: Entries
+    is_part: bool = False
+    notes: tuple[str, ...] = ()
 
     def head(self) -> dict[str, Json]:
         """Write all but the lines."""
@@ -85,7 +94,9 @@ def ls(repo: Repository, words: Sequence[AnyPath], at: str | None, filters: Filt
     if filters.failed:
         return _failed(repo, words, at, filters, stream)
     asked = read_words(repo, words, at)
-    wanted = _chosen(repo, asked, filters)
+    without = _lacking(repo, filters)
+    fits = _fitting(repo, asked, filters.where, without)
+    wanted = _both(without, None if fits is None else fits.test)
     deep = filters.recursive or wanted is not None
 
     def walk(repo: Repository) -> Iterator[PathEntry]:
@@ -93,32 +104,34 @@ def ls(repo: Repository, words: Sequence[AnyPath], at: str | None, filters: Filt
         aliases = _aliases(open_again, wanted) if deep else _children(open_again)
         return _lines(repo, open_again, aliases, long=filters.long)
 
-    return LsReport(asked.snapshot.name, Entries(lambda: stream(walk)))
+    notes = () if fits is None else fits.notes
+    return LsReport(asked.snapshot.name, Entries(lambda: stream(walk)), asked.prefixes is not None, notes)
 
 
-def _chosen(repo: Repository, asked: Asked, filters: Filters) -> Callable[[Alias], bool] | None:
-    """Give the test of lines that filters make; None if there is no filter. Raises: UsageError, SnapshotNotFound."""
+def _lacking(repo: Repository, filters: Filters) -> Test | None:
+    """Give the test that something lacks a picture; None if nothing is asked. Raises: UsageError, SnapshotNotFound."""
     without: list[Container[bytes]] = []
     if filters.new_since is not None:
         without.append(frozenset(repo.tree(repo.snapshot(filters.new_since)).every_key()))
     if filters.space_missing is not None:
         space = repo.space(filters.space_missing).id
         without.append(frozenset(key for ref in repo.state.segments(space) for key in repo.segment(ref).key_list()))
-    if without:
-        return _fitting(repo, asked, filters.where, lambda alias: not any(alias[1] in keys for keys in without))
-    return _fitting(repo, asked, filters.where, None)
+    return (lambda alias: not any(alias[1] in keys for keys in without)) if without else None
 
 
-def _fitting(
-    repo: Repository, asked: Asked, where: str | None, wanted: Callable[[Alias], bool] | None
-) -> Callable[[Alias], bool] | None:
-    """Add an expression to the test of lines."""
+def _fitting(repo: Repository, asked: Asked, where: str | None, wanted: Test | None) -> Fits | None:
+    """Give the test that an expression makes of the lines that are wanted; None without one. Raises: UsageError."""
     if where is None:
-        return wanted
+        return None
     from vstore.where.lines import fitting  # most listings need no SQLite
 
-    fits = fitting(repo, asked.snapshot, _aliases(asked, wanted), where)
-    return fits if wanted is None else lambda alias: wanted(alias) and fits(alias)
+    return fitting(repo, asked.snapshot, _aliases(asked, wanted), where)
+
+
+def _both(one: Test | None, other: Test | None) -> Test | None:
+    if one is None or other is None:
+        return one or other
+    return lambda alias: one(alias) and other(alias)
 
 
 def _aliases(asked: Asked, wanted: Callable[[Alias], bool] | None) -> Iterator[Alias]:
@@ -185,4 +198,4 @@ def _failed(repo: Repository, words: Sequence[AnyPath], at: str | None, filters:
 
         return (line for run in detailed(repo, tree, _runs(lines)) for line in run)
 
-    return LsReport(None, Entries(lambda: stream(walk)))
+    return LsReport(None, Entries(lambda: stream(walk)), asked.prefixes is not None)

@@ -9,11 +9,12 @@ import os
 import struct
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import xxhash
 
 from vstore.format.hashing import checksum
+from vstore.quick_tuple import NamedTuple
 
 SUM = 8  # bytes of the checksum at the end of a value
 LOCATION_VALUE = struct.Struct("<II")

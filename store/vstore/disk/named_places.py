@@ -10,13 +10,13 @@ import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import xxhash
 
 from vstore.disk import durable
 from vstore.errors import DiskTrouble, ReadOnly
 from vstore.format.canonical import SMALL, canonical, path_to_json
+from vstore.quick_tuple import NamedTuple
 
 
 class NamedPlace(NamedTuple):

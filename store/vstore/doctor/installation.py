@@ -1,11 +1,11 @@
-"""The packages: those of the core, faiss, those of models, of pictures and of watching."""
+"""The packages: those of the core, faiss, those of models, of pictures, of watching and of tables."""
 
 from __future__ import annotations
 
 from vstore.doctor import installed
 from vstore.doctor.installed import Answer
 from vstore.doctor.report import NOTE, OK, TROUBLE, Finding
-from vstore.packages import DISTRIBUTION, HEIC, JXL, RAW, TIFF, TORCH, WATCHFILES, Package, all_of
+from vstore.packages import DISTRIBUTION, HEIC, JXL, PANDAS, PARQUET, RAW, TIFF, TORCH, WATCHFILES, Package, all_of
 
 _BROUGHT = ("safetensors", "huggingface_hub", "tokenizers")  # transformers installs them, and vstore uses them too
 _FORMATS: tuple[tuple[str, Package, tuple[str, ...]], ...] = (
@@ -124,6 +124,17 @@ def watching() -> Finding:
         return Finding("watching", OK, f"watchfiles {version}")
     what = "watchfiles is not installed: vstore watch needs it, vstore watch --poll does not"
     return Finding("watching", NOTE, what, WATCHFILES.pip)
+
+
+def tables() -> Finding:
+    """Check the packages of Parquet files and of data frames."""
+    packages = (("pyarrow", PARQUET, "Parquet files and tables of Arrow"), ("pandas", PANDAS, "data frames"))
+    there = [f"{name} {version}" for name, _, _ in packages if (version := installed.version_of(name))]
+    missing = [(what, package) for name, package, what in packages if installed.version_of(name) is None]
+    if not missing:
+        return Finding("tables", OK, ", ".join(there))
+    what = f"{_and([what for what, _ in missing])} cannot be read or made"
+    return Finding("tables", NOTE, "; ".join([*there, what]), all_of(*(package for _, package in missing)))
 
 
 def _and(kinds: list[str]) -> str:

@@ -6,11 +6,12 @@ A picture that fails even alone is not at fault yet: the device may be. The prob
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from vstore.embed.faults import said
 from vstore.embed.rows import unit_rows, usable
 from vstore.errors import VstoreError
+from vstore.quick_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from PIL.Image import Image

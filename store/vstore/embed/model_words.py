@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from vstore.errors import UsageError
+from vstore.quick_tuple import NamedTuple
 from vstore.quoting import quoted
 
 if TYPE_CHECKING:
@@ -142,6 +143,8 @@ def settings_of(
 
 def device_words(text: str) -> tuple[str, ...]:
     """Split words such as `cuda:0,cuda:1`; the devices need not exist. Raises: UsageError."""
+    if not isinstance(text, str):
+        raise UsageError(f"{text!r:.100} does not name devices", "give a text: auto, cpu, cuda, cuda:1 or mps")
     words = tuple(word.strip() for word in text.split(","))
     if _are_devices(words):
         return words

@@ -10,17 +10,18 @@ import io
 import json
 from pathlib import Path
 
-from vstore.export.columns import columns_of
+from vstore.export.columns import FactColumn, FieldColumn, columns_of
 from vstore.export.details import DetailsFile
 from vstore.export.pictures import Pictures
 from vstore.export.target import create
 from vstore.format.canonical import Json
+from vstore.format.facts import FLAT, PIXELS, READER
 from vstore.repository.repository import Repository
 
 
 def write(repo: Repository, pictures: Pictures, out: Path) -> None:
     with DetailsFile(pictures, out.parent) as details, create(out) as file:
-        columns = columns_of(details)
+        columns = [column for column in columns_of(details) if not _is_inner(column)]
         names = pictures.path_names
         text = io.TextIOWrapper(file, "utf-8", newline="")
         table = csv.writer(text, lineterminator="\r\n")
@@ -33,6 +34,11 @@ def write(repo: Repository, pictures: Pictures, out: Path) -> None:
             table.writerow([*score, *(named.get(name) for name in names), key.hex(), *cells])
         text.flush()
         text.detach()
+
+
+def _is_inner(column: FactColumn | FieldColumn) -> bool:
+    """Tell whether a column says nothing to people: which reader read, or a digest of pixels. No import reads a CSV."""
+    return isinstance(column, FactColumn) and (column.fact == READER or column.fact.name.startswith((PIXELS, FLAT)))
 
 
 def _cell(value: Json) -> Json:

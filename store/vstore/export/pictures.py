@@ -49,6 +49,7 @@ class Pictures:
     dim:      numbers of a vector.
     dtype:    float16 or float32.
     file_of:  finds the absolute path of a stored path; None if its folder is no longer known.
+    notes:    remarks on what an expression could not know.
     """
 
     def __init__(
@@ -73,10 +74,12 @@ class Pictures:
         self.dtype = repo.dtype
         of_found = ((path, one.key) for one in found or () for path in one.paths)
         self.aliases = list(repo.tree(snapshot) if found is None else of_found)
+        self.notes: tuple[str, ...] = ()
         if where is not None:
             from vstore.where.lines import fitting
 
-            self.aliases = [*filter(fitting(repo, snapshot, self.aliases, where), self.aliases)]
+            fits, self.notes = fitting(repo, snapshot, self.aliases, where)
+            self.aliases = [*filter(fits, self.aliases)]
         self.paths = paths_by_key(self.aliases)
         self._segments = [repo.segment(ref) for ref in repo.state.segments(snapshot.space)]
         places: dict[bytes, tuple[int, int]] = {}

@@ -7,10 +7,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from vstore.brief import briefly
 from vstore.errors import UsageError
 from vstore.export import target
 from vstore.export.pictures import Found, Pictures
 from vstore.format.canonical import Json, named
+from vstore.paths import as_text
 from vstore.progress import Progress, Stages
 from vstore.repository.repository import Repository
 
@@ -18,6 +20,7 @@ LINKS = "links"
 OF_SEARCHES = (LINKS, "csv", "jsonl", "parquet")
 
 
+@briefly
 class ExportReport(NamedTuple):
     """The result of an export.
 
@@ -28,6 +31,7 @@ class ExportReport(NamedTuple):
     paths:    paths in it.
     bytes:    bytes of all files.
     missing:  pictures of a search without a link: their file no longer exists.
+    notes:    remarks on what an expression could not know, or on how the words of a search were taken.
     """
 
     snapshot: str
@@ -37,9 +41,11 @@ class ExportReport(NamedTuple):
     paths: int
     bytes: int
     missing: int = 0
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
-        return {**self._asdict(), **named("out", self.out)}
+        value = {name: one for name, one in self._asdict().items() if name != "notes"}
+        return {**value, **named("out", self.out)}
 
 
 Writer = Callable[[Repository, Pictures, Path], None]
@@ -83,7 +89,7 @@ def snapshot_export(
             before a byte of a damaged segment is used.
     """
     writers = _writers()
-    if format not in writers:
+    if as_text(format, "the format") not in writers:
         raise UsageError(f"unknown format {format!r}", f"choose one of: {', '.join(writers)}")
     target.look(out)
     pictures = Pictures(repo, repo.snapshot(snap), Stages(progress), where=where, found=found)
@@ -95,6 +101,7 @@ def snapshot_export(
         images=len(pictures.keys),
         paths=len(pictures.aliases),
         bytes=_size(out),
+        notes=pictures.notes,
     )
 
 

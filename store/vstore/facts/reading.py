@@ -15,9 +15,7 @@ from vstore.format.facts import Column, Value
 from vstore.format.recipes import Recipe
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.formats import MAX_PIXELS
-from vstore.pictures.picture_file import open_regular
 from vstore.pictures.preparation import Preparation, preparation_of
-from vstore.pictures.readable import FileBytes
 from vstore.progress import Stages
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.cut_facts import cut_among, for_picture
@@ -132,22 +130,10 @@ class PictureReader:
 
     def _header(self, key: bytes, path: bytes, file: bytes) -> Read | None:
         """Read the header of a picture. Its file is read whole where its stat does not prove that it is the picture."""
-        from vstore.pictures.metadata.reading import metadata_of
+        from vstore.repository.headers import header_of
 
-        try:
-            fd = open_regular(file)
-            try:
-                if self._known.proves(path, key, os.fstat(fd)):
-                    begin = FileBytes(fd)
-                    about = metadata_of(begin)
-                    if self._known.proves(path, key, os.fstat(fd)):
-                        return Read(key, path, about=about, size=begin.read)
-            finally:
-                os.close(fd)
-        except OSError:
-            return None
-        data = read_unchanged(self._repo, key, file)
-        return None if data is None else Read(key, path, about=metadata_of(data), size=len(data))
+        found = header_of(self._repo, key, file, lambda now: self._known.proves(path, key, now))
+        return None if found is None else Read(key, path, about=found.about, size=found.size)
 
     def _seen(self, key: bytes, path: bytes, file: bytes) -> Read | None:
         data = read_unchanged(self._repo, key, file)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from vstore.errors import UsageError
 from vstore.fields.change import Change, begin, changed, committed, current_of
@@ -15,11 +14,10 @@ from vstore.format.entries import Snapshot
 from vstore.format.field_text import typed_value
 from vstore.format.fields import FieldValue, encode_field, field_key
 from vstore.format.table import Table
-from vstore.paths import AnyPath
+from vstore.paths import AnyPath, several
 from vstore.repository.fields import fields_below
 from vstore.repository.repository import Repository
 
-T = TypeVar("T")
 KeyOf = Callable[[Repository, Snapshot, AnyPath], bytes]
 
 
@@ -38,7 +36,12 @@ def fields_set(
     Raises: UsageError for what is no field, no value or no picture; and the errors of `committed`.
     """
     begin(repo, dry_run=dry_run)
-    pictures = _several(pictures)
+    if not isinstance(values, Mapping) or isinstance(pictures, Mapping):
+        raise UsageError(
+            f"{values!r:.100} is no mapping of fields" if not isinstance(values, Mapping) else "fields are no pictures",
+            'give the fields first, then the pictures: store.fields_set({"label": "cat"}, ["pictures/a.jpg"])',
+        )
+    pictures = several(pictures)
     if not values or not pictures:
         raise UsageError(
             "to set a field takes its value and a picture" if values else "no field is named",
@@ -69,7 +72,7 @@ def fields_unset(
     Raises: UsageError if no picture has a field of a name, or no picture is named; and the errors of `committed`.
     """
     begin(repo, dry_run=dry_run)
-    names, pictures = _several(names), _several(pictures)
+    names, pictures = several(names), several(pictures)
     if not names:
         raise UsageError("no field is named", "list them with: vstore fields list")
     table = repo.reading(lambda: rows_of(_table(repo), repo.hash.size))
@@ -114,13 +117,6 @@ def _keys(repo: Repository, pictures: Sequence[AnyPath], key_of: KeyOf) -> list[
     """Find the keys of pictures, sorted, each once."""
     current = current_of(repo)
     return repo.reading(lambda: sorted({key_of(repo, current, picture) for picture in pictures}))
-
-
-def _several(words: Sequence[T]) -> Sequence[T]:
-    """Take one word for a list of it: the letters of one are meant by nobody."""
-    if isinstance(words, (str, bytes, os.PathLike)):
-        return [words]  # type: ignore[list-item]  # it is of the type of what it would be in
-    return words
 
 
 def _value(value: Any, kind: str | None) -> FieldValue:

@@ -32,6 +32,7 @@ from vstore.repository.repository import Repository
 
 EXAMPLES = 20  # rows without a picture that are named
 DIFFERENT = "other values than those of an earlier row of the same picture"
+SAME_FIELD = "another value than that of an earlier column of the same field"
 NO_NAME = "a column whose name no field can have (1 to 200 bytes, no control characters)"
 _FEW = 1_000  # paths that are looked up one by one
 _BLOCK = 10_000
@@ -104,7 +105,7 @@ class _Taken:
     def take(self, row: FileRow) -> None:
         """Set a row aside, with those of its values that can be fields."""
         self.rows += 1
-        values = []
+        values: dict[bytes, bytes] = {}
         for column, value in row.values.items():
             if value is None:
                 continue
@@ -117,9 +118,9 @@ class _Taken:
             except Unfit as err:
                 self._leave(column, str(err), row.number)
                 continue
-            if encoded is not None:
-                values.append((name, encoded))
-        self._spool.add(row.number, _word(row.word), values)
+            if encoded is not None and values.setdefault(name, encoded) != encoded:
+                self._leave(column, SAME_FIELD, row.number)
+        self._spool.add(row.number, _word(row.word), values.items())
 
     def left(self) -> Iterator[LeftColumn]:
         """Yield what does not become a field."""

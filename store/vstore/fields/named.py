@@ -38,5 +38,7 @@ def rows_of(table: Table, key_size: int) -> list[FieldRow]:
 
 def no_field(name: str, names: list[str]) -> UsageError:
     """Make the error about a field that no picture has."""
+    if not isinstance(name, str):
+        return UsageError(f"{name!r:.100} is no name of a field", "give a text")
     has = f"it has: {some(names, 20)}" if names else "it has none; set one with: vstore fields set FIELD=VALUE PICTURE"
     return UsageError(f"no picture of the snapshot has a field {name!r}", has, instead=instead(name, names))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from vstore.closeness import instead
+from vstore.counts import counted
 from vstore.errors import UsageError
 from vstore.fields.columns import (
     BY,
@@ -28,13 +29,13 @@ from vstore.fields.columns import (
 )
 from vstore.format.exported_details import ABOUT
 from vstore.format.field_text import from_json, time_of
-from vstore.format.field_values import is_number, is_whole
+from vstore.format.field_values import CellKind
 from vstore.format.list_columns import LeftColumn
+from vstore.format.text_tables import cells_of
 from vstore.packages import PARQUET
 
 LINE = 16 << 20  # characters of a line at most
 TWICE = "several columns have this name"
-_DELIMITERS = ",;\t|"
 _BLOCK = 1024
 
 
@@ -134,10 +135,10 @@ class Rows:
         return FileRow(number, word if isinstance(word, (str, bytes)) and word else None, values)
 
     def _csv(self) -> Iterator[FileRow]:
-        kinds = [_Kind() for _ in self._header()]
+        kinds = [CellKind() for _ in self._header()]
         for number, cells in self._cells():
             if len(cells) != len(kinds):
-                raise self._wrong(f"line {number} has {len(cells)} columns, its header {len(kinds)}")
+                raise self._wrong(f"line {number} has {counted(len(cells), 'column')}, its header {len(kinds)}")
             for kind, cell in zip(kinds, cells, strict=True):
                 kind.see(cell)
         names = self._header()
@@ -173,8 +174,7 @@ class Rows:
             try:
                 head = file.readline(LINE)
                 file.seek(0)
-                many = max(_DELIMITERS, key=head.count)
-                reader = csv.reader(file, delimiter="\t" if self._file.suffix.lower() == ".tsv" else many, strict=True)
+                reader = cells_of(file, head, self._file)
                 for cells in reader:
                     line = reader.line_num
                     if cells:
@@ -267,25 +267,6 @@ class Rows:
                         yield self._row(number, by, cells)
         except (pyarrow.ArrowException, OverflowError, ValueError, UnicodeError, RecursionError) as err:
             raise self._wrong(f"it is not valid ({' '.join(str(err).split())[:200]})") from err
-
-
-class _Kind:
-    """The type of a column of a table of text: that of its numbers if all are written as numbers are printed."""
-
-    def __init__(self) -> None:
-        self._whole = self._decimal = True
-
-    def see(self, cell: str) -> None:
-        """Look at a cell."""
-        if cell:
-            self._whole = self._whole and is_whole(cell)
-            self._decimal = self._decimal and is_number(cell)
-
-    def value(self, cell: str) -> str | int | float | None:
-        """Read a cell; an empty one is None."""
-        if not cell:
-            return None
-        return int(cell) if self._whole else float(cell) if self._decimal else cell
 
 
 def _exported(value: Any) -> Any:

@@ -40,6 +40,8 @@ def _is_text(kind: pyarrow.DataType) -> bool:
 def listed(column: pyarrow.Array) -> list[Any]:
     """List the values of a column that was made readable. A time that Python has not is one that no field has.
 
+    Texts that are not UTF-8 have their bytes as `os.fsdecode` writes them.
+
     Raises: ValueError, OverflowError.
     """
     from pyarrow import types
@@ -47,9 +49,12 @@ def listed(column: pyarrow.Array) -> list[Any]:
     try:
         values: list[Any] = column.to_pylist()
     except (ValueError, OverflowError):
-        if not types.is_timestamp(column.type):
+        if types.is_timestamp(column.type):
+            values = [_listed(one) for one in column]
+        elif not unfit(column.type):
+            values = [_text(one) for one in column]
+        else:
             raise
-        values = [_listed(one) for one in column]
     return values
 
 
@@ -60,8 +65,20 @@ def _listed(value: pyarrow.Scalar) -> Any:
         return _NO_TIME
 
 
+def _text(value: pyarrow.Scalar) -> Any:
+    try:
+        return value.as_py()
+    except UnicodeDecodeError:
+        if hasattr(value, "as_buffer"):
+            return value.as_buffer().to_pybytes().decode("utf-8", "surrogateescape")
+        return [_text(one) for one in value.values]  # of a list
+
+
 def readable(column: pyarrow.Array) -> pyarrow.Array:
-    """Bring values that Python has no type for to one that it has: times to the microsecond, days to text."""
+    """Bring values that Python has no type for to one that it has: times to the microsecond.
+
+    A day is the time at which it begins in UTC, as for `vstore fields set --type date`.
+    """
     import pyarrow
     from pyarrow import types
 
@@ -71,5 +88,6 @@ def readable(column: pyarrow.Array) -> pyarrow.Array:
         zone = "UTC" if column.type.tz else None  # the moment is the same, and no zone need be known here
         return column.cast(pyarrow.timestamp("us", zone), safe=False)
     if types.is_date(column.type):
-        return column.cast(pyarrow.string())
+        since_1970 = column.cast(pyarrow.date64()).cast(pyarrow.int64())
+        return since_1970.cast(pyarrow.timestamp("ms", "UTC"))
     return column.cast(pyarrow.float32()) if types.is_float16(column.type) else column

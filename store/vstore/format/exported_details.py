@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from vstore.format.canonical import Json
 from vstore.format.facts import FLAT, KNOWN, PIXELS, TAKEN, Column, Fact, Value
+from vstore.format.field_text import time_text
 from vstore.format.fields import FieldValue
 
 _EPOCH = datetime(1970, 1, 1)
@@ -44,6 +45,8 @@ class Details(NamedTuple):
         Raises: ValueError, KeyError, TypeError, AttributeError for anything else.
         """
         facts, fields, times = value.get("facts") or {}, value.get("fields") or {}, value.get(TIMES) or []
+        if not isinstance(times, list):
+            raise TypeError(f"{TIMES} is no list: {times!r:.100}")
         return cls(
             read_fact(key, facts),
             {name: _read_field(one, is_time=name in times) for name, one in fields.items() if one is not None},
@@ -76,11 +79,6 @@ def taken_text(microseconds: int) -> str | int:
 def taken_number(taken: str | int) -> int:
     """Read what `taken_text` wrote. Raises: ValueError, TypeError."""
     return taken if type(taken) is int else (datetime.fromisoformat(str(taken)) - _EPOCH) // _MICROSECOND
-
-
-def time_text(time: datetime) -> str:
-    """Write a time with a zone, in UTC."""
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _fact(column: Column, value: Value) -> Json:

@@ -7,7 +7,8 @@ one of the next. So a fact is written again once a level, and few runs stay.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from vstore.quick_tuple import NamedTuple
 
 FANOUT = 8  # runs of a level that become one
 

@@ -13,6 +13,7 @@ from vstore.format.fields import ITEMS, TEXT_BYTES, FieldValue, encode_field
 
 _WHOLE = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)
 _DECIMAL = re.compile(r"-?\d{1,17}\.\d{1,17}", re.ASCII)
+_TRUTHS = {word: word.lower() == "true" for word in ("true", "false", "True", "False", "TRUE", "FALSE")}
 _EXACT = 1 << 53  # whole numbers that decimal ones have, too
 
 
@@ -35,17 +36,34 @@ def field_value(value: Any) -> bytes | None:
         raise Unfit(_fault(plain)) from err
 
 
-def typed(cells: Sequence[str]) -> list[str | int | float | None]:
-    """Read the cells of a column of text: as numbers if each is written as a number is printed, else as they are.
+class CellKind:
+    """The type of a column of text: of numbers if each cell is written as a number is printed, or of true and false."""
 
-    An empty cell is None.
-    """
-    kept = [cell for cell in cells if cell]
-    if kept and all(map(is_whole, kept)):
-        return [int(cell) if cell else None for cell in cells]
-    if kept and all(map(is_number, kept)):
-        return [float(cell) if cell else None for cell in cells]
-    return [cell or None for cell in cells]
+    def __init__(self) -> None:
+        self._whole = self._decimal = self._truth = True
+
+    def see(self, cell: str) -> None:
+        """Look at a cell."""
+        if cell:
+            self._whole = self._whole and is_whole(cell)
+            self._decimal = self._decimal and is_number(cell)
+            self._truth = self._truth and cell in _TRUTHS
+
+    def value(self, cell: str) -> str | int | float | None:
+        """Read a cell; an empty one is None."""
+        if not cell:
+            return None
+        if self._truth:
+            return _TRUTHS[cell]
+        return int(cell) if self._whole else float(cell) if self._decimal else cell
+
+
+def typed(cells: Sequence[str]) -> list[str | int | float | None]:
+    """Read the cells of a column of text, as its kind is."""
+    kind = CellKind()
+    for cell in cells:
+        kind.see(cell)
+    return [kind.value(cell) for cell in cells]
 
 
 def is_whole(cell: str) -> bool:

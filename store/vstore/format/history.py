@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from types import NoneType
-from typing import NamedTuple
 
 from vstore.errors import Damage
 from vstore.format.canonical import Json, canonical, parsed
 from vstore.format.hashing import Hash
 from vstore.format.names import is_snapshot
+from vstore.quick_tuple import NamedTuple
 
 LINES = 1_000  # of each chunk but the last
 END = 10**12  # no record has this number

@@ -147,10 +147,10 @@ class Tree(PageTree):
                 return
             aliases = self.aliases(leaf)
             first = bisect.bisect_left(aliases, (start,)) if leaf.first < start else 0
-            for alias in aliases[first:]:
-                if stop is not None and alias[0] >= stop:
-                    return
-                yield alias
+            if stop is not None and aliases and aliases[-1][0] >= stop:
+                yield from aliases[first : bisect.bisect_left(aliases, (stop,))]
+                return
+            yield from aliases[first:] if first else aliases
 
     def _leaves_from(self, start: bytes) -> Iterator[Child]:
         """Yield the leaves from the one that may hold `start` on. The first few times no other inner page is read."""

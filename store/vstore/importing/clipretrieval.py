@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from vstore.counts import counted
 from vstore.errors import UsageError
 from vstore.format.exported_details import EXPORT, Details
 from vstore.format.facts import Fact
@@ -42,7 +43,8 @@ def read_clip_retrieval(folder: Path, path_field: str | None) -> tuple[NpySource
         listing = own or read_metadata(lists[number], rows, path_field)
         if len(listing.entries) != rows:
             raise UsageError(
-                f"{vectors[number]} has {rows:,} vectors and {lists[number]} {len(listing.entries):,} pictures"
+                f"{vectors[number]} has {counted(rows, 'vector')}, and {lists[number]} "
+                f"{counted(len(listing.entries), 'picture')}"
             )
         entries += listing.entries
         columns.append(listing.columns if listing.columns.said else listing.columns._replace(said=[{}] * rows))
@@ -58,13 +60,19 @@ def read_clip_retrieval(folder: Path, path_field: str | None) -> tuple[NpySource
 def own_list(path: Path) -> Listing | None:
     """Read a list that `vstore export` wrote; None if another tool did. Raises: UsageError, MissingPackage."""
     pq = PARQUET.load()
-    with pq.ParquetFile(path) as file:
-        schema = file.schema_arrow
-        old = set(schema.names) == {"image_path", "key"}
-        if not (old or EXPORT in (schema.metadata or {})):
-            return None
-        names = ["image_path", "key"] if old else [name for name in ("path", "path_b64", "key") if name in schema.names]
-        rows = file.read(columns=names).to_pylist()
+    import pyarrow
+
+    try:
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            old = set(schema.names) == {"image_path", "key"}
+            if not (old or EXPORT in (schema.metadata or {})):
+                return None
+            names = ["image_path", "key"] if old else ["path", "path_b64", "key"]
+            rows = file.read(columns=[name for name in names if name in schema.names]).to_pylist()
+    except (pyarrow.ArrowException, OSError, ValueError) as err:
+        reason = " ".join(str(err).split())[:200]
+        raise UsageError(f"{path} cannot be read as a list of pictures ({reason})", "write the folder again") from err
     keys = [row.get("key") for row in rows]
     if not all(isinstance(key, str) and KEY.fullmatch(key) for key in keys):
         return None

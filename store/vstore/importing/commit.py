@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from vstore.clock import now
+from vstore.counts import counted
 from vstore.format.canonical import Json, canonical
 from vstore.format.entries import NAMED, FileRef, Snapshot, Space, listed_packs
 from vstore.format.facts import Fact
@@ -121,7 +122,7 @@ class Commit:
                     "import",
                     self._changes,
                     blobs=self._blobs,
-                    about=f"{len(verdict.aliases)} paths from {old.origin}"[:200],
+                    about=f"{counted(len(verdict.aliases), 'path')} from {old.origin}"[:200],
                 )
         return Written(import_id, snapshot.name if snapshot else None, founding, tuple(self._notes))
 

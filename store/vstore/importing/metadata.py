@@ -12,9 +12,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from vstore.counts import counted
 from vstore.errors import UsageError
 from vstore.format.field_values import typed
 from vstore.format.list_columns import LeftColumn
+from vstore.format.text_tables import cells_of
 from vstore.importing.listing import Entry, Listing, encoded
 from vstore.importing.parquet_columns import TWICE, other_columns, vector_columns
 from vstore.importing.shapes import ROW_FIELDS, SIZE_FIELDS, TIME_FIELDS, Shapes
@@ -22,7 +24,6 @@ from vstore.packages import PARQUET
 from vstore.quoting import quoted
 
 _HEAD = 200  # bytes in which an export says what it is
-_DELIMITERS = ",;\t|"
 
 
 def read_metadata(path: Path, rows: int, path_field: str | None = None, vectors: str = "") -> Listing:
@@ -110,10 +111,8 @@ class _Reader:
 
     def table(self, data: bytes) -> Listing:
         text = _as_utf8(data).decode("utf-8-sig", "surrogateescape")
-        head = text.partition("\n")[0]
-        delimiter = "\t" if self._path.suffix.lower() == ".tsv" else max(_DELIMITERS, key=head.count)
         try:
-            rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True) if row]
+            rows = [row for row in cells_of(io.StringIO(text, newline=""), text.partition("\n")[0], self._path) if row]
         except csv.Error as err:
             raise self._wrong(f"it is not a valid CSV file ({err})") from err
         if not rows:
@@ -130,7 +129,7 @@ class _Reader:
             )
         wide = next((number for number, row in enumerate(rows, 1) if len(row) != len(names)), None)
         if wide is not None:
-            raise self._wrong(f"row {wide} has {len(rows[wide - 1])} columns, its header {len(names)}")
+            raise self._wrong(f"row {wide} has {counted(len(rows[wide - 1]), 'column')}, its header {len(names)}")
         return self._of_cells(names, rows[1:])
 
     def _of_cells(self, names: list[str], rows: list[list[str]]) -> Listing:

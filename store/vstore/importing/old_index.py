@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from vstore.counts import counted
 from vstore.errors import UsageError
 from vstore.format.exported import NAME, PICTURES, Exported
 from vstore.format.facts import Fact
@@ -131,7 +132,8 @@ def open_old(named: Named, path_field: str | None, rows_by: str | None, force: b
     exported = beside(files)
     if exported is not None:
         if len(exported.paths) != source.rows:
-            raise UsageError(f"vstore.json lists {len(exported.paths):,} rows, and there are {source.rows:,} vectors")
+            listed, there = counted(len(exported.paths), "row"), counted(source.rows, "vector")
+            raise UsageError(f"vstore.json lists {listed}, and the index has {there}")
         entries = [Entry(path) for path in exported.paths]
         rows_of = list(range(source.rows))
         columns, facts = _beside(exported, files[0], notes)
@@ -233,7 +235,8 @@ def _compare(flat: FaissSource, npy: Source, force: bool, notes: list[str]) -> N
         )
     if flat.rows != npy.rows:
         raise UsageError(
-            f"{flat.files[0]} has {flat.rows:,} vectors, {npy.files[0]} {npy.rows:,}", "name files of one index"
+            f"{flat.files[0]} has {counted(flat.rows, 'vector')}, {npy.files[0]} {npy.rows:,}",
+            "name files of one index",
         )
     apart = disagreement(flat, npy) if flat.rows else None
     if apart is not None:
@@ -262,13 +265,13 @@ def _chosen(flat: FaissSource | None, npy: Source | None, notes: list[str]) -> t
 
 def _remark(seen: Profile, source: Source, flat: FaissSource | None, notes: list[str]) -> None:
     if seen.broken:
-        have = "row has" if len(seen.broken) == 1 else "rows have"
-        left_out = f"{len(seen.broken):,} {have} no vector, or one of NaN or infinity, and are left out"
-        notes.append(f"{left_out}: {_first(seen.broken)}")
+        rows, have = ("row", "has") if len(seen.broken) == 1 else ("rows", "have")
+        no_vector = f"{len(seen.broken):,} {rows} {have} no vector, or one of NaN or infinity"
+        notes.append(f"{no_vector}; left out: {_first(seen.broken)}")
     if seen.zero:
-        notes.append(f"{len(seen.zero):,} rows are zero and are left out: {_first(seen.zero)}")
+        notes.append(f"{_rows(seen.zero)} zero; left out: {_first(seen.zero)}")
     if seen.same:
-        notes.append(f"{len(seen.same):,} rows are equal to an earlier one, bit for bit: {_first(tuple(seen.same))}")
+        notes.append(f"{_rows(seen.same)} equal to an earlier one, bit for bit: {_first(tuple(seen.same))}")
     if not seen.unit and source.rows:
         good = [norm for row, norm in enumerate(seen.norms.tolist()) if row not in seen.unfit]
         if good:
@@ -277,6 +280,10 @@ def _remark(seen: Profile, source: Source, flat: FaissSource | None, notes: list
             notes.append(
                 "the index ranked by distance, and its vectors have different lengths; vstore ranks by direction"
             )
+
+
+def _rows(rows: Collection[int]) -> str:
+    return f"{counted(len(rows), 'row')} {'is' if len(rows) == 1 else 'are'}"
 
 
 def _first(rows: tuple[int, ...]) -> str:

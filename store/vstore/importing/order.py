@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from vstore.counts import counted
 from vstore.errors import UsageError
 from vstore.importing.listing import Listing
 
@@ -29,7 +30,7 @@ def positions(listing: Listing, rows: int, ids: Ids | None, rows_by: str | None)
     count = len(listing.entries)
     if count != rows:
         raise UsageError(
-            f"there are {rows:,} vectors and {count:,} pictures in the list",
+            f"the index has {counted(rows, 'vector')}, and the list {counted(count, 'picture')}",
             "give the files of one run; nothing was changed",
         )
     known = _Rows(rows, ids)

@@ -111,7 +111,8 @@ class Pairer:
                 files[relative] = File(file.size, file.mtime_ns)
                 places[relative] = Item(chunk, number, path, file)
         troubled = len(survey.troubled)
-        notes = [f"{troubled:,} folders or files under --root could not be read"] if troubled else []
+        kinds = "folder or file" if troubled == 1 else "folders or files"
+        notes = [f"{troubled:,} {kinds} under --root could not be read"] if troubled else []
         here = os.path.join(target.place, target.under).rstrip(b"/")
         matcher = Matcher(
             files,

@@ -58,7 +58,9 @@ def nothing_found(verdict: Verdict, report: ImportReport, *, resumed: bool) -> R
         step = "files have nearly these names: if they are the pictures, write their names into the list"
     if found[EDITED]:
         step = "files that were copied are newer than the index: if nobody edited them, add --trust-edited"
-    return Refusal(f"none of the {len(verdict.rows):,} rows has a picture ({counts}): {some}", step)
+    rows = len(verdict.rows)
+    none = "the only row has no picture" if rows == 1 else f"none of the {rows:,} rows has a picture"
+    return Refusal(f"{none} ({counts}): {some}", step)
 
 
 def _such_as(row: Row, report: ImportReport) -> str:

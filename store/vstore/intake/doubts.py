@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from vstore.embed.careful import begin, failed_on, try_all
 from vstore.intake.kept_vectors import KeptVectors
 from vstore.intake.known_pictures import KnownPictures
 from vstore.intake.lazy_model import LazyModel
 from vstore.pictures.failures import PictureFailure
+from vstore.quick_tuple import NamedTuple
 
 DOUBTS = 8  # pictures that failed alone, until the probes are asked: they cost as much as one picture each
 

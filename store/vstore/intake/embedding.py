@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from vstore.embed.careful import begin, may_be_of_a_picture, try_all, why
 from vstore.embed.embedder import Devices
@@ -13,6 +13,7 @@ from vstore.intake.inputs import Made, make, make_early
 from vstore.intake.kept_vectors import KeptVectors
 from vstore.intake.lazy_model import LazyModel
 from vstore.intake.reader import WORKERS
+from vstore.quick_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.facts import Batch
-from vstore.embed.embedder import Embedder
 from vstore.format.delta import Change, Edit
 from vstore.format.entries import FileRef
 from vstore.format.recipes import Recipe
@@ -33,6 +32,7 @@ from vstore.repository.repository import Repository
 from vstore.stop import finishing
 
 if TYPE_CHECKING:
+    from vstore.embed.embedder import Embedder
     from vstore.format.facts import Fact
     from vstore.intake.embedding import Batch as ModelBatch
     from vstore.intake.embedding import Embedding
@@ -111,6 +111,7 @@ class Ingest:
             # Loading is paid once, however many pictures there are.
             clock=lambda: time.perf_counter() - self._model.seconds,
         )
+        self._repo = repo
         self._hash = repo.hash
         self._max_file_size = max_file_size
 
@@ -345,6 +346,15 @@ class Ingest:
         for key in survey.failed_keys():
             self.wants(key)
         survey.learn_failures(self.failures)
+
+    def read_headers(self, survey: Survey, keys: Iterable[bytes]) -> None:
+        """Read the headers of pictures with an older vector and no facts. Raises: Damage, FileNotFoundError."""
+        older = [key for key in keys if self.vectors.stored(key)] if self._facts.are_kept else ()
+        if older:
+            from vstore.intake.older_vectors import headers_of_older  # most runs meet none
+
+            for key, header in headers_of_older(self._repo, survey, older, self._stages, self._stop):
+                self._facts.learn(key, header.about)
 
     # Keeping
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from vstore.embed.careful import may_be_of_a_picture
+from vstore.quick_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from PIL.Image import Image

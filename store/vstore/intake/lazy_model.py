@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from vstore.embed.embedder import Devices, Embedder, Pipeline
 from vstore.progress import Stages
 from vstore.repository.repository import Repository
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from vstore.embed.careful import Attempts
-    from vstore.embed.embedder import Floats
+    from vstore.embed.embedder import Embedder, Floats, Pipeline
 
 BATCH = 16  # pictures per call of an embedder that asks for no other number
 
@@ -64,6 +63,7 @@ class LazyModel:
         return self.loaded
 
     def _load_now(self) -> Pipeline:
+        from vstore.embed.embedder import Devices, Pipeline
         from vstore.embed.rows import require_width
         from vstore.repository.health import prover
         from vstore.repository.proof import environment_of
@@ -90,6 +90,7 @@ class LazyModel:
     def attempts(self, before: Callable[[], Floats] | None = None) -> Attempts:
         """Name the ways to try pictures again. before: their batch, if they are tried on another device now."""
         from vstore.embed.careful import Attempts  # a run without news embeds nothing
+        from vstore.embed.embedder import Devices
 
         pipeline = self.ready()
         if not isinstance(pipeline, Devices):

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from vstore.format.facts import Column, Fact, Value
 from vstore.intake.prepared_pixels import PreparedPixels
 from vstore.repository.repository import Repository
 
+if TYPE_CHECKING:
+    from vstore.format.facts import Column, Fact, Value
+
 
 class NewFacts:
-    """The facts of pictures that are about to get a vector: of their headers, and of their prepared pixels."""
+    """The facts of pictures that are about to get a vector: of their headers, and of their prepared pixels.
+
+    are_kept: the store keeps facts.
+    """
 
     def __init__(self, repo: Repository, pixels: PreparedPixels) -> None:
-        self._are_kept = repo.format > 1
+        self.are_kept = repo.format > 1
         self._pixels = pixels
         self._read: dict[bytes, Mapping[Column, Value]] = {}
 
     def read(self, data: bytes) -> Mapping[Column, Value] | None:
         """Read what the header of a picture says, in any thread; None where the store keeps no facts."""
-        if not self._are_kept:
+        if not self.are_kept:
             return None
         from vstore.pictures.metadata.reading import metadata_of  # a run without news reads none
 
@@ -34,7 +40,7 @@ class NewFacts:
         seen = {fact.key: fact for fact in self._pixels.unlisted(having)}
         if not self._read:
             return list(seen.values())
-        from vstore.format.facts import NEWEST_READER
+        from vstore.format.facts import NEWEST_READER, Fact
 
         for key, values in self._read.items():
             if key in having:

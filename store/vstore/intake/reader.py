@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from vstore.format.hashing import Hash
 from vstore.intake.survey import GONE, KNOWN, LOOSE, TOO_LARGE, TROUBLE, UNKNOWN, Item
@@ -19,6 +19,7 @@ from vstore.pictures.elsewhere import Elsewhere, program_of_pointer
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.preparation import Preparation
 from vstore.progress import Stages
+from vstore.quick_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

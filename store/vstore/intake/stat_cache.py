@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vstore.format.relabelling import Absorbed, yesterday
 from vstore.intake.survey import KNOWN, Chunk
 from vstore.pictures.folder import FileStat, files_of, heads_of, subfolders_of
 from vstore.pictures.remembered import HEAD, head_of
+from vstore.quick_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from vstore.disk.catalogue import Catalogue

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vstore.intake.targets import Target
 from vstore.pictures.folder import FileStat, Trouble, count_of, files_of, sizes_of
 from vstore.pictures.passed_over import PassedOver
 from vstore.pictures.scan import Scan
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.files import Files
 from vstore.repository.places import is_below
 

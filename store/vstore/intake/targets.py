@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
 
 from vstore.errors import LabelTaken, UsageError
 from vstore.format.canonical import Json
 from vstore.format.entries import Root
 from vstore.format.names import is_label
 from vstore.limits import refuse_limit
-from vstore.near_files import did_you_mean, near_files, near_paths
 from vstore.paths import hint_for_address
 from vstore.pictures.scan_options import OptionEdits, ScanOptions
 from vstore.pictures.spelling import ListedNames, on_disk
+from vstore.quick_tuple import NamedTuple
 from vstore.quoting import quoted
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.places import is_below, is_gone, is_same, relative
@@ -170,6 +169,8 @@ class _ScopeBuilder:
 
     def _meant(self, path: bytes) -> str:
         """Say what a path that does not exist may mean: a stored path, or a file of nearly its name."""
+        from vstore.near_files import did_you_mean, near_files, near_paths  # few folders are mistyped
+
         first, _, rest = path.rstrip(b"/").partition(b"/")
         places = {os.fsencode(label): self._repo.place(root) for label, root in self._known.items()}
         near = [] if first in places else near_files(path)

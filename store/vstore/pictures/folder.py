@@ -11,10 +11,10 @@ import struct
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from vstore.limits import refuse_limit
 from vstore.pictures.passed_over import NONE, PassedOver
+from vstore.quick_tuple import NamedTuple
 
 CHUNK = 1000  # files per head
 GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})  # errors of a path where nothing is

@@ -7,7 +7,8 @@ is listed only because it is hidden.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from vstore.quick_tuple import NamedTuple
 
 DELETED, OLDER, PREVIEWS, ORIGINALS = "deleted", "older", "previews", "originals"
 WORDS = {

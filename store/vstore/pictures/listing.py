@@ -8,7 +8,7 @@ import struct
 from collections import defaultdict
 from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vstore.pictures import passed_over
 from vstore.pictures.elsewhere import ABSENT, ICLOUD, name_at_icloud, program_of_link, reason_of
@@ -17,6 +17,7 @@ from vstore.pictures.folder import CHUNK, GONE, Trouble, pack_row, row_of, witho
 from vstore.pictures.left_out import LeftOut, may_be_left_out
 from vstore.pictures.passed_over import BROKEN, DISK, EXTRA, LINK, OTHER, PassedOver
 from vstore.pictures.rules import IGNORE_FILE, Rules, is_hidden
+from vstore.quick_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from vstore.pictures.links import Fence

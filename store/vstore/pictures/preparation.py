@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from vstore.errors import ModelError
 from vstore.pictures.formats import MAX_PIXELS
+from vstore.quick_tuple import NamedTuple
 
 MAX_SIDE = 512  # pixels of the longer side of a prepared picture
 IGNORED = "ignored"  # the orientation or the colours in a recipe whose pictures were made without

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Container, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from vstore.errors import UsageError
 from vstore.paths import several
 from vstore.pictures.left_out import left_out
+from vstore.quick_tuple import NamedTuple
 from vstore.quoting import quoted
 
 if TYPE_CHECKING:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from vstore.pictures.pattern_watch import Watch
     from vstore.pictures.scan import Found, Share
 
+# What it loads stays, and so does what it finds: collecting among that is wasted.
+_SERVE = "import gc; gc.disable(); from vstore.pictures.shared_scan import serve; serve()"
 _LOOK = 0.2  # seconds between two looks whether the run was asked to stop
 SHARE_FROM = 20_000  # files from which on a second process, which takes 30 ms to start, pays
 
@@ -68,7 +70,7 @@ class Other:
         self._process: subprocess.Popen[bytes] | None = None
         try:
             self._process = subprocess.Popen(
-                command("from vstore.pictures.shared_scan import serve; serve()"),
+                command(_SERVE),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

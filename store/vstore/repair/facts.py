@@ -26,7 +26,7 @@ def keep_facts(repo: Repository, found: Findings, blobs: Blobs) -> None:
         recovered = _recovered(repo, blobs, kept)
         if recovered is not None:
             found.did(f"recovered {counted(recovered.rows, 'fact')} from pages that no record lists")
-            kept.append(recovered)
+            kept.insert(0, recovered)  # of equal readers the later place wins: what the log lists
     if kept != refs or len({ref.root for ref in refs}) < len(refs):  # twice, as a lost record had moved it
         found.document = merge_patch(found.document, {"facts": found.state.facts_changed(kept)})
 
@@ -75,7 +75,8 @@ class _Known(NamedTuple):
 def _recovered(repo: Repository, blobs: Blobs, kept: list[RunRef]) -> RunRef | None:
     """Write a run of the facts that only leaves outside the kept runs hold: their runs, or the pages above, are lost.
 
-    Some may have been merged or freed since: they do no harm, as a fact of an old reader never wins.
+    Some may have been merged or freed since: they do no harm, as no fact of an older reader, or in an earlier place,
+    wins.
     """
     outside = set(blobs.facts)
     known: dict[bytes, _Known] = {}

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from vstore.disk.named_places import NamedPlace
 from vstore.errors import Untrusted
 from vstore.format.entries import Root, Snapshot
 from vstore.format.relabelling import yesterday
@@ -24,6 +23,9 @@ from vstore.pictures.scan_options import ScanOptions
 from vstore.quoting import quoted
 from vstore.repository.places import is_below, is_gone, is_same, relative
 from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from vstore.disk.named_places import NamedPlace
 
 
 class KnownFolders:
@@ -148,6 +150,8 @@ def require_known(repo: Repository) -> None:
 
 def _is_named(repo: Repository, label: str, place: bytes) -> bool:
     """Tell whether the user named a folder, under its label or one that it had before."""
+    from vstore.disk.named_places import NamedPlace  # few folders lie where they must be named
+
     names = [label, *map(os.fsdecode, yesterday(os.fsencode(label), repo.state.absorbed))]
     named = (NamedPlace(repo.store_id, name, place, b"") for name in names)
     return any(repo.named_places.has(one, lambda: os.path.realpath(place)) for one in named)
@@ -163,6 +167,8 @@ def _was_synced_here(repo: Repository, label: str, place: bytes) -> bool:
 
 
 def _named(repo: Repository, label: str, place: bytes) -> NamedPlace:
+    from vstore.disk.named_places import NamedPlace
+
     return NamedPlace(repo.store_id, label, place, os.path.realpath(place))
 
 

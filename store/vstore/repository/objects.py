@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vstore import clock
 from vstore.errors import ModelError
 from vstore.format.entries import FileRef, Root, Snapshot, Space
-from vstore.format.relabelling import Labels, labels_in, today
 from vstore.format.state import State
-from vstore.repository.names import Past, find_snapshot, find_space
 from vstore.repository.opened import OpenedStore
 
 if TYPE_CHECKING:
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from vstore.disk.segments import Segment
     from vstore.format.history import History, Line
     from vstore.format.manifest import Manifest
+    from vstore.format.relabelling import Labels
     from vstore.format.tree import Tree
     from vstore.pictures.scan_options import ScanOptions
 
@@ -30,6 +29,8 @@ class Objects(OpenedStore):
 
     def snapshot(self, name: str) -> Snapshot:
         """Find a snapshot by any of its names. Raises: SnapshotNotFound, AmbiguousSnapshot."""
+        from vstore.repository.names import Past, find_snapshot
+
         return find_snapshot(self.listing, name, Past(self._values_of_current, self._lines, clock.seconds))
 
     def _values_of_current(self) -> Iterator[str | None]:
@@ -85,10 +86,14 @@ class Objects(OpenedStore):
         state: the state whose names they are, instead of the newest.
         """
         number = snapshot.number if snapshot is not None and snapshot.is_own else None
+        from vstore.format.relabelling import labels_in
+
         return labels_in(self.state if state is None else state, number)
 
     def today(self, path: bytes) -> bytes:
         """Give the present name of a stored path: a wider folder may have absorbed its folder."""
+        from vstore.format.relabelling import today
+
         return today(path, self.state.absorbed)
 
     # Roots, spaces, segments
@@ -120,6 +125,8 @@ class Objects(OpenedStore):
 
     def space(self, wanted: str) -> Space:
         """Find a space by name, id or prefix of an id. Raises: UsageError."""
+        from vstore.repository.names import find_space
+
         return find_space(self.state, wanted)
 
     def recipe(self, space: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from vstore.disk.owner import Foreign, User, foreign, name_of
 from vstore.errors import DiskTrouble, ForeignStore, ReadOnly
 from vstore.format.layout import Layout
-from vstore.quoting import quoted
 
 NO_CACHE = Path(os.devnull, "cache")  # nothing can be read or written below a file
 
@@ -19,6 +18,8 @@ def refuse_foreign(layout: Layout, user: User) -> None:
     found = foreign(layout, user)
     if found is None:
         return
+    from vstore.quoting import quoted  # few stores are another user's
+
     real = str(found.folder)
     what = f"the store {real}" if found.inner is None else f"the folder {found.inner}/ of the store {real}"
     step = f"if you trust all who can write there: vstore trust {quoted(real)}; or, for one command alone, add --trust"

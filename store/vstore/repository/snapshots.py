@@ -9,6 +9,7 @@ from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
 from vstore.format.manifest import Manifest
 from vstore.format.tree import Tree
+from vstore.paths import as_text
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def new_snapshot(
         paths=len(tree),
         images=images,
         time=now(),
-        message=message,
+        message=as_text(message, "the message"),
         parent=parent.name if parent else None,
         partial=partial,
         fields=_fields_root(parent) if fields is None else fields.root or b"",

@@ -10,7 +10,6 @@ from vstore.errors import UsageError
 from vstore.format.entries import Snapshot
 from vstore.format.pages import Alias
 from vstore.format.tree import Tree
-from vstore.near_files import as_written, did_you_mean
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.discovery import find_store
 from vstore.repository.places import is_below, is_gone
@@ -89,6 +88,8 @@ def _refuse_absent(repo: Repository, tree: Tree, under: bytes, wanted: Iterable[
 
     wanted: stored paths that the words may mean; the tree has none of them.
     """
+    from vstore.near_files import as_written, did_you_mean  # few paths are mistyped
+
     near: list[bytes] = []
     for path in wanted:
         label, _, rest = path.partition(b"/")
@@ -109,6 +110,7 @@ def _refuse_absent(repo: Repository, tree: Tree, under: bytes, wanted: Iterable[
 def _in_no_folder(repo: Repository, tree: Tree, under: bytes, folders: KnownFolders) -> UsageError:
     """Make the error for words outside every synced folder: mistyped from the first name on, or of another store."""
     from vstore import near_files
+    from vstore.near_files import did_you_mean
     from vstore.repository.near_paths import near_paths
 
     roots = repo.state.roots

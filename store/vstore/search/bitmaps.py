@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 from vstore.disk.cache import cache_names, read_cache, write_cache
 from vstore.disk.segments import Segment
 from vstore.format.hashing import Hash
+from vstore.quick_tuple import NamedTuple
 
 _BEGIN = "rows-"
 _FEW = 16  # keys up to which looking for each in a column is faster than cutting it up

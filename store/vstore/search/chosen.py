@@ -31,12 +31,14 @@ class Chosen(NamedTuple):
     numbers: int64 (m,), theirs, rising.
     marks:   of all paths in the order of the pictures: it is true for this one; None if it names nothing of paths.
     firsts:  of each picture, the place of its first path among them.
+    lacking: pictures of which no facts were read, where the expression names facts.
     """
 
     name: str
     numbers: Ints
     marks: Marks | None = None
     firsts: Ints | None = None
+    lacking: int = 0
 
     def paths(self, number: int, paths: Sequence[bytes]) -> list[bytes]:
         """Choose among the paths of a picture."""
@@ -85,7 +87,7 @@ class Tables:
         if known is not None:
             return known
         assert table is not None
-        found = self._choice(expression, table.fitting(expression))
+        found = self._choice(expression, table.fitting(expression))._replace(lacking=table.lacking)
         if expression.depends_on_time:
             return found._replace(name=f"{next(self._number)} {expression.text}")
         with self._turn:

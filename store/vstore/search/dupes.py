@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from vstore.brief import briefly
+from vstore.counts import as_number
 from vstore.errors import UsageError
 from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
@@ -47,6 +49,7 @@ class DupesReport(NamedTuple):
     bursts:   pictures of a burst count as copies.
     one_in:   one of so many pairs of unrelated pictures scores `near` or more; None if it is not known.
     decided:  groups that are left out, as all is decided about them.
+    notes:    remarks on what an expression could not know.
     """
 
     snapshot: str
@@ -60,10 +63,11 @@ class DupesReport(NamedTuple):
     bursts: bool = False
     one_in: int | None = None
     decided: int = 0
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
-        del value["where"]
+        del value["where"], value["notes"]
         return {**value, "groups": [group.to_json(self.where) for group in self.groups]}
 
     def to_arrow(self) -> pyarrow.Table:
@@ -126,11 +130,12 @@ def dupes(
     file_of = FileOf(folders.file_finder(snapshot), repo.file_finder(snapshot))
     tree = repo.tree(snapshot)
     prefixes = None if under is None else prefixes_of(repo, snapshot, tree, as_bytes(under))
-    fits = None
+    fits: Callable[[Alias], bool] | None = None
+    notes: tuple[str, ...] = ()
     if where is not None:
         from vstore.where.lines import fitting
 
-        fits = fitting(repo, snapshot, below(tree, prefixes), where)
+        fits, notes = fitting(repo, snapshot, below(tree, prefixes), where)
     undecided = Undecided(repo, all=all)
     if near is None:
         stages = Stages(progress) if verify else None
@@ -169,6 +174,7 @@ def dupes(
         bursts=bursts,
         one_in=rarity,
         decided=undecided.left_out,
+        notes=notes,
     )
 
 
@@ -216,8 +222,11 @@ def _identical(
 
 def _least(repo: Repository, snapshot: Snapshot, tree: Tree, near: float | Literal["auto"]) -> tuple[float, int | None]:
     """Find the score of look-alikes, and of how many unrelated pairs one reaches it, if that is known."""
-    if near != "auto" and not 0 < near <= 1:
-        raise UsageError(f"{near:g} is not a valid --near", "give a cosine above 0, up to 1")
+    if near != "auto":
+        near = as_number(given := near)
+        if not 0 < near <= 1:
+            shown = repr(given)[:100] if math.isnan(near) else f"{near:g}"
+            raise UsageError(f"{shown} is not a valid --near", "give a cosine above 0, up to 1")
     from vstore.search.background import background_of, one_in
     from vstore.search.calibration import FEWEST
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from vstore.brief import briefly
 from vstore.format.canonical import Json, named_files, named_path
+from vstore.quick_tuple import NamedTuple
 
 
 @briefly

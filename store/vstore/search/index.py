@@ -9,12 +9,13 @@ from copy import copy
 from functools import partial
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from vstore.disk.norms import NORM_OFF, of_norm_1
 from vstore.disk.segments import Segment
 from vstore.errors import Damage
 from vstore.packages import faiss_module
+from vstore.quick_tuple import NamedTuple
 from vstore.search.bitmaps import is_marked, marked_rows
 from vstore.search.threads import cores, share
 from vstore.search.views import Views

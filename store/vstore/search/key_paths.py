@@ -21,7 +21,6 @@ from vstore.disk import durable, inside
 from vstore.disk.cache import PATHS, cache_names, read_cache, read_cache_object, write_cache
 from vstore.errors import Damage, VstoreError
 from vstore.format.canonical import Json, canonical
-from vstore.format.differences import differences
 from vstore.format.entries import Snapshot
 from vstore.format.hashing import Hash
 from vstore.format.tree import Tree
@@ -211,6 +210,8 @@ def _from_older(repo: Repository, snapshot: Snapshot, tree: Tree) -> KeyPaths | 
         if _name(other.root) in names:
             found = _read(repo.layout.cache, other.root, repo.hash.size, older.images, older.paths)
             if found is not None:
+                from vstore.format.differences import differences  # once for each snapshot
+
                 return KeyPaths(changed(found, differences(other, tree)), repo.hash.size)
     return None
 

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from vstore.errors import UsageError
 from vstore.format.recipes import Recipe
 from vstore.repository.repository import Repository
+from vstore.search.hit import Hit
 from vstore.search.index import Hits, Index
 from vstore.search.open_snapshot import OpenSnapshot
 from vstore.search.operand import Operand
 from vstore.search.report import SearchReport
-from vstore.search.search import Query, Reporter, in_order, query_of
+from vstore.search.search import Limits, Narrowing, Query, Reporter, in_order, narrowed, query_of
 from vstore.search.terms import read_terms
 from vstore.search.threads import cores, share
 from vstore.search.wanted import Wanted, is_picture
@@ -53,7 +54,8 @@ def search_many(
     repo: Repository,
     opened: OpenSnapshot,
     queries: Floats | Iterable[Wanted | Iterable[Wanted]],
-    k: int,
+    limits: Limits,
+    narrowing: Narrowing,
     *,
     load: Callable[[Recipe], Embedder],
     turn: AbstractContextManager[object] | None = None,
@@ -65,26 +67,27 @@ def search_many(
     """
     import numpy as np
 
-    if isinstance(queries, (str, bytes, bytearray, os.PathLike, Operand, Mapping)) or is_picture(queries):
+    if isinstance(queries, (str, bytes, bytearray, os.PathLike, Operand, Hit, Mapping)) or is_picture(queries):
         raise UsageError("these are many queries, and one thing to search for was given", "give a list of queries")
     if not isinstance(queries, Iterable):
         raise UsageError(f"{repr(queries)[:100]} is no list of queries", "give a list of queries, or an array")
+    part = narrowed(repo, opened, narrowing)
     if isinstance(queries, (np.ndarray, memoryview)):
         vectors = np.asarray(queries)  # of a matrix or a masked array, too
         ready = [Query(vector, None, set(), False) for vector in _of_norm_1(vectors, opened.space.dim)[:, None]]
-        notes: list[tuple[str, ...]] = [()] * len(ready)
+        notes: list[tuple[str, ...]] = [part.notes] * len(ready)
     else:
         terms = [read_terms(repo, one, opened) for one in queries]
-        notes = [one.notes for one in terms]
-        if not opened.rows.count:  # before a model is loaded for nothing
+        notes = [one.notes + part.notes for one in terms]
+        if not part.rows.count:  # before a model is loaded for nothing
             return [SearchReport(opened.snapshot.name, (), notes=some) for some in notes]
         ready = [query_of(repo, opened, one, load=load, turn=turn) for one in terms]
     if not ready:
         return []
-    found = nearest_of_many(opened.rows, np.concatenate([query.vector for query in ready]), k)
-    nearest = [in_order(opened.rows, found, query.own, k, at) for at, query in enumerate(ready)]
+    found = nearest_of_many(part.rows, np.concatenate([query.vector for query in ready]), limits.k)
+    nearest = [limits.kept(in_order(part.rows, found, query.own, limits.k, at)) for at, query in enumerate(ready)]
     keys = {key for one in nearest for key, _ in one}.union(*(query.keys for query in ready))
-    flats, reporter, name = opened.flats(repo, keys), Reporter(repo, opened), opened.snapshot.name
+    flats, reporter, name = opened.flats(repo, keys), Reporter(repo, opened, part.paths), opened.snapshot.name
     reports = []
     for query, one, some in zip(ready, nearest, notes, strict=True):
         is_flat = query.flat or not query.keys.isdisjoint(flats)

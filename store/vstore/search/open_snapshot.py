@@ -6,15 +6,15 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from vstore.disk.segments import Segment
 from vstore.errors import Damage, ModelError
-from vstore.format.differences import differences
 from vstore.format.entries import Snapshot
 from vstore.format.recipes import Recipe
 from vstore.format.tree import Tree
 from vstore.packages import faiss_module
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.repository import Repository
 from vstore.repository.stored_paths import below, prefixes_of
@@ -170,6 +170,8 @@ class OpenSnapshot:
     def numbers_missing_in(self, repo: Repository, snapshot: Snapshot) -> Ints:
         """Find the pictures that another snapshot lacks. Returns: int64 (m,), their numbers, rising. Raises: Damage."""
 
+        from vstore.format.differences import differences
+
         def lacking(tree: Tree) -> set[bytes]:
             other = repo.tree(snapshot)
             come = {new for _, _, new in differences(other, tree) if new is not None}
@@ -278,4 +280,6 @@ def _older(repo: Repository, snapshot: Snapshot, tree: Tree) -> Iterator[Older]:
 
 def _changed(repo: Repository, older: Snapshot, tree: Tree) -> set[bytes]:
     """Find the keys of the paths that differ between an older snapshot and a tree."""
+    from vstore.format.differences import differences  # once for each snapshot
+
     return {key for _, *pair in differences(repo.tree(older), tree) for key in pair if key is not None}

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from vstore.embed.careful import NO_VECTOR, embed_pictures, may_be_of_a_picture
-from vstore.embed.careful import why as why_of
-from vstore.embed.embedder import Embedder, text_side
 from vstore.embed.rows import require_width, unit_rows, usable
-from vstore.embed.text_cache import cache_text, cached_text, text_name
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.entries import Space
 from vstore.format.recipes import Recipe
+from vstore.quick_tuple import NamedTuple
 from vstore.quoting import quoted
-from vstore.repository.filling import filling
 from vstore.repository.repository import Repository
 from vstore.search.operand import Operand as Operand
 from vstore.search.terms import Term
@@ -23,7 +19,7 @@ from vstore.search.terms import Term
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from vstore.embed.embedder import Floats
+    from vstore.embed.embedder import Embedder, Floats
 
 
 class TermVectors(NamedTuple):
@@ -69,6 +65,8 @@ def vectors_of(
                 raise UsageError(f"{term.name} is not on disk, and has no vector to search with", "name a picture file")
             if recipe.get("text", True) is None:  # known without loading anything
                 raise _no_text_side(repo, space.id, text)
+            from vstore.embed.text_cache import cached_text, text_name
+
             # Earlier versions kept what a sick device gave.
             cached = cached_text(repo.layout.cache, text_name(space.id, recipe, text), recipe["dim"])
             if cached is not None and usable(unit_rows(cached[None], 1, recipe["dim"]))[0]:
@@ -105,7 +103,9 @@ def _embed_missing(
     load: Callable[[], Embedder],
 ) -> None:
     """Embed the terms that have no vector yet. pictures: prepared, by the number of their term."""
-    from vstore.repository.health import prover  # most searches embed nothing, and save its import
+    from vstore.embed.careful import embed_pictures  # most searches embed nothing, and save these imports
+    from vstore.embed.embedder import text_side
+    from vstore.repository.health import prover
 
     embedder = load()
     of = repo.state.spaces[space]
@@ -121,6 +121,7 @@ def _embed_missing(
         side = text_side(embedder)
         if side is None:
             raise _no_text_side(repo, space, texts[min(texts)])
+        from vstore.embed.text_cache import cache_text, text_name
         from vstore.repository.proof import prove_text
 
         prove_text(repo, of, embedder)
@@ -134,6 +135,8 @@ def _text_vector(
     repo: Repository, space: str, embedder: Embedder, text: str, side: Callable[[Sequence[str]], Floats]
 ) -> Floats:
     """Embed a text. Raises: ModelError if the model does not work; VstoreError if it is this text that it fails on."""
+    from vstore.embed.careful import NO_VECTOR, may_be_of_a_picture
+    from vstore.embed.careful import why as why_of
     from vstore.repository.health import require_sound_texts
 
     why = NO_VECTOR
@@ -199,6 +202,8 @@ def _by_words(repo: Repository, text: str) -> str:
             f"vstore search --at {found.name} {quoted(text)}"
         )
     if reading:
+        from vstore.repository.filling import filling
+
         name = min(reading.values())
         return f"fill the space {name!r}, which reads text: {filling(repo, name)}"
     return (

@@ -23,7 +23,8 @@ class SearchReport(Sequence[Hit]):
     snapshot:   the snapshot searched.
     hits:       the pictures found, best first.
     flat_query: a picture of the query is of one colour: nothing but its colour is searched for.
-    notes:      how words that a person typed were taken, where that may surprise.
+    notes:      how words that a person typed were taken, where that may surprise; and of how many pictures no facts
+                were known that an expression names.
     """
 
     # No dataclass: importing that takes longer than a search.

@@ -6,14 +6,13 @@ import math
 from collections.abc import Callable, Container, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from vstore.counts import whole
-from vstore.embed.embedder import Embedder
-from vstore.embed.load import load_embedder
+from vstore.counts import as_number, whole
 from vstore.errors import Damage, UsageError
 from vstore.format.recipes import Recipe
 from vstore.paths import AnyPath, as_bytes
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.places import is_below
 from vstore.repository.repository import Repository
 from vstore.search.hit import Hit
@@ -25,7 +24,7 @@ from vstore.search.terms import Terms, read_terms
 from vstore.search.wanted import Wanted
 
 if TYPE_CHECKING:
-    from vstore.embed.embedder import Floats
+    from vstore.embed.embedder import Embedder, Floats
     from vstore.search.chosen import Chosen
     from vstore.search.numbers import Ints
     from vstore.where.expression import Expression
@@ -77,13 +76,21 @@ class Limits(NamedTuple):
             raise UsageError("-k must be at least 1", "give 1 or more")
         if min_score is None:
             return cls(count)
-        try:
-            least = float("nan") if isinstance(min_score, str) else float(min_score)
-        except (TypeError, ValueError, OverflowError):
-            least = float("nan")
+        least = as_number(min_score)
         if not math.isfinite(least):
             raise UsageError(f"{repr(min_score)[:100]} is not a valid score", "give a number from -1 to 1")
         return cls(count, least)
+
+    def kept(self, found: list[tuple[bytes, float]]) -> list[tuple[bytes, float]]:
+        """Leave out keys whose scores are too low."""
+        least = self.min_score
+        return found if least is None else [(key, score) for key, score in found if score >= least]
+
+
+def _load(recipe: Recipe) -> Embedder:
+    from vstore.embed.load import load_embedder
+
+    return load_embedder(recipe)
 
 
 def search(
@@ -96,7 +103,7 @@ def search(
     min_score: float | None = None,
     new_since: str | None = None,
     where: str | None = None,
-    load_embedder: Callable[[Recipe], Embedder] = load_embedder,
+    load_embedder: Callable[[Recipe], Embedder] = _load,
 ) -> SearchReport:
     """Find the k pictures of a snapshot nearest to what is wanted. Reads objects alone, and takes no lock.
 
@@ -115,6 +122,8 @@ def search(
     narrowing = Narrowing.of(under, new_since, where)
     # A query is read once. What it is compared with may be collected meanwhile, and is then looked up again.
     snap = "current" if at is None else at
+    if not isinstance(snap, str):
+        repo.snapshot(snap)  # says what is wrong
     terms = read_terms(repo, operands, snap)
     return repo.reading(lambda: answer(repo, OpenSnapshot(repo, snap), terms, limits, narrowing, load=load_embedder))
 
@@ -135,17 +144,19 @@ def answer(
     turn:   held while a model is loaded and embeds, where searches share one.
     Raises: as `search`; FileNotFoundError.
     """
-    part = _narrowed(repo, opened, narrowing)
+    part = narrowed(repo, opened, narrowing)
     if not part.rows.count:  # before a model is loaded for nothing
-        return SearchReport(opened.snapshot.name, (), notes=terms.notes)
+        return SearchReport(opened.snapshot.name, (), notes=terms.notes + part.notes)
     opened.wait()
     query = query_of(repo, opened, terms, load=load, turn=turn)
     nearest = _nearest(part.rows, query.vector, query.own, limits.k)
-    kept = [(key, score) for key, score in nearest if limits.min_score is None or score >= limits.min_score]
+    kept = limits.kept(nearest)
     flats = opened.flats(repo, {*(key for key, _ in kept), *query.keys})
     found = Reporter(repo, opened, part.paths).hits(kept, flats)
     is_flat = query.flat or not query.keys.isdisjoint(flats)
-    return SearchReport(opened.snapshot.name, found, is_flat, terms.notes, file_to_open=opened.file_to_open)
+    return SearchReport(
+        opened.snapshot.name, found, is_flat, terms.notes + part.notes, file_to_open=opened.file_to_open
+    )
 
 
 class Query(NamedTuple):
@@ -184,18 +195,20 @@ def query_of(
     return Query(query, own, {term.key for term in terms.terms if term.key is not None}, vectors.flat)
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """A part of a snapshot.
 
     rows:  its rows.
     paths: gives those of the paths of a picture that are in it.
+    notes: remarks for people on what an expression could not know.
     """
 
     rows: Index
     paths: PathsOf
+    notes: tuple[str, ...] = ()
 
 
-def _narrowed(repo: Repository, opened: OpenSnapshot, narrowing: Narrowing) -> _Part:
+def narrowed(repo: Repository, opened: OpenSnapshot, narrowing: Narrowing) -> Part:
     """Find the part of a snapshot that is searched. Raises: UsageError, SnapshotNotFound, Damage."""
     prefixes: tuple[bytes, ...] | None = None
     chosen: Chosen | None = None
@@ -206,12 +219,16 @@ def _narrowed(repo: Repository, opened: OpenSnapshot, narrowing: Narrowing) -> _
     if narrowing.new_since is not None:
         other = repo.snapshot(narrowing.new_since)
         conditions.append(Condition(("new since", other.id), partial(opened.numbers_missing_in, repo, other)))
+    notes: tuple[str, ...] = ()
     if narrowing.where is not None:
+        from vstore.where.lines import notes_on
+
         chosen = opened.chosen(repo, narrowing.where)
+        notes = notes_on(repo, chosen.lacking)
         folders: tuple[bytes, ...] = () if prefixes is None or chosen.marks is None else prefixes
         name: tuple[str | bytes, ...] = ("where", chosen.name, *folders)
         conditions.append(Condition(name, partial(_fitting, opened, chosen, folders)))
-    return _Part(opened.part(conditions), partial(_paths, opened, chosen, prefixes))
+    return Part(opened.part(conditions), partial(_paths, opened, chosen, prefixes), notes)
 
 
 def _paths(opened: OpenSnapshot, chosen: Chosen | None, prefixes: tuple[bytes, ...] | None, number: int) -> list[bytes]:

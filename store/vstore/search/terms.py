@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from vstore.counts import as_number
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.recipes import Recipe, reads_text
-from vstore.near_files import did_you_mean, find_by_name, near_files
 from vstore.pictures.elsewhere import FETCH, program_of_link, program_of_pointer
 from vstore.pictures.picture_file import read_regular, read_up_to
+from vstore.quick_tuple import NamedTuple
 from vstore.quoting import quoted
 from vstore.repository.addresses import file_of_address, refuse_address
 from vstore.repository.repository import Repository
@@ -79,14 +80,12 @@ def read_terms(repo: Repository, wanted: Wanted | Iterable[Wanted], at: str | Op
 
 
 def _refuse_unusable(operand: Operand) -> None:
-    weight = _number(operand.weight)
+    weight = as_number(operand.weight)
     if weight == 0:
         raise UsageError("a weight of 0 has no effect", "give one above or below 0")
     if not math.isfinite(weight):
         raise UsageError(f"{repr(operand.weight)[:100]} is not a valid weight", "give a number above or below 0")
-    named = ("image or text", operand.image if operand.text is None else operand.text)
-    fields = (named, ("key", operand.key), ("picture", operand.picture), ("vector", operand.vector))
-    given = [name for name, value in fields if value is not None]
+    given = [name for name in ("image", "text", "key", "picture", "vector") if getattr(operand, name) is not None]
     if not given:
         raise UsageError("an operand has neither a picture nor a text", "give it one: Operand(1.0, image='cat.jpg')")
     if len(given) > 1:
@@ -103,14 +102,6 @@ def _refuse_unusable(operand: Operand) -> None:
         raise UsageError(
             f"{repr(operand.picture)[:100]} is no picture of Pillow", "open a file with PIL.Image.open, or give image="
         )
-
-
-def _number(weight: object) -> float:
-    """Read a weight; one that is no number, or beyond all of these, is NaN."""
-    try:
-        return float("nan") if isinstance(weight, (str, bytes)) else float(weight)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return float("nan")
 
 
 class _Reader:
@@ -233,6 +224,8 @@ class _Reader:
 
     def _absent(self, word: bytes) -> UsageError:
         """Make the error for a picture that is nowhere; the nearest name in its folder is said."""
+        from vstore.near_files import did_you_mean, find_by_name, near_files  # few names are mistyped
+
         name = os.fsdecode(word)
         try:
             refuse_pattern(name)

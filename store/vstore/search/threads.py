@@ -5,9 +5,11 @@ from __future__ import annotations
 import _thread
 import os
 import threading
+
+# The module `queue` loads `heapq` for other queues.
+from _queue import SimpleQueue
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from queue import SimpleQueue
 from typing import TypeVar
 
 S = TypeVar("S")

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
+from vstore.counts import counted
 from vstore.errors import StoreClosed, UsageError
 from vstore.format.recipes import Recipe
 from vstore.paths import AnyPath
@@ -50,7 +51,7 @@ class View:
         self._turn = turn
 
     def __repr__(self) -> str:
-        return "View(closed)" if self._opened is None else f"View({self.snapshot!r}, {len(self):,} pictures)"
+        return "View(closed)" if self._opened is None else f"View({self.snapshot!r}, {counted(len(self), 'picture')})"
 
     @property
     def snapshot(self) -> str:
@@ -101,21 +102,33 @@ class View:
             load = self._loader(repo)
             return repo.reading(lambda: answer(repo, opened, terms, limits, narrowing, load=load, turn=self._turn))
 
-    def search_many(self, queries: Floats | Iterable[Wanted | Iterable[Wanted]], k: int = 10) -> list[SearchReport]:
+    def search_many(
+        self,
+        queries: Floats | Iterable[Wanted | Iterable[Wanted]],
+        k: int = 10,
+        *,
+        under: AnyPath | None = None,
+        min_score: float | None = None,
+        new_since: str | None = None,
+        where: str | None = None,
+    ) -> list[SearchReport]:
         """Find the pictures most similar to each of many queries: the same ones that `search` finds, in less time.
 
         queries: vectors, (n, dim) of any float type and length; or what `search` takes, n times.
+        others:  as in `search`, for all queries.
         Returns: a report for each query, in their order.
         Raises:  UsageError, StoreClosed and the other errors of `search`: that of a query ends all.
         """
         from vstore.search.many import search_many
 
         opened = self._now
-        limits = Limits.of(k, None)
+        limits, narrowing = Limits.of(k, min_score), Narrowing.of(under, new_since, where)
         with self._using() as repo:
-            self._look(repo, opened)
+            self._look(repo, opened, newest=narrowing != Narrowing())
             load = self._loader(repo)
-            return repo.reading(lambda: search_many(repo, opened, queries, limits.k, load=load, turn=self._turn))
+            return repo.reading(
+                lambda: search_many(repo, opened, queries, limits, narrowing, load=load, turn=self._turn)
+            )
 
     @staticmethod
     def _look(repo: Repository, opened: OpenSnapshot, *, newest: bool = False) -> None:

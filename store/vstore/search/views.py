@@ -7,20 +7,19 @@ leaves this folder.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary
 
-from vstore.disk.believed import believe, believed, disbelieve
 from vstore.disk.file import File
 from vstore.disk.inside import look
-from vstore.disk.read_times import note_read
 from vstore.disk.row_sums import has_row_sums, write_row_sums
 from vstore.disk.segments import Segment
 from vstore.errors import Damage
 from vstore.packages import faiss_module
+from vstore.quick_tuple import NamedTuple
 from vstore.search.row_proofs import RowProofs
 from vstore.search.threads import cores, start
 
@@ -55,10 +54,9 @@ class Views:
         self._new = [segment for segment in segments if segment not in self._of]
         self._stats = {segment: _stat(segment) for segment in self._new}
         large = sum(segment.ref.size for segment in segments) >= REMEMBERED_FROM
-        known = believed(cache) if large and self._new else {}
-        self._believed = {segment for segment, stat in self._stats.items() if known.get(segment.ref.name) == stat}
+        self._believed = _believed(cache, self._stats) if large and self._new else set()
         # Row sums cost as much again as the reading: there are none where nothing can be written.
-        self._keeps = large and (len(self._believed) == len(self._new) or believe(cache, {}))
+        self._keeps = large and (len(self._believed) == len(self._new) or _can_believe(cache))
         self._read: set[Segment] = set()  # whole, a moment ago
         self._kept: list[Segment] = []  # whose row sums were written, too
         self._ready = False
@@ -75,6 +73,9 @@ class Views:
             view = _view(faiss, segment)
             self._of[segment] = _views[segment] = View(view, RowProofs(segment, view, self._cache))
         if self._kept:
+            from vstore.disk.believed import believe
+            from vstore.disk.read_times import note_read
+
             believe(self._cache, {segment.ref.name: self._stats[segment] for segment in self._kept})
             note_read(self._cache, [segment.ref.name for segment in self._kept])
         self._ready = True
@@ -123,6 +124,8 @@ class Views:
 
     def distrust(self, segment: Segment) -> None:
         """Let the next search read a damaged segment whole, in this process and in others."""
+        from vstore.disk.believed import disbelieve
+
         _views.pop(segment, None)
         disbelieve(self._cache, segment.ref.name)
 
@@ -172,6 +175,20 @@ def _read_ahead(segment: Segment) -> None:
         buffer = memoryview(bytearray(1 << 20))
         while file.readinto(buffer):
             pass
+
+
+def _believed(cache: Path, stats: Mapping[Segment, Any]) -> set[Segment]:
+    """Choose the segments that were checked before, and have not changed since. stats: of each, as it is now."""
+    from vstore.disk.believed import believed  # few spaces are so large
+
+    known = believed(cache)
+    return {segment for segment, stat in stats.items() if known.get(segment.ref.name) == stat}
+
+
+def _can_believe(cache: Path) -> bool:
+    from vstore.disk.believed import believe
+
+    return believe(cache, {})
 
 
 def _stat(segment: Segment) -> list[int]:

@@ -8,17 +8,19 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from vstore.counts import counted
 from vstore.errors import UsageError
+from vstore.search.hit import Hit
 from vstore.search.operand import Operand
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Floats
 
 # One thing to search for. Any: a picture of Pillow, or a vector: a 1-D array, or a list of numbers.
-Wanted: TypeAlias = "Operand | str | os.PathLike[str] | os.PathLike[bytes] | bytes | Any"
+Wanted: TypeAlias = "Operand | Hit | str | os.PathLike[str] | os.PathLike[bytes] | bytes | Any"
 
 _PICTURE = ("./", "../", "/", "file://")  # a word that begins so is a picture, as on the command line
-_STEP = "give a text, a path, a key, a picture of Pillow, a vector, an Operand, or a list of these"
+_STEP = "give a text, a path, a key, a hit, a picture of Pillow, a vector, an Operand, or a list of these"
 
 
 def operands_of(wanted: Wanted | Iterable[Wanted], key_size: int) -> list[Operand]:
@@ -47,7 +49,7 @@ def key_of(given: object, size: int) -> bytes:
         raise UsageError(f"{_brief(given)} is no key", f"a key of this store has {size} bytes")
     if len(given) != size:
         raise UsageError(
-            f"{_brief(given)} is no key: it has {len(given):,} bytes, and keys of this store have {size}",
+            f"{_brief(given)} is no key: it has {counted(len(given), 'byte')}, and keys of this store have {size}",
             "for a path, give os.fsdecode(it); for the bytes of a picture, PIL.Image.open(io.BytesIO(it))",
         )
     return bytes(given)
@@ -85,7 +87,9 @@ def is_picture(given: object) -> bool:
 
 def _is_one(wanted: object) -> bool:
     """Tell what is one thing to search for, or nothing that can be, from a list of such things."""
-    if isinstance(wanted, (Operand, str, bytes, bytearray, memoryview, os.PathLike, Mapping)) or is_picture(wanted):
+    if isinstance(wanted, (str, bytes, bytearray, memoryview, os.PathLike, Mapping)) or is_picture(wanted):
+        return True
+    if hasattr(wanted, "_fields") and isinstance(wanted, tuple):  # an Operand or a Hit; of others, none is a list
         return True
     return _is_vector(wanted) or not isinstance(wanted, Iterable)
 
@@ -93,7 +97,7 @@ def _is_one(wanted: object) -> bool:
 def _is_vector(given: object) -> bool:
     if hasattr(given, "__array__"):
         return True
-    if not isinstance(given, Sequence) or isinstance(given, (str, Operand)) or not given:
+    if not isinstance(given, Sequence) or isinstance(given, str) or not given:
         return False
     from numbers import Real
 
@@ -103,6 +107,8 @@ def _is_vector(given: object) -> bool:
 def _operand(wanted: object, key_size: int) -> Operand:
     if isinstance(wanted, Operand):
         return wanted
+    if isinstance(wanted, Hit):
+        return Operand(1.0, key=wanted.key)
     if isinstance(wanted, str):
         return _word(wanted, key_size)
     if isinstance(wanted, os.PathLike):

@@ -9,8 +9,6 @@ from vstore.errors import UsageError
 from vstore.format.tree import Tree
 from vstore.intake.survey import Survey
 from vstore.intake.targets import Target
-from vstore.near_files import as_written, did_you_mean
-from vstore.repository.near_paths import near_paths
 
 _MOST = 10  # parts that a report names
 
@@ -23,6 +21,9 @@ def absent(targets: Sequence[Target], tree: Tree) -> list[Target]:
 def refuse_absent(targets: Sequence[Target], tree: Tree) -> None:
     """Refuse a part that does not exist, and never did: it is misspelled. Raises: UsageError."""
     for target in absent(targets, tree):
+        from vstore.near_files import as_written, did_you_mean  # few parts are misspelled
+        from vstore.repository.near_paths import near_paths
+
         near = near_paths(tree, target.root.label, target.place, target.under)
         meant = [as_written(one, target.under, target.given) or os.path.join(target.place, one) for one in near]
         raise UsageError(_says(target), did_you_mean(meant, "check the name, or that its disk is mounted"))

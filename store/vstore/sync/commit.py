@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vstore.counts import counted
 from vstore.errors import CommitRace, VstoreError
 from vstore.format.canonical import Json
 from vstore.format.entries import NAMED, FileRef, Snapshot
 from vstore.intake.ingest import Ingest
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.repository import Repository
 from vstore.sync.decision import Base, Decision
 from vstore.sync.occurrences import images_gained

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
 
 from vstore.format.delta import Change, Edit
 from vstore.format.entries import Snapshot
@@ -11,6 +10,7 @@ from vstore.format.tree import Tree
 from vstore.intake.ingest import Ingest
 from vstore.intake.survey import Survey
 from vstore.intake.targets import Scope
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.repository import Repository
 from vstore.sync.edits import Edits, edits_of
 from vstore.sync.occurrences import occurrences, touched

@@ -11,8 +11,8 @@ import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import NamedTuple
 
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.places import is_below
 
 MOUNTS = "/proc/self/mountinfo"

@@ -7,12 +7,12 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import NamedTuple
 
 from vstore.format.delta import Change
 from vstore.format.pages import Alias
 from vstore.format.tree import Tree
 from vstore.intake.survey import Survey
+from vstore.quick_tuple import NamedTuple
 from vstore.sync.disks import Spots
 from vstore.sync.occurrences import after, occurrences, touched
 from vstore.sync.week import Fullest, count_under, gone_since

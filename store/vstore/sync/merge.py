@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from vstore.counts import counted
-from vstore.disk.pack_writer import merge_packs, write_pack
 from vstore.format.entries import FileRef
 from vstore.format.small_files import small_neighbours, small_packs
 from vstore.repository.repository import Repository
@@ -27,6 +26,8 @@ def merge_small(repo: Repository, space: str, command: str) -> None:
     facts = _merged_facts(repo)
     if not packs and not runs and facts is None:
         return
+    from vstore.disk.pack_writer import write_pack  # most syncs merge nothing
+
     added = [_merged_pack(repo, packs)] if packs else []
     if facts is not None:
         added.append(write_pack(repo.layout.packs, repo.hash, facts.pages, "ingest"))
@@ -54,6 +55,8 @@ def _merged_facts(repo: Repository) -> MergedFacts | None:
 
 
 def _merged_pack(repo: Repository, refs: list[FileRef]) -> FileRef:
+    from vstore.disk.pack_writer import merge_packs
+
     packs = repo.packs.opened({ref.name for ref in refs})
     return merge_packs(repo.layout.packs, repo.hash, packs, "ingest")
 

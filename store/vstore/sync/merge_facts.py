@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from vstore.format.fact_levels import to_merge
 from vstore.format.run_entry import RunRef
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.repository import Repository
 
 

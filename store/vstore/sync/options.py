@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
 
 from vstore.embed.model_words import Settings, settings_of
 from vstore.errors import UsageError
 from vstore.limits import refuse_limit
-from vstore.near_files import did_you_mean, near_files
 from vstore.paths import AnyPath, as_bytes, as_path, several
 from vstore.pictures.scan_options import OptionEdits, refuse_no_share
+from vstore.quick_tuple import NamedTuple
 
 
 class Options(NamedTuple):
@@ -94,6 +93,8 @@ def _lines(path: AnyPath) -> list[bytes]:
         data = as_path(path).read_bytes()
     except OSError as err:
         refuse_limit(err, f"read {os.fsdecode(path)}")
+        from vstore.near_files import did_you_mean, near_files  # few names are mistyped
+
         near = near_files(os.fsencode(path)) if isinstance(err, FileNotFoundError) else []
         raise UsageError(
             f"cannot read {os.fsdecode(path)}: {err.strerror or err}", did_you_mean(near, "name a file of lines")

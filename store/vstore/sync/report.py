@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vstore.brief import briefly
 from vstore.format.canonical import Json, by_label, named_path
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.files import Files
 
 if TYPE_CHECKING:

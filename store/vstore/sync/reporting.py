@@ -6,7 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vstore.format.delta import CLASSES, EXAMPLES, classify
 from vstore.format.entries import Snapshot
@@ -14,9 +14,10 @@ from vstore.format.tree import Tree
 from vstore.intake.ingest import Ingest
 from vstore.intake.survey import Survey
 from vstore.pictures.elsewhere import Elsewhere
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.files import Files
 from vstore.repository.repository import Repository
-from vstore.sync import absent_parts, emptied_notes, moved_roots
+from vstore.sync import absent_parts
 from vstore.sync.edits import Edits
 from vstore.sync.left_fields import left_fields
 from vstore.sync.left_fields import note as left_note
@@ -157,11 +158,18 @@ class Reporter:
 
     def _notes(self, outcome: Outcome, before: Counter[bytes], left: int, *, dry_run: bool) -> tuple[str, ...]:
         survey, tree, changes = outcome.survey, outcome.first, outcome.edits.changes
-        moved = moved_roots.notes(self._repo, survey.targets, tree, changes, dry_run=dry_run)
-        empty = emptied_notes.notes(survey, tree, changes, before, dry_run=dry_run)
+        about = self._of_changes(outcome, before, dry_run=dry_run) if changes else ()
         labels = self._older_labels(outcome) if dry_run else ()
         fields = (left_note(left, outcome.start.name, dry_run=dry_run),) if left and outcome.start else ()
-        return (*absent_parts.notes(survey, tree), *moved, *empty, *labels, *fields, *notes(survey, dry_run=dry_run))
+        return (*absent_parts.notes(survey, tree), *about, *labels, *fields, *notes(survey, dry_run=dry_run))
+
+    def _of_changes(self, outcome: Outcome, before: Counter[bytes], *, dry_run: bool) -> Iterator[str]:
+        """Say which folders moved, and which subfolders lost all pictures."""
+        from vstore.sync import emptied_notes, moved_roots  # a run without news has neither
+
+        survey, tree, changes = outcome.survey, outcome.first, outcome.edits.changes
+        yield from moved_roots.notes(self._repo, survey.targets, tree, changes, dry_run=dry_run)
+        yield from emptied_notes.notes(survey, tree, changes, before, dry_run=dry_run)
 
     def _older_labels(self, outcome: Outcome) -> Iterator[str]:
         """Say that a sync would write a snapshot for the labels alone: that in force has them from before a change."""

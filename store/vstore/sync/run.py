@@ -13,7 +13,6 @@ from vstore.counts import counted, some
 from vstore.disk.cache import BELIEVED, TURN
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.inside import exists
-from vstore.embed.embedder import Embedder
 from vstore.errors import CommitRace, Interrupted, ModelError, VstoreError
 from vstore.format.tree import Tree
 from vstore.intake.ingest import Ingest
@@ -35,6 +34,7 @@ from vstore.sync.report import SyncReport
 from vstore.sync.reporting import Outcome, Reporter
 
 if TYPE_CHECKING:
+    from vstore.embed.embedder import Embedder
     from vstore.format.recipes import Recipe
 
 ATTEMPTS = 10  # times that a run compares again because another snapshot became current meanwhile
@@ -303,6 +303,8 @@ class Run:
             decision = decide(base, survey, ingest, space=self._space, key_size=size, complete=complete)
         if complete:
             self._planner.refuse_spoilt(base, survey, decision.edits, decision.tree)
+        gained = {new for _, _, new in decision.changes if new is not None and not decision.before[new]}
+        ingest.read_headers(survey, gained)
         self._unfit = decision.unfit
         self._before = decision.before
         self._stages.begin("writing the snapshot")

@@ -7,14 +7,13 @@ import os
 import time
 from collections.abc import Iterable
 from operator import attrgetter
-from typing import NamedTuple
 
 from vstore.clock import TIME
 from vstore.format.delta import Change
-from vstore.format.differences import differences
 from vstore.format.entries import Snapshot
 from vstore.format.state import State
 from vstore.format.tree import Tree
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.repository import Repository
 
 DAYS = 7
@@ -85,6 +84,8 @@ def gone_since(earlier: Tree, base: Tree, label: bytes, changes: Iterable[Change
 
     changes: from `base` to the aliases that a run would leave.
     """
+    from vstore.format.differences import differences  # few syncs lose so many
+
     start = label + b"/"
     gone = {
         path: old

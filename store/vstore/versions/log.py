@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from itertools import islice
-from typing import NamedTuple
 
+from vstore.counts import whole
 from vstore.errors import UsageError
 from vstore.format.canonical import Json
 from vstore.format.undo import BARRIERS
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.history import history_of, lines_after
 from vstore.repository.repository import Repository
 
@@ -46,8 +47,9 @@ def log(repo: Repository, limit: int | None = None) -> list[LogRow]:
     limit:  of the newest alone; no more is read than they need.
     Raises: UsageError.
     """
-    if limit is not None and limit < 0:
-        raise UsageError(f"a log of {limit} operations is none", "give 0 or more, or None for all")
+    count = 0 if limit is None else whole(limit)
+    if count is None or count < 0:
+        raise UsageError(f"a log of {limit!r:.100} operations is none", "give 0 or more, or None for all")
     history = history_of(repo)
     rows = [LogRow(*line) for line in reversed(lines_after(repo, history, limit))][:limit]
     left = None if limit is None else min(limit - len(rows), sys.maxsize)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from vstore.brief import briefly
 from vstore.errors import Damage, NothingToUndo, UsageError
@@ -13,6 +12,7 @@ from vstore.format.listing import Listing
 from vstore.format.records import Record
 from vstore.format.state import State
 from vstore.format.undo import next_redo, next_undo, restoring
+from vstore.quick_tuple import NamedTuple
 from vstore.quoting import quoted
 from vstore.repository.repository import Repository
 from vstore.versions.undo_notes import folders_kept, passed_over

@@ -9,8 +9,10 @@ from itertools import chain
 from typing import Any, NamedTuple, TypedDict, Unpack
 
 from vstore.clock import TIME
+from vstore.counts import whole
 from vstore.errors import Damage, UsageError
 from vstore.format.entries import Snapshot
+from vstore.paths import several
 
 _SPAN = re.compile(r"(?:(\d{1,9})y)?(?:(\d{1,9})m)?(?:(\d{1,9})d)?(?:(\d{1,9})h)?")
 # How the time of a snapshot is cut for each rule: two snapshots with the same cut are of the same hour, day …
@@ -54,9 +56,12 @@ class Policy(NamedTuple):
 
     @classmethod
     def of(cls, **rules: Unpack[KeepWords]) -> Policy:
-        """Read the rules of a caller."""
+        """Read the rules of a caller. Raises: UsageError."""
         given: dict[str, Any] = {name.removeprefix("keep_"): rule for name, rule in rules.items()}
-        return cls(**given)._replace(tag=tuple(rules.get("keep_tag", ())))
+        for name, rule in given.items():
+            if name not in ("within", "tag") and rule is not None and whole(rule) is None:
+                raise UsageError(f"keep_{name} is {rule!r:.100}, and no whole number", "give a number of snapshots")
+        return cls(**given)._replace(tag=several(rules.get("keep_tag", ())))
 
     @property
     def is_empty(self) -> bool:

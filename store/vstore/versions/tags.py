@@ -8,6 +8,7 @@ from vstore.closeness import instead
 from vstore.errors import AmbiguousSnapshot, SnapshotNotFound, UsageError
 from vstore.format.canonical import Json
 from vstore.format.layout import why_not_a_tag
+from vstore.paths import as_text
 from vstore.quoting import quoted
 from vstore.repository.repository import Repository
 
@@ -31,7 +32,7 @@ def snapshot_tag(repo: Repository, snap: str, name: str) -> TagReport:
 
     Raises: UsageError for a name that is not valid, or is already the tag of another snapshot; SnapshotNotFound.
     """
-    why_not = why_not_a_tag(name)
+    why_not = why_not_a_tag(as_text(name, "the tag"))
     if why_not:
         raise UsageError(why_not, "choose another name")
     with repo.committing("tag"):
@@ -62,7 +63,7 @@ def _refuse_meaning(repo: Repository, name: str) -> None:
 def snapshot_untag(repo: Repository, name: str) -> TagReport:
     """Remove a tag. The snapshot stays. Raises: UsageError if there is no such tag."""
     with repo.committing("untag"):
-        if name not in repo.state.tags:
+        if as_text(name, "the tag") not in repo.state.tags:
             tags = f"the tags of this store: {', '.join(sorted(repo.state.tags)) or 'none'}"
             raise UsageError(f"there is no tag {name!r}", tags, instead=instead(name, repo.state.tags))
         repo.publish("untag", {"tags": {name: None}}, about=name)

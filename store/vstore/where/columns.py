@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from vstore.counts import some
 from vstore.errors import UsageError
@@ -28,10 +28,22 @@ class Column(NamedTuple):
     name: str
 
 
-def column_of(name: Name, fields: Iterable[str]) -> Column:
+class Elsewhere(NamedTuple):
+    """The fields of another snapshot.
+
+    snapshot: its name.
+    fields:   the names of all its fields.
+    """
+
+    snapshot: str
+    fields: frozenset[str] = frozenset()
+
+
+def column_of(name: Name, fields: Iterable[str], elsewhere: Callable[[], Elsewhere | None] = lambda: None) -> Column:
     """Find what a name of an expression means: a fact before a field. One in quotes is meant as it is written.
 
-    fields: the names of all fields.
+    fields:    the names of all fields.
+    elsewhere: gives those of the current snapshot, if it is another one; asked for a name that means nothing.
     Raises: UsageError.
     """
     if name.home != FIELD:
@@ -48,7 +60,7 @@ def column_of(name: Name, fields: Iterable[str]) -> Column:
         if same:
             several = " and ".join(f'"{one}"' for one in sorted(same))
             raise UsageError(f"{name.written} may be any of several fields: {several}", "write one so, in quotes")
-    raise _unknown(name, known)
+    raise _unknown(name, known, elsewhere())
 
 
 def is_fact(name: Name) -> bool:
@@ -68,7 +80,12 @@ def names_paths(expression: Expression) -> bool:
     return names(expression, *OF_PATHS)
 
 
-def _unknown(name: Name, fields: list[str]) -> UsageError:
+def _unknown(name: Name, fields: list[str], elsewhere: Elsewhere | None) -> UsageError:
+    if elsewhere is not None and name.home != FACT:
+        there = [one for one in elsewhere.fields if one.casefold() == name.name.casefold()]
+        if there and (not name.is_quoted or name.name in there):
+            what = f"no such column: {name.written}; {elsewhere.snapshot}, the current snapshot, has this field"
+            return UsageError(what, "ask that one, or name a column of this snapshot")
     known = [*(COLUMNS if name.home != FIELD else ()), *(sorted(fields) if name.home != FACT else ())]
     near = meant(name.name.casefold(), known)
     if name.home is None and not near:

@@ -88,7 +88,7 @@ def _written(part: Name | _Has, slots: Mapping[Name, int]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Write a text of a list so that it holds no separator."""
+    """Escape the separators in a text of a list."""
     return text.replace(_ESCAPE, _ESCAPE + "0").replace(SEPARATOR, _ESCAPE + "1")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vstore.format.entries import Snapshot
 from vstore.repository.repository import Repository
 from vstore.turns import Turn
-from vstore.where.columns import FACTS, FLAT, KEY, OF_PATHS, Column, column_of, is_fact, names_paths
+from vstore.where.columns import FACTS, FLAT, KEY, OF_PATHS, Column, Elsewhere, column_of, is_fact, names_paths
 from vstore.where.engine import Engine
 from vstore.where.expression import FACT, FIELD, Expression, Name
 from vstore.where.values import Coded, facts_by_name, fields_by_name, hex_keys, numbers_in, paths_by_name
@@ -39,9 +39,12 @@ class Table:
     """Columns over rows, loaded for expressions that name these. Safe in several threads: they take turns.
 
     Rows that are alike in all columns are one for SQLite.
+
+    lacking: pictures of which no facts were read, where it has facts.
     """
 
-    def __init__(self, slots: dict[Name, int], columns: Sequence[Coded], rows: int) -> None:
+    def __init__(self, slots: dict[Name, int], columns: Sequence[Coded], rows: int, lacking: int = 0) -> None:
+        self.lacking = lacking
         self._slots = slots
         self._turn = Turn()
         self._engine = Engine([_affinity(column.values) for column in columns])
@@ -75,15 +78,18 @@ def load(repo: Repository, snapshot: Snapshot, pictures: Pictures, expression: E
     fields: set[str] = {name.name.casefold() for name in expression.names if not is_fact(name)}
     read = fields_by_name(repo, snapshot, pictures.keys, lambda name: name.casefold() in fields) if fields else None
     names = frozenset() if read is None else read.names
-    meant = {name: column_of(name, names) for name in expression.names}
+
+    def elsewhere() -> Elsewhere | None:
+        current = repo.state.current_snapshot
+        if current is None or current.name == snapshot.name:
+            return None
+        return Elsewhere(current.name, fields_by_name(repo, current, b"", lambda name: False).names)
+
+    meant = {name: column_of(name, names, elsewhere) for name in expression.names}
     wanted = list(dict.fromkeys(meant.values()))
     facts = [one.name for one in wanted if one.home == FACT]
-    columns = {
-        Column(FACT, name): coded
-        for name, coded in facts_by_name(
-            repo, snapshot, pictures.keys, [one for one in facts if one in FACTS or one == FLAT]
-        ).items()
-    }
+    found = facts_by_name(repo, snapshot, pictures.keys, [one for one in facts if one in FACTS or one == FLAT])
+    columns = {Column(FACT, name): coded for name, coded in found.columns.items()}
     if KEY in facts:
         columns[Column(FACT, KEY)] = hex_keys(pictures.keys, size)
     if read is not None:
@@ -95,7 +101,8 @@ def load(repo: Repository, snapshot: Snapshot, pictures: Pictures, expression: E
         columns = {column: coded.at(owners) for column, coded in columns.items()}
         of_paths = paths_by_name(repo, snapshot, paths, keys, [one for one in facts if one in OF_PATHS])
         columns |= {Column(FACT, name): coded for name, coded in of_paths.items()}
-    return Table({name: wanted.index(column) for name, column in meant.items()}, [columns[one] for one in wanted], rows)
+    slots = {name: wanted.index(column) for name, column in meant.items()}
+    return Table(slots, [columns[one] for one in wanted], rows, found.lacking)
 
 
 def _affinity(values: Sequence[Any]) -> str:

@@ -57,9 +57,18 @@ def numbers_in(keys: bytes | memoryview, some: bytes | memoryview, size: int) ->
     return np.where(have[at] == wanted, at, -1)
 
 
-def facts_by_name(
-    repo: Repository, snapshot: Snapshot, keys: bytes | memoryview, names: Iterable[str]
-) -> dict[str, Coded]:
+class FactColumns(NamedTuple):
+    """Facts that were read.
+
+    columns: those that were wanted, by name.
+    lacking: pictures whose headers no sync has read: of them no fact is known. 0 where none was wanted.
+    """
+
+    columns: dict[str, Coded]
+    lacking: int
+
+
+def facts_by_name(repo: Repository, snapshot: Snapshot, keys: bytes | memoryview, names: Iterable[str]) -> FactColumns:
     """Read facts. keys: of the rows, one after another. Raises: Damage, FileNotFoundError."""
     import numpy as np
 
@@ -68,8 +77,9 @@ def facts_by_name(
     wanted = [FACTS[name] for name in names if name in FACTS]
     count = len(keys) // repo.hash.size
     if not repo.state.facts or not (wanted or prepared):
-        return {name: Coded([None], np.zeros(count, np.int64)) for name in names}
-    arrays = fact_arrays(repo, [*wanted, *prepared])
+        return FactColumns({name: Coded([None], np.zeros(count, np.int64)) for name in names}, count if wanted else 0)
+    every = FACTS["bytes"]  # whatever a header says
+    arrays = fact_arrays(repo, [*wanted, *prepared, every])
     rows = arrays.rows_of(keys)
     found = {column.name: _fact(column, *arrays.columns[column], rows) for column in wanted}
     if FLAT in names:
@@ -78,7 +88,9 @@ def facts_by_name(
             is_flat, has_pixels = ((arrays.columns[one].there[rows]) & (rows >= 0) for one in prepared)
             codes = np.where(is_flat, 2, np.where(has_pixels, 1, 0))
         found[FLAT] = Coded([None, 0, 1], codes)
-    return found
+    there = arrays.columns[every].there
+    read = np.count_nonzero(there[rows] & (rows >= 0)) if len(there) else 0
+    return FactColumns(found, int(count - read) if wanted else 0)
 
 
 def _prepared(repo: Repository, snapshot: Snapshot) -> tuple[FactColumn, ...]:

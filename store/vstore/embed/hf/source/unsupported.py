@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from vstore.errors import ModelError
+from vstore.quick_tuple import NamedTuple
 
 
 class Kind(NamedTuple):
