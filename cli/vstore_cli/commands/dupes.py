@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vstore import DupesReport, Group, Picture
 
 
-_OF_A_LIST = {"at", "under", "verify", "near", "where"}
+_OF_A_LIST = {"at", "under", "verify", "near", "loose", "bursts", "where"}
 _USES = {"plan": _OF_A_LIST - {"verify"}, "apply": {"wait"}, "restore": set()}
 _LEFT = "interrupted; what was moved stays moved"
 
@@ -115,7 +115,9 @@ def dupes(
         loose, bursts = loose and _is_typed("loose"), bursts and _is_typed("bursts")
     if plan is not None:
         with progress(quiet) as bar, open_store([under] if under is not None else []) as store:
-            planned = store.dupes_plan(plan, at=at, under=under, near=near, where=where, progress=bar)
+            planned = store.dupes_plan(
+                plan, at=at, under=under, near=near, loose=loose, bursts=bursts, where=where, progress=bar
+            )
         show_planned(planned, as_json=as_json)
         return 0
     if apply is not None:

@@ -26,13 +26,15 @@ class Plans(Opened):
         at: str | None = None,
         under: AnyPath | None = None,
         near: float | Literal["auto"] | None = None,
+        loose: bool = False,
+        bursts: bool = False,
         where: str | None = None,
         progress: Progress | None = None,
     ) -> DupesPlanned:
         """Write a plan: which files of each group that `dupes` finds stay, and which are to go. Nothing is moved.
 
         out:    a new file, JSON; it may be edited before `dupes_apply` carries it out.
-        at, under, near, where: as in `dupes`.
+        at, under, near, loose, bursts, where: as in `dupes`.
         Raises: UsageError if the file is there, or cannot be written; SnapshotNotFound, Damage, DiskTrouble.
         """
         from vstore.plans.write import look, write
@@ -40,7 +42,11 @@ class Plans(Opened):
 
         file = as_path(out)
         look(file)
-        found = self._read(lambda repo: dupes(repo, at=at, under=under, near=near, where=where, progress=progress))
+        found = self._read(
+            lambda repo: dupes(
+                repo, at=at, under=under, near=near, loose=loose, bursts=bursts, where=where, progress=progress
+            )
+        )
         return self._use(lambda repo: write(repo, found.snapshot, found.groups, file))
 
     def dupes_apply(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from vstore.clock import now
 from vstore.errors import UsageError
-from vstore.format.decisions import MOST, Verdicts
+from vstore.format.decisions import MOST, Decision, Verdicts
 from vstore.format.entries import Root
 from vstore.pictures.picture_file import read_regular
 from vstore.plans.companions import is_raw, is_sidecar, owners_of, pictures_like
@@ -158,14 +158,12 @@ class _Run:
         if not about:
             return
         self._repo.require_format_2("decisions about pictures that only look alike")
-        known = Verdicts(newest_decisions(self._repo))
-        choices = []
+        made = list(newest_decisions(self._repo))
+        known = Verdicts(made)
+        choices: list[Choice] = []
         for kept, gone in about.items():
             new = sorted(key for key in gone if kept.isdisjoint(known.kept_for(key)))
-            room = MOST - len(kept)
-            for at in range(0, len(new), max(room, 1)):
-                keys = [*kept, *new[at : at + max(room, 1)]]
-                choices.append(Choice("keep", keys, tuple(sorted(kept))))
+            choices += _choices(sorted(kept), new, made)
         self._decided = len(decide(self._repo, choices))
 
     def _carry_out(self, job: _Job) -> None:
@@ -220,6 +218,20 @@ class _Run:
             interrupted=self._left > 0,
             where=files_of(repo, repo.labels_in(None)),
         )
+
+
+def _choices(kept: list[bytes], gone: list[bytes], made: Sequence[Decision]) -> Iterator[Choice]:
+    """Yield the decisions that some pictures stay and others need not: few, but none about two that are different.
+
+    A decision is one on every pair of its pictures: it would take back that they are.
+    """
+    every = {*kept, *gone}
+    if any(one.verb == "different" and len(every.intersection(one.keys)) > 1 for one in made):
+        yield from (Choice("keep", [kept[0], key], [kept[0]]) for key in gone)
+        return
+    room = max(MOST - len(kept), 1)
+    for at in range(0, len(gone), room):
+        yield Choice("keep", [*kept, *gone[at : at + room]], kept)
 
 
 def _turn(path: bytes) -> int:

@@ -38,7 +38,7 @@ def plan_of(repo: Repository, snapshot: str, groups: Iterable[Copies]) -> Plan:
 
     Raises: SystemLimit.
     """
-    number = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{durable.nonce()[:8]}"
+    number = f"{time.strftime('%Y%m%d', time.gmtime())}-{durable.nonce()[:8]}"
     store = store_identity(repo)
 
     def opener(root: Root) -> TrashFolder:

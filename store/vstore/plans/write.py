@@ -15,6 +15,9 @@ from vstore.plans.make import Copies, plan_of
 from vstore.plans.report import DupesPlanned
 from vstore.repository.repository import Repository
 
+# How copies are alike, in words, by the tier of the least alike.
+ALIKE = {"bytes": "same bytes", "pixels": "same pixels", "near": "near"}
+
 
 class FoundPicture(Protocol):
     """One of several look-alikes, as `dupes` finds them."""
@@ -22,7 +25,9 @@ class FoundPicture(Protocol):
     @property
     def key(self) -> bytes: ...
     @property
-    def score(self) -> float: ...
+    def tier(self) -> str: ...
+    @property
+    def part(self) -> int: ...
     @property
     def paths(self) -> Sequence[bytes]: ...
 
@@ -36,6 +41,8 @@ class FoundGroup(Protocol):
     def paths(self) -> Sequence[bytes]: ...
     @property
     def pictures(self) -> Sequence[FoundPicture]: ...
+    @property
+    def least(self) -> float | None: ...
 
 
 def look(out: Path) -> None:
@@ -49,7 +56,7 @@ def look(out: Path) -> None:
 def write(repo: Repository, snapshot: str, groups: Sequence[FoundGroup], out: Path) -> DupesPlanned:
     """Write a plan to a new file. Raises: UsageError if it is there, or cannot be written; DiskTrouble."""
     today = repo.labels_in(repo.snapshot(snapshot)).today
-    plan = plan_of(repo, snapshot, (_copies(group, today) for group in groups))
+    plan = plan_of(repo, snapshot, (part for group in groups for part in _copies(group, today)))
     look(out)
     try:
         if not durable.publish(out, written(plan), "plan"):
@@ -67,15 +74,15 @@ def write(repo: Repository, snapshot: str, groups: Sequence[FoundGroup], out: Pa
     )
 
 
-def _copies(group: FoundGroup, today: Callable[[bytes], bytes]) -> Copies:
-    """List the files of a group, those of its representative first."""
+def _copies(group: FoundGroup, today: Callable[[bytes], bytes]) -> Iterator[Copies]:
+    """Yield the files of a group that are copies of one another; of a burst, those of each moment by themselves."""
     if not group.pictures:
-        return Copies("same bytes", None, [(today(path), group.key) for path in group.paths], "first by its path")
-    least = min(picture.score for picture in group.pictures)
-    return Copies("near", least, list(_files(group, today)), "represents the group")
-
-
-def _files(group: FoundGroup, today: Callable[[bytes], bytes]) -> Iterator[tuple[bytes, bytes]]:
-    for picture in sorted(group.pictures, key=lambda picture: picture.key != group.key):
-        for path in picture.paths:
-            yield today(path), picture.key
+        yield Copies(ALIKE["bytes"], None, [(today(path), group.key) for path in group.paths], "first by its path")
+        return
+    parts: dict[int, list[FoundPicture]] = {}
+    for picture in group.pictures:
+        parts.setdefault(picture.part, []).append(picture)
+    for part in parts.values():
+        alike = max((picture.tier for picture in part[1:]), key=list(ALIKE).index, default="bytes")
+        files = [(today(path), picture.key) for picture in part for path in picture.paths]
+        yield Copies(ALIKE[alike], group.least if alike == "near" else None, files, "most like the others")
