@@ -43,7 +43,7 @@ CONTRACT = Tables(
 )
 
 
-PLANS = (["--plan"], ["--apply"], ["--restore"])  # options of `dupes` with documents of their own
+PLANS = (("--plan",), ("--apply",), ("--restore",))  # options of `dupes` with documents of their own
 GROUPS = {line[0] for line in all_commands() if len(line) > 1}
 
 
