@@ -58,7 +58,7 @@ class Likeness(click.ParamType[float | Literal["auto"]]):
 @where_option("Only pictures of which this is true: \"path not like '%/backup/%'\".")
 @click.option("--plan", metavar="FILE", help="Write a plan to a new file: which copies would go. Nothing is moved.")
 @click.option("--apply", metavar="FILE", help="Carry out a plan: move these copies to .vstore-trash in their folders.")
-@click.option("--restore", metavar="TRASH", help="Move back what is in this folder: FOLDER/.vstore-trash/PLAN.")
+@click.option("--restore", metavar="DIR", help="Move back what is in this folder: FOLDER/.vstore-trash/PLAN.")
 @click.option("--wait", is_flag=True, help="With --apply: wait for another process that is changing the store.")
 @progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress; of --apply and --restore, only what is wrong.")
