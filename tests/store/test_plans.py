@@ -477,6 +477,61 @@ def test_a_run_that_is_stopped_goes_on_when_it_is_run_again(world: Planned) -> N
     assert (len(world.restore().moved), len(world.disk())) == (2, 6)
 
 
+# Decisions
+
+
+def said(plan: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Take a plan apart: key -> what is done with its files, and why."""
+    return {file["key"]: (file["do"], file.get("why", "")) for group in plan["groups"] for file in group["files"]}
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> tuple[Planned, list[bytes]]:
+    """Three pictures that look alike, and their keys."""
+    world = Planned(tmp_path / "three", BuiltinEmbedder())  # type: ignore[arg-type]
+    world.put({f"{n}.png": grey(10 * n) for n in range(3)})
+    world.sync()
+    return world, [world.repo.hash.digest(grey(10 * n)) for n in range(3)]
+
+
+@pytest.mark.parametrize("best", range(3))
+def test_what_is_to_be_kept_over_others_is_kept(three: tuple[Planned, list[bytes]], best: int) -> None:
+    world, keys = three
+    decide(world.repo, [Choice("keep", keys, [keys[best]])])
+    found = said(world.plan(near=0.9))
+    assert {key for key, (do, _) in found.items() if do == "keep"} == {keys[best].hex()}
+    assert len(found) == 3
+    assert (len(world.apply().moved), world.apply().decided) == (2, 0), "nothing is decided again"
+
+
+def test_what_is_to_stay_does_not_go(three: tuple[Planned, list[bytes]]) -> None:
+    world, keys = three
+    decide(world.repo, [Choice("keep", keys[:2], keys[:2])])
+    found = said(world.plan(near=0.9))
+    assert {key for key, (do, _) in found.items() if do == "move"} <= {keys[2].hex()}
+    assert [why for _, why in found.values() if why == "decided to stay"]
+
+
+def test_what_is_different_goes_for_nothing(three: tuple[Planned, list[bytes]]) -> None:
+    world, keys = three
+    decide(world.repo, [Choice("different", keys)])
+    assert world.plan(near=0.9)["groups"] == []
+
+
+def test_pictures_that_are_the_same_are_planned_though_all_is_decided(three: tuple[Planned, list[bytes]]) -> None:
+    world, keys = three
+    decide(world.repo, [Choice("same", keys)])
+    assert world.store.dupes(near=0.9).groups == ()
+    assert sorted(do for do, _ in said(world.plan(near=0.9)).values()) == ["keep", "move", "move"]
+
+
+def test_all_files_of_a_picture_that_is_to_stay_do(world: Planned) -> None:
+    decide(world.repo, [Choice("keep", [bytes.fromhex(world.key(1))], [bytes.fromhex(world.key(1))])])
+    assert rows(world.plan()) == [
+        [("keep", "pictures/d.png"), ("move", "pictures/e/d.png"), ("move", "pictures/e/dd.png")]
+    ]
+
+
 # Companions
 
 

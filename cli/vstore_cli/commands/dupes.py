@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from vstore import DupesReport, Group, Picture
 
 
-_OF_A_LIST = {"at", "under", "verify", "near", "loose", "bursts", "where"}
-_USES = {"plan": _OF_A_LIST - {"verify"}, "apply": {"wait"}, "restore": set()}
+_OF_A_LIST = {"at", "under", "verify", "near", "loose", "bursts", "all", "where"}
+_USES = {"plan": _OF_A_LIST - {"verify", "all"}, "apply": {"wait"}, "restore": set()}
 _LEFT = "interrupted; what was moved stays moved"
 
 

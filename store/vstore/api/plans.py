@@ -33,6 +33,8 @@ class Plans(Opened):
     ) -> DupesPlanned:
         """Write a plan: which files of each group that `dupes` finds stay, and which are to go. Nothing is moved.
 
+        What was decided is heeded: what is to stay does, and pictures that are different go for none of one another.
+
         out:    a new file, JSON; it may be edited before `dupes_apply` carries it out.
         at, under, near, loose, bursts, where: as in `dupes`.
         Raises: UsageError if the file is there, or cannot be written; SnapshotNotFound, Damage, DiskTrouble.
@@ -44,7 +46,15 @@ class Plans(Opened):
         look(file)
         found = self._read(
             lambda repo: dupes(
-                repo, at=at, under=under, near=near, loose=loose, bursts=bursts, where=where, progress=progress
+                repo,
+                at=at,
+                under=under,
+                near=near,
+                loose=loose,
+                bursts=bursts,
+                all=True,
+                where=where,
+                progress=progress,
             )
         )
         return self._use(lambda repo: write(repo, found.snapshot, found.groups, file))

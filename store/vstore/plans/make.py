@@ -12,9 +12,11 @@ from vstore.disk import durable
 from vstore.format.entries import Root
 from vstore.plans.companions import is_raw, owners_of, pictures_like, sidecars_of
 from vstore.plans.document import KEEP, MOVE, Plan, PlanFile, PlanGroup
+from vstore.plans.heeded import Heeded
 from vstore.plans.places import Places, store_identity
 from vstore.plans.trash_folder import TrashFolder
 from vstore.plans.way import Gone, Unfit, look_at_file, opened, split
+from vstore.repository.decisions import newest_decisions
 from vstore.repository.repository import Repository
 
 
@@ -36,7 +38,7 @@ class Copies(NamedTuple):
 def plan_of(repo: Repository, snapshot: str, groups: Iterable[Copies]) -> Plan:
     """Make a plan. Nothing is moved, and of pictures nothing is read but the stats of their files.
 
-    Raises: SystemLimit.
+    Raises: Damage if the decisions are; SystemLimit.
     """
     number = f"{time.strftime('%Y%m%d', time.gmtime())}-{durable.nonce()[:8]}"
     store = store_identity(repo)
@@ -45,7 +47,8 @@ def plan_of(repo: Repository, snapshot: str, groups: Iterable[Copies]) -> Plan:
         return TrashFolder(repo.place(root), number.encode(), store=store)
 
     with Places(repo, opener) as places:
-        drawn = [group for copies in groups if (group := _planned(places, copies)) is not None]
+        heeded = Heeded(newest_decisions(repo))
+        drawn = [group for copies in groups if (group := _planned(places, copies, heeded)) is not None]
         folders = _Folders(places)
         drawn = _keep_raw(drawn, folders)
         drawn = _with_sidecars(repo, drawn, folders)
@@ -53,13 +56,17 @@ def plan_of(repo: Repository, snapshot: str, groups: Iterable[Copies]) -> Plan:
     return Plan(number, repo.store_id, repo.hash.name, snapshot, now(), kept)
 
 
-def _planned(places: Places, copies: Copies) -> PlanGroup | None:
-    """Let the first file that may stay do so, and the others go. Returns: None if fewer than two are there."""
-    files: list[PlanFile] = []
-    names: set[tuple[int, int]] = set()
+def _planned(places: Places, copies: Copies, heeded: Heeded) -> PlanGroup | None:
+    """Let the first file that may stay do so, and the others go, but for what was decided.
+
+    Returns: None if fewer than two are there.
+    """
+    order = {key: at for at, key in enumerate(heeded.in_order([*dict.fromkeys(key for _, key in copies.files)]))}
     linked = {places.target_of_link(path) for path, _ in copies.files}
-    best = True
-    for path, key in copies.files:
+    names: set[tuple[int, int]] = set()
+    files: list[PlanFile] = []
+    best: bytes | None = None
+    for path, key in sorted(copies.files, key=lambda file: order[file[1]]):
         try:
             found = _stat(places, path)
         except Gone:
@@ -67,15 +74,17 @@ def _planned(places: Places, copies: Copies) -> PlanGroup | None:
         except Unfit as unfit:
             files.append(PlanFile(KEEP, path, key, 0, unfit.reason))
             continue
-        if (found.st_dev, found.st_ino) in names:
-            files.append(PlanFile(KEEP, path, key, found.st_size, "another name of a file of this group"))
-            continue
-        names.add((found.st_dev, found.st_ino))
-        if not best and (found.st_dev, found.st_ino) in linked:
-            files.append(PlanFile(KEEP, path, key, found.st_size, "a link of this group leads to it"))
-            continue
-        files.append(PlanFile(KEEP if best else MOVE, path, key, found.st_size, copies.why if best else ""))
-        best = False
+        name, why = (found.st_dev, found.st_ino), ""
+        if name in names:
+            why = "another name of a file of this group"
+        elif best is None:
+            best, why = key, copies.why
+        elif name in linked:
+            why = "a link of this group leads to it"
+        else:
+            why = heeded.why_it_stays(key, best)
+        names.add(name)
+        files.append(PlanFile(KEEP if why else MOVE, path, key, found.st_size, why))
     return PlanGroup(copies.alike, copies.score, tuple(files)) if len(names) > 1 else None
 
 
