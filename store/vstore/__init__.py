@@ -88,6 +88,10 @@ if TYPE_CHECKING:
     from vstore.models.report import ModelRow as ModelRow
     from vstore.models.report import ModelServed as ModelServed
     from vstore.models.report import ModelUsed as ModelUsed
+    from vstore.plans.report import DupesApplied as DupesApplied
+    from vstore.plans.report import DupesPlanned as DupesPlanned
+    from vstore.plans.report import DupesRestored as DupesRestored
+    from vstore.plans.report import Unmoved as Unmoved
     from vstore.progress import Progress as Progress
     from vstore.progress import Stage as Stage
     from vstore.progress import Watching as Watching
@@ -175,6 +179,7 @@ _HOMES = {
     "vstore.migrate": "MigrateReport",
     "vstore.models.report": "ConvertedFile ModelAdded ModelAllowed ModelConverted ModelDetail ModelDropped ModelRow "
     "ModelServed ModelUsed",
+    "vstore.plans.report": "DupesApplied DupesPlanned DupesRestored Unmoved",
     "vstore.progress": "Progress Stage Watching",
     "vstore.repair.report": "Loss RepairReport",
     "vstore.repository.candidates": "Candidate",

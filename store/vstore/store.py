@@ -8,6 +8,7 @@ from vstore.api.fields import Fields
 from vstore.api.folders import Folders
 from vstore.api.models import Models
 from vstore.api.opened import consent_of, silent
+from vstore.api.plans import Plans
 from vstore.api.reading import Reading
 from vstore.api.updating import Updating
 from vstore.api.upkeep import Upkeep
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from vstore.repository.init import InitReport
 
 
-class Store(Updating, Reading, Versions, Fields, Folders, Models, Upkeep):
+class Store(Updating, Reading, Plans, Versions, Fields, Folders, Models, Upkeep):
     """An open store. Usable as a context manager, from several threads, and after a fork.
 
     Calls in several threads do not disturb one another: reading goes on beside a sync, a tag or a gc, each answer is

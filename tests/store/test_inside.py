@@ -25,14 +25,14 @@ TOP = Path(vstore.__file__).parent
 # Nobody passes it by
 
 # Rooms that deal with what lies outside the store: pictures, models, old indexes, what an export makes.
-OUTSIDE = ("pictures", "embed", "importing", "doctor", "export", "fields", "models")
+OUTSIDE = ("pictures", "embed", "importing", "doctor", "export", "fields", "models", "plans")
 # Elsewhere, who looks at the disk by himself, and at what.
 EXCEPTIONS = {
     # LMDB and faiss open their files by themselves; a folder of facts is removed whole, from its own name on.
     "vstore.disk.environment": {"lmdb.open"},
     "vstore.search.views": {"faiss.read_index", "os.path.exists"},  # by the number of the open file
     "vstore.disk.catalogue": {"os.access", "shutil.rmtree"},
-    "vstore.disk.durable": {"shutil.rmtree"},
+    "vstore.disk.durable": {"os.open", "shutil.rmtree"},  # below an open folder of the user's
     "vstore.disk.long_folders": {"os.access"},  # below an open folder
     # The store's own folder, which may be a link.
     "vstore.disk.owner": {"open", "os.access"},  # the list of mounts

@@ -68,7 +68,7 @@ class Watched(Disk):
             return super().write(fd, memoryview(data)[: self.most])
 
     def fsync(self, fd: int) -> None:
-        with self._doing("fsync", self._names[fd]):
+        with self._doing("fsync", self._names.get(fd, "")):
             super().fsync(fd)
 
     def close(self, fd: int) -> None:
@@ -90,6 +90,20 @@ class Watched(Disk):
     def mkdir(self, path: str) -> None:
         with self._doing("mkdir", path):
             super().mkdir(path)
+
+    def open_at(self, folder: int, name: bytes, flags: int) -> int:
+        with self._doing("open" if flags & os.O_CREAT else "look", os.fsdecode(name)):
+            fd = super().open_at(folder, name, flags)
+        self._names[fd] = os.fsdecode(name)
+        return fd
+
+    def mkdir_at(self, folder: int, name: bytes) -> None:
+        with self._doing("mkdir", os.fsdecode(name)):
+            super().mkdir_at(folder, name)
+
+    def move(self, folder: int, name: bytes, to: int, new: bytes) -> None:
+        with self._doing("move", os.fsdecode(new)):
+            super().move(folder, name, to, new)
 
     def read(self, path: str, longest: int) -> bytes:
         with self._doing("read", path):

@@ -77,6 +77,18 @@ class Fatal(Disk):
         with self.doing():
             super().mkdir(path)
 
+    def open_at(self, folder: int, name: bytes, flags: int) -> int:
+        with self.doing():
+            return super().open_at(folder, name, flags)
+
+    def mkdir_at(self, folder: int, name: bytes) -> None:
+        with self.doing():
+            super().mkdir_at(folder, name)
+
+    def move(self, folder: int, name: bytes, to: int, new: bytes) -> None:
+        with self.doing():
+            super().move(folder, name, to, new)
+
 
 def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)

@@ -9,8 +9,8 @@ from typing import Any
 
 from vstore.disk.durable import Disk
 
-CHANGES = frozenset({"open", "write", "fsync", "link", "rename", "unlink", "mkdir", "rmdir"})
-GROWS = frozenset({"open", "write", "fsync", "link", "rename", "mkdir"})  # calls that a full disk refuses
+CHANGES = frozenset({"open", "write", "fsync", "link", "rename", "unlink", "mkdir", "rmdir", "move"})
+GROWS = frozenset({"open", "write", "fsync", "link", "rename", "mkdir", "move"})  # calls that a full disk refuses
 READS = frozenset({"look", "read", "pread", "readinto", "map"})  # calls that change nothing; look: opens to read
 FAULTS = ("kill", "EIO", "ENOSPC", "short")
 
@@ -40,7 +40,7 @@ class FaultyDisk(Disk):
         if self.dead:
             raise Killed
         if args[0] in self._theirs or (isinstance(args[0], str) and args[0].startswith(self._home)):
-            return getattr(super(), "open" if name == "look" else name)(*args)
+            return self._done(name, *args)
         number = len(self.calls)
         self.calls.append(name)
         if number == self.at:
@@ -56,7 +56,11 @@ class FaultyDisk(Disk):
                 return os.write(args[0], data) if name == "write" else super().readinto(args[0], data)
             code = errno.EIO if self.fault == "EIO" else errno.ENOSPC
             raise OSError(code, os.strerror(code), args[0] if isinstance(args[0], str) else None)
-        return getattr(super(), "open" if name == "look" else name)(*args)
+        return self._done(name, *args)
+
+    def _done(self, name: str, *args: Any) -> Any:
+        at = isinstance(args[0], int) and name in ("open", "look", "mkdir")
+        return getattr(super(), ("open" if name == "look" else name) + "_at" * at)(*args)
 
     def open(self, path: str, flags: int, mode: int = 0o666) -> int:
         fd = int(self._call("open" if flags & os.O_CREAT else "look", path, flags, mode))
@@ -88,6 +92,15 @@ class FaultyDisk(Disk):
 
     def rmdir(self, path: str) -> None:
         self._call("rmdir", path)
+
+    def open_at(self, folder: int, name: bytes, flags: int) -> int:
+        return int(self._call("open" if flags & os.O_CREAT else "look", folder, name, flags))
+
+    def mkdir_at(self, folder: int, name: bytes) -> None:
+        self._call("mkdir", folder, name)
+
+    def move(self, folder: int, name: bytes, to: int, new: bytes) -> None:
+        self._call("move", folder, name, to, new)
 
     def read(self, path: str, longest: int) -> bytes:
         return bytes(self._call("read", path, longest))

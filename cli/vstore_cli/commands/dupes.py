@@ -7,15 +7,23 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from click.core import ParameterSource
 
-from vstore_cli.locate import open_store
+from vstore_cli.again import going_on, typed_again
+from vstore_cli.interrupts import stopping
+from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.options import where_option
 from vstore_cli.output import count, echo_json, json_option, number, placed, shown, size, tell, tell_notes, tell_path
 from vstore_cli.progress import progress, progress_option
+from vstore_cli.reports.plan_report import show_applied, show_planned, show_restored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vstore import DupesReport, Group, Picture
+
+
+_OF_A_LIST = {"at", "under", "verify", "near", "loose", "bursts", "all", "where"}
+_USES = {"plan": _OF_A_LIST - {"verify", "all"}, "apply": {"wait"}, "restore": set()}
+_LEFT = "interrupted; what was moved stays moved"
 
 
 class Likeness(click.ParamType[float | Literal["auto"]]):
@@ -48,8 +56,12 @@ class Likeness(click.ParamType[float | Literal["auto"]]):
 @click.option("--bursts", is_flag=True, help="Count pictures that were taken within seconds as copies, too.")
 @click.option("--all", is_flag=True, help="Show also the groups about which all is decided.")
 @where_option("Only pictures of which this is true: \"path not like '%/backup/%'\".")
+@click.option("--plan", metavar="FILE", help="Write a plan to a new file: which copies would go. Nothing is moved.")
+@click.option("--apply", metavar="FILE", help="Carry out a plan: move these copies to .vstore-trash in their folders.")
+@click.option("--restore", metavar="DIR", help="Move back what is in this folder: FOLDER/.vstore-trash/PLAN.")
+@click.option("--wait", is_flag=True, help="With --apply: wait for another process that is changing the store.")
 @progress_option
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress; of --apply and --restore, only what is wrong.")
 @json_option
 def dupes(
     at: str | None,
@@ -60,9 +72,13 @@ def dupes(
     bursts: bool,
     all: bool,
     where: str | None,
+    plan: str | None,
+    apply: str | None,
+    restore: str | None,
+    wait: bool,
     quiet: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """List groups of identical pictures. Nothing is ever deleted.
 
     With --near, every two pictures of a group look alike, and the first is most like the others. Every picture is
@@ -76,11 +92,20 @@ def dupes(
     What you decided with vstore decide cuts the groups: pictures that are different share none. A group about which all
     is decided, by same or keep, is left out and counted.
 
+    --plan writes to a file which of these would go, to be read and edited; --apply moves them to .vstore-trash in
+    their folder, which no sync enters; --restore moves them back. Each file is compared with its key just before it is
+    moved, and moved only while one that stays for it is there. Exit code 3 means done, but some were not moved.
+
     \b
     Example:
       vstore dupes --verify
       vstore dupes --near 0.9 --under pictures/2024
+      vstore dupes --plan plan.json
+      vstore dupes --apply plan.json
     """
+    from vstore import Stop, Store
+
+    _refuse_mixed()
     if verify and near is not None:  # a configuration says the one for the runs without the other
         if _is_typed("near") and not _is_typed("verify"):
             verify = False
@@ -88,13 +113,30 @@ def dupes(
             near = None
     if near is None:
         loose, bursts = loose and _is_typed("loose"), bursts and _is_typed("bursts")
+    if plan is not None:
+        with progress(quiet) as bar, open_store([under] if under is not None else []) as store:
+            planned = store.dupes_plan(
+                plan, at=at, under=under, near=near, loose=loose, bursts=bursts, where=where, progress=bar
+            )
+        show_planned(planned, as_json=as_json)
+        return 0
+    if apply is not None:
+        stop = Stop()
+        with going_on(_LEFT), open_to_change() as store, progress(quiet) as bar, stopping(stop):
+            applied = store.dupes_apply(apply, wait=wait, progress=bar, stop=stop)
+        return show_applied(applied, as_json=as_json, quiet=quiet, again=typed_again())
+    if restore is not None:
+        stop = Stop()
+        with going_on(_LEFT), progress(quiet) as bar, stopping(stop):
+            restored = Store.dupes_restore(restore, progress=bar, stop=stop)
+        return show_restored(restored, as_json=as_json, quiet=quiet, again=typed_again())
     with progress(quiet) as bar, open_store([under] if under is not None else []) as store:
         report = store.dupes(
             at=at, under=under, verify=verify, near=near, loose=loose, bursts=bursts, all=all, where=where, progress=bar
         )
     if as_json:
         echo_json(report)
-        return
+        return 0
     tell_notes(report.notes)
     for group in report.groups:
         _show(group, report)
@@ -117,6 +159,23 @@ def dupes(
         tell(f"{count(frames, 'picture')} of bursts: those of one burst are no copies of one another (else: --bursts)")
     if report.flat:
         tell(f"{count(report.flat, 'flat picture')} (one colour) left out of pictures that look alike")
+    return 0
+
+
+def _refuse_mixed() -> None:
+    """Refuse options that one of --plan, --apply and --restore has no use for. Raises: UsageError.
+
+    A configuration may say them: it means the runs that have a use for them.
+    """
+    from vstore import UsageError
+
+    ctx = click.get_current_context()
+    typed = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    doing = next((name for name in _USES if name in typed), "")
+    odd = sorted(typed - _USES.get(doing, _OF_A_LIST) - {"quiet", "as_json", "progress_as"} - {doing})
+    if odd:
+        with_what = f"--{doing}" if doing else "a list"
+        raise UsageError(f"--{odd[0]} does not go with {with_what}", "leave one of them out")
 
 
 def _is_typed(name: str) -> bool:

@@ -69,6 +69,20 @@ class Disk:
     def rmdir(self, path: str) -> None:
         inside.rmdir(path)
 
+    def open_at(self, folder: int, name: bytes, flags: int) -> int:
+        """Open, or make, a file in an open folder of the user's. A link there is not followed."""
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666, dir_fd=folder)
+
+    def mkdir_at(self, folder: int, name: bytes) -> None:
+        """Make a folder in an open folder of the user's."""
+        os.mkdir(name, dir_fd=folder)
+
+    def move(self, folder: int, name: bytes, to: int, new: bytes) -> None:
+        """Move a file of the user's from one open folder to another; no file is ever replaced."""
+        from vstore.disk.moving import rename_new
+
+        rename_new(folder, name, to, new)
+
     def read(self, path: str, longest: int) -> bytes:
         return inside.read(path, longest)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from vstore.errors import Damage, UsageError
@@ -118,3 +118,12 @@ class Verdicts:
             if at < len(keys) and keys[at] == b:
                 return self._decisions[i]
         return None
+
+    def kept_for(self, key: bytes) -> Iterator[bytes]:
+        """Yield the pictures that are to stay instead of one, as the decision that holds between the two says."""
+        about = (self._decisions[i] for i in self._about.get(key, []))
+        kept = {one for decision in about if decision.verb == "keep" for one in decision.kept}
+        for one in sorted(kept - {key}):
+            held = self.of(key, one)
+            if held is not None and held.verb == "keep" and one in held.kept and key not in held.kept:
+                yield one

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from vstore.clock import microseconds
 from vstore.errors import Damage, UsageError
-from vstore.format.decisions import ID_SIZE, Decision, decode_decision, encode_decision
+from vstore.format.decisions import ID_SIZE, Decision, Verdicts, decode_decision, encode_decision
 from vstore.format.table import Table
 from vstore.repository.repository import Repository
 from vstore.repository.small_packs import merge_small_packs
@@ -69,6 +69,18 @@ def _decision(repo: Repository, choice: Choice) -> Decision:
         if len(key) != repo.hash.size:
             raise UsageError(f"{key.hex()} is no key of a picture", f"a key has {repo.hash.size} bytes here")
     return Decision.of(choice.verb, choice.keys, choice.kept, id=os.urandom(ID_SIZE), time=0)
+
+
+def kept_for(repo: Repository, keys: Collection[bytes]) -> dict[bytes, set[bytes]]:
+    """Find the pictures that are to stay instead of some, as the decisions in force say. Reads all decisions.
+
+    Returns: by picture, for those that need not stay. Raises: Damage.
+    """
+    if repo.state.root("decisions") is None:
+        return {}
+    verdicts = Verdicts(newest_decisions(repo))
+    found = {key: set(verdicts.kept_for(key)) for key in keys}
+    return {key: kept for key, kept in found.items() if kept}
 
 
 def newest_time(table: Table, key_size: int) -> int:

@@ -68,6 +68,7 @@ def roots_list_something(survey: Survey, base: Tree, *, allowed: bool) -> None:
         if allowed or target.under or target.gone or survey.found.get(target.prefix):
             continue
         named = [a for a in base.under(target.prefix) if a[0] not in survey.unsure and not survey.hides(a[0])]
+        named = _without_trash(named, target)
         if named:
             what = "cannot be listed" if target.prefix in survey.unlisted else "holds no pictures"
             if target.prefix in survey.troubled:
@@ -78,6 +79,15 @@ def roots_list_something(survey: Survey, base: Tree, *, allowed: bool) -> None:
                 named=_opened(named, survey.file_of),
                 about=f"empty {target.root.label}",
             )
+
+
+def _without_trash(named: list[Alias], target: Target) -> list[Alias]:
+    """Leave out what a plan moved to the trash of a folder: its disk is there."""
+    from vstore.pictures.trash import finder_in_trash
+
+    start = len(os.fsencode(target.root.label)) + 1
+    is_in_trash = finder_in_trash(target.place)
+    return [alias for alias in named if not is_in_trash(alias[0][start:])]
 
 
 def could_lose_much(edits: Edits, survey: Survey, before: Before) -> bool:

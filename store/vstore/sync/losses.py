@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 
 from vstore.format.delta import Change
@@ -27,12 +27,14 @@ class Before(NamedTuple):
     fullest:   finds the fullest snapshot of a folder in the last days.
     spots:     gives the remembered places of a folder's subfolders.
     spots_now: looks at some of these, and at the mount points.
+    kept_for:  gives the pictures that are to stay instead of some, as the user decided.
     """
 
     tree: Tree
     fullest: Callable[[bytes], Fullest | None]
     spots: Callable[[bytes], Spots]
     spots_now: Callable[[bytes, list[bytes]], Spots]
+    kept_for: Callable[[Collection[bytes]], dict[bytes, set[bytes]]] = lambda keys: {}
 
 
 class Emptied(NamedTuple):
@@ -69,6 +71,7 @@ class Losses:
         removed = [change for change in self.changes if change[1] is not None and change[2] is None]
         lost = lost_keys(removed, self._survey, self._named(touched(removed)))
         there = {label: {k: p for k, p in keys.items() if not self._exists(p)} for label, keys in lost.items()}
+        there = {label: self._undecided(keys) for label, keys in there.items()}
         return {label: keys for label, keys in there.items() if keys}
 
     def emptied(self, label: bytes, least: int) -> list[Emptied]:
@@ -83,7 +86,18 @@ class Losses:
         for path, key in gone.items():
             if named[key] <= 0 and key not in lost and not self._survey.hides(path) and not self._exists(path):
                 lost[key] = path
-        return lost
+        return self._undecided(lost)
+
+    def _undecided(self, lost: Lost) -> Lost:
+        """Leave out pictures that the user decided not to keep, while one that is to stay for them is there.
+
+        Without a key of the new files that cannot be told: none is left out.
+        """
+        if not lost or self._size is None:
+            return lost
+        kept = self.before.kept_for(lost)
+        named = self._named({one for some in kept.values() for one in some})
+        return {key: p for key, p in lost.items() if not any(named[one] > 0 for one in kept.get(key, ()))}
 
     def file_of(self, path: bytes) -> bytes:
         """Find the absolute path of a lost picture; of another folder it stays what it is."""

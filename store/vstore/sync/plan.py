@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vstore.disk.catalogue import Catalogue
@@ -122,6 +123,7 @@ class Planner:
 
     def _before(self, base: Base, survey: Survey) -> Before:
         """Collect the ways to what is known of the folders from before the sync."""
+        from vstore.repository.decisions import kept_for
         from vstore.sync.disks import spots_of
         from vstore.sync.losses import Before
         from vstore.sync.week import fullest
@@ -138,6 +140,7 @@ class Planner:
             fullest=lambda label: fullest(self._repo, os.fsdecode(label), after),
             spots=self._memory.spots,
             spots_now=now,
+            kept_for=partial(kept_for, self._repo),
         )
 
 

@@ -1,0 +1,99 @@
+"""The methods of a store that move copies of pictures away, by a plan that can be read, edited and taken back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vstore.api.opened import Opened
+from vstore.paths import as_bytes, as_path
+
+if TYPE_CHECKING:
+    import threading
+    from typing import Literal
+
+    from vstore.paths import AnyPath
+    from vstore.plans.report import DupesApplied, DupesPlanned, DupesRestored
+    from vstore.progress import Progress
+
+
+class Plans(Opened):
+    """A store whose duplicates are moved away."""
+
+    def dupes_plan(
+        self,
+        out: AnyPath,
+        *,
+        at: str | None = None,
+        under: AnyPath | None = None,
+        near: float | Literal["auto"] | None = None,
+        loose: bool = False,
+        bursts: bool = False,
+        where: str | None = None,
+        progress: Progress | None = None,
+    ) -> DupesPlanned:
+        """Write a plan: which files of each group that `dupes` finds stay, and which are to go. Nothing is moved.
+
+        What was decided is heeded: what is to stay does, and pictures that are different go for none of one another.
+
+        out:    a new file, JSON; it may be edited before `dupes_apply` carries it out.
+        at, under, near, loose, bursts, where: as in `dupes`.
+        Raises: UsageError if the file is there, or cannot be written; SnapshotNotFound, Damage, DiskTrouble.
+        """
+        from vstore.plans.write import look, write
+        from vstore.search.dupes import dupes
+
+        file = as_path(out)
+        look(file)
+        found = self._read(
+            lambda repo: dupes(
+                repo,
+                at=at,
+                under=under,
+                near=near,
+                loose=loose,
+                bursts=bursts,
+                all=True,
+                where=where,
+                progress=progress,
+            )
+        )
+        return self._use(lambda repo: write(repo, found.snapshot, found.groups, file))
+
+    def dupes_apply(
+        self,
+        plan: AnyPath,
+        *,
+        wait: bool = False,
+        progress: Progress | None = None,
+        stop: threading.Event | None = None,
+    ) -> DupesApplied:
+        """Carry out a plan: move the files that are to go to `.vstore-trash/<plan id>` in their folders.
+
+        Each file is compared with its key just before it is moved, and moved only while one that stays for it is there.
+        No file is deleted or replaced. A row that no longer fits the disk is refused, with its reason. After a kill or
+        an error, run it again: it goes on.
+
+        plan: the file of a plan.
+        wait: for another process that is changing the store.
+        stop: if it is set, this ends after the file at hand.
+        Raises: UsageError if it is no plan of this store; Locked, Interrupted, ForeignStore; MigrationNeeded if
+                pictures that only look alike are to go from a store of format 1; Damage, DiskTrouble, ReadOnly.
+        """
+        from vstore.plans.apply import apply, read_plan
+
+        wanted = read_plan(as_path(plan))
+        return self._use(lambda repo: apply(repo, wanted, wait=wait, progress=progress, stop=stop))
+
+    @staticmethod
+    def dupes_restore(
+        trash: AnyPath, *, progress: Progress | None = None, stop: threading.Event | None = None
+    ) -> DupesRestored:
+        """Move the files of a trash folder back to their places, as far as these are free. No store is needed.
+
+        trash: the trash folder of a plan: `FOLDER/.vstore-trash/<plan id>`.
+        stop:  if it is set, this ends after the file at hand.
+        Raises: UsageError if it is none; Locked, DiskTrouble.
+        """
+        from vstore.plans.restore import restore
+
+        return restore(as_bytes(trash), progress=progress, stop=stop)

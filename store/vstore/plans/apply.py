@@ -1,0 +1,239 @@
+"""Carries out a plan: moves the files that are to go to the trash, as far as the plan fits the disk."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from vstore.clock import now
+from vstore.errors import UsageError
+from vstore.format.decisions import MOST, Decision, Verdicts
+from vstore.format.entries import Root
+from vstore.pictures.picture_file import read_regular
+from vstore.plans.companions import is_raw, is_sidecar, owners_of, pictures_like
+from vstore.plans.document import KEEP, LONGEST, MOVE, Plan, PlanFile, parsed
+from vstore.plans.mover import Going, move_away
+from vstore.plans.moves import Head
+from vstore.plans.places import Places, store_identity
+from vstore.plans.proof import Keeper
+from vstore.plans.report import DupesApplied, Unmoved
+from vstore.plans.trash_folder import TrashFolder
+from vstore.plans.way import Unfit, refusing
+from vstore.progress import Progress, Stages
+from vstore.repository.decisions import Choice, decide, newest_decisions
+from vstore.repository.files import files_of
+from vstore.repository.repository import Repository
+from vstore.stop import finishing
+
+
+class _Job(NamedTuple):
+    """A file that is to go. keepers: the files of its group that stay."""
+
+    file: PlanFile
+    keepers: tuple[PlanFile, ...]
+
+
+def read_plan(path: Path) -> Plan:
+    """Read the file of a plan. Raises: UsageError."""
+    try:
+        data = read_regular(os.fsencode(path), LONGEST)
+    except OSError as err:
+        step = "make one with: vstore dupes --plan FILE"
+        raise UsageError(f"cannot read the plan {path}: {err.strerror or err}", step) from err
+    return parsed(data, str(path))
+
+
+def apply(
+    repo: Repository, plan: Plan, *, wait: bool, progress: Progress | None, stop: threading.Event | None
+) -> DupesApplied:
+    """Move the files that go to the trash. Rows that do not fit the disk are refused, each with its reason.
+
+    wait:   for another process that is changing the store.
+    stop:   if it is set, this ends after the file at hand.
+    Raises: UsageError for the plan of another store; Locked, Interrupted; ForeignStore; MigrationNeeded if pictures
+            that only look alike are to go from a store of format 1; Damage, DiskTrouble, ReadOnly. Run again, it goes
+            on.
+    """
+    if plan.store != repo.store_id or plan.hash != repo.hash.name:
+        raise UsageError("this plan was made by another store", "name that store with --store DIR")
+    end, stages = stop or threading.Event(), Stages(progress)
+    with repo.lock("ingest") as lock:
+        lock.acquire(None if wait else 0.0, "dupes --apply", end.is_set, stages.note)
+        repo.reload()
+        repo.refuse_unsound()
+        time, store = now(), store_identity(repo)
+
+        def opener(root: Root) -> TrashFolder:
+            head = Head(plan.id, repo.store_id, root.label, repo.hash.name, time)
+            return TrashFolder(repo.place(root), plan.id.encode(), head, store)
+
+        with Places(repo, opener) as places:
+            run = _Run(repo, plan, places, stages, end)
+            try:
+                with finishing(stop, "this file"):
+                    run.move()
+            finally:
+                for trash in places.opened:
+                    trash.flush()
+            return run.report()
+
+
+class _Run:
+    """One run of a plan."""
+
+    def __init__(self, repo: Repository, plan: Plan, places: Places, stages: Stages, stop: threading.Event) -> None:
+        self._repo = repo
+        self._plan = plan
+        self._places = places
+        self._stages = stages
+        self._stop = stop
+        self._refused = list(plan.faults)
+        self._moved: list[bytes] = []
+        self._bytes = 0
+        self._done = 0
+        self._decided = 0
+        self._left = 0
+        self._keepers: dict[tuple[bytes, bytes], Keeper] = {}
+        self._going: set[bytes] = set()
+        self._trash: dict[bytes, None] = {}
+
+    def move(self) -> None:
+        """Record what is decided, then move: ordinary pictures first, RAW files and sidecars after what they go with.
+
+        Raises: as `apply`.
+        """
+        jobs = list(self._jobs())
+        self._going = {job.file.path for job in jobs}
+        self._decide(jobs)
+        jobs.sort(key=lambda job: _turn(job.file.path))
+        self._stages.begin("moving files", len(jobs), size=sum(job.file.size for job in jobs))
+        self._left = len(jobs)
+        for job in jobs:
+            if self._stop.is_set():
+                break
+            self._repo.refuse_lost_locks()
+            self._left -= 1
+            try:
+                self._carry_out(job)
+            except Unfit as unfit:
+                self._refuse(job.file, unfit.reason)
+            self._going.discard(job.file.path)
+            self._stages.advance(1, job.file.size)
+        self._stages.put_down()
+
+    def _jobs(self) -> Iterator[_Job]:
+        """Yield what is to go; refuse what contradicts itself."""
+        times = Counter(file.path for group in self._plan.groups for file in group.files if file.do == MOVE)
+        stays = {file.path for group in self._plan.groups for file in group.files if file.do == KEEP}
+        for group in self._plan.groups:
+            keepers = tuple(file for file in group.files if file.do == KEEP)
+            for file in group.files:
+                if file.do == KEEP:
+                    continue
+                if not keepers:
+                    self._refuse(file, "no file of its group stays")
+                elif file.path in stays:
+                    self._refuse(file, "the plan says of it, too, that it stays")
+                elif times[file.path] > 1:
+                    self._refuse(file, "the plan names it several times")
+                else:
+                    yield _Job(file, keepers)
+
+    def _decide(self, jobs: Sequence[_Job]) -> None:
+        """Record which pictures are to stay, before the first of the others goes: the guards of a sync heed it.
+
+        Copies of one content need no decision: their picture stays.
+        """
+        about: dict[frozenset[bytes], set[bytes]] = {}
+        for job in jobs:
+            kept = frozenset(file.key for file in job.keepers if not is_sidecar(file.path))
+            if not is_sidecar(job.file.path) and job.file.key not in kept and kept:
+                about.setdefault(kept, set()).add(job.file.key)
+        if not about:
+            return
+        self._repo.require_format_2("decisions about pictures that only look alike")
+        made = list(newest_decisions(self._repo))
+        known = Verdicts(made)
+        choices: list[Choice] = []
+        for kept, gone in about.items():
+            new = sorted(key for key in gone if kept.isdisjoint(known.kept_for(key)))
+            choices += _choices(sorted(kept), new, made)
+        self._decided = len(decide(self._repo, choices))
+
+    def _carry_out(self, job: _Job) -> None:
+        file = job.file
+        trash, rest = self._places.find(file.path)
+        self._stages.take(os.path.join(trash.place, rest))
+        keepers = []
+        for one in job.keepers:
+            with suppress(Unfit):
+                keepers.append(self._keeper(one))
+        going = Going(rest, file.key, self._repo.hash.new, keepers)
+        name = file.path.rpartition(b"/")[2]
+        goes_last = is_sidecar(name) or is_raw(name)
+        look_around = partial(self._refuse_left, path=file.path) if goes_last else None
+        size = move_away(trash, going, look_around)
+        if size is None:
+            self._done += 1
+        else:
+            self._moved.append(file.path)
+            self._bytes += size
+        self._trash[os.path.join(trash.place, trash.below)] = None
+
+    def _keeper(self, file: PlanFile) -> Keeper:
+        if (file.path, file.key) not in self._keepers:
+            trash, rest = self._places.find(file.path)
+            self._keepers[file.path, file.key] = Keeper(trash.root, rest, file.key, self._repo.hash.new)
+        return self._keepers[file.path, file.key]
+
+    def _refuse_left(self, folder: int, path: bytes) -> None:
+        """Refuse a sidecar or a RAW file while a file stays that it belongs to. Raises: Unfit."""
+        above, slash, name = path.rpartition(b"/")
+        with refusing("list its folder"):
+            names = [os.fsencode(one) for one in os.listdir(folder)]
+        others = owners_of(name, names) if is_sidecar(name) else pictures_like(name, names)
+        stays = [one for one in others if above + slash + one not in self._going]
+        if stays:
+            raise Unfit(f"{os.fsdecode(stays[0])} stays, and shares its name")
+
+    def _refuse(self, file: PlanFile, reason: str) -> None:
+        self._refused.append(Unmoved(file.path, reason, file.row))
+
+    def report(self) -> DupesApplied:
+        repo = self._repo
+        return DupesApplied(
+            plan=self._plan.id,
+            moved=tuple(self._moved),
+            done=self._done,
+            size=self._bytes,
+            refused=tuple(self._refused),
+            decided=self._decided,
+            trash=tuple(self._trash),
+            interrupted=self._left > 0,
+            where=files_of(repo, repo.labels_in(None)),
+        )
+
+
+def _choices(kept: list[bytes], gone: list[bytes], made: Sequence[Decision]) -> Iterator[Choice]:
+    """Yield the decisions that some pictures stay and others need not: few, but none about two that are different.
+
+    A decision is one on every pair of its pictures: it would take back that they are.
+    """
+    every = {*kept, *gone}
+    if any(one.verb == "different" and len(every.intersection(one.keys)) > 1 for one in made):
+        yield from (Choice("keep", [kept[0], key], [kept[0]]) for key in gone)
+        return
+    room = max(MOST - len(kept), 1)
+    for at in range(0, len(gone), room):
+        yield Choice("keep", [*kept, *gone[at : at + room]], kept)
+
+
+def _turn(path: bytes) -> int:
+    name = path.rpartition(b"/")[2]
+    return 2 if is_sidecar(name) else 1 if is_raw(name) else 0

@@ -1,0 +1,149 @@
+"""`vstore dupes --plan`, `--apply` and `--restore`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from support.folders import drawn
+from support.lines import Line
+from support.plans import files
+
+
+@pytest.fixture
+def pictures(line: Line) -> Line:
+    line.put({"pictures/a.png": 1, "pictures/b/a.png": 1, "pictures/b/a.xmp": b"stars", "pictures/c.png": 2})
+    line("sync", "pictures", "-q")
+    return line
+
+
+def test_a_plan_is_written_carried_out_and_taken_back(pictures: Line) -> None:
+    size = f"{len(drawn(1)) / 1024:.1f} KiB"
+    ran = pictures("dupes", "--plan", "plan.json")
+    assert ran.lines == [
+        f"Wrote a plan, plan.json: 2 files of 1 group, {size}, would go.",
+        "Nothing was moved. Read it, change it, then run: vstore dupes --apply plan.json",
+    ]
+    assert ran.err == ""
+    before = files(pictures.home / "pictures")
+    plan = json.loads((pictures.home / "plan.json").read_text())["id"]
+    trash = pictures.home / "pictures" / ".vstore-trash" / plan
+    ran = pictures("dupes", "--apply", "plan.json")
+    assert ran.lines == [
+        f"Moved 2 files, {size}, to the trash.",
+        f"Move them back with: vstore dupes --restore {trash}",
+        "Bring the store up to date with: vstore sync",
+    ]
+    assert set(files(trash)) == {"b/a.png", "b/a.xmp"}
+    assert pictures("dupes", "--apply", "plan.json").lines[0] == (
+        "Moved 0 files, 0 B, to the trash; 2 were moved by an earlier run."
+    )
+    pictures("sync", "-q")
+    assert pictures.paths() == ["pictures/a.png", "pictures/c.png"]
+    assert pictures("dupes", "--restore", trash).lines == [
+        "Moved 2 files back.",
+        "Bring the store up to date with: vstore sync",
+    ]
+    assert pictures("dupes", "--restore", trash).lines == ["Moved 0 files back; 2 are there already."]
+    assert files(pictures.home / "pictures") == before
+
+
+def test_restore_works_without_a_store(pictures: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = files(pictures.home / "pictures")
+    pictures("dupes", "--plan", "plan.json", "-q")
+    assert pictures("dupes", "--apply", "plan.json", "-q").out == ""
+    shutil.rmtree(pictures.store)
+    (trash,) = (pictures.home / "pictures/.vstore-trash").iterdir()
+    monkeypatch.chdir(tmp_path)
+    document = pictures("dupes", "--restore", trash, "--json").json
+    assert "store" not in document
+    assert sorted(one["path"] for one in document["moved"]) == ["b/a.png", "b/a.xmp"]
+    assert files(pictures.home / "pictures") == before
+
+
+def test_what_is_refused_is_named_and_the_exit_code_is_3(pictures: Line) -> None:
+    pictures("dupes", "--plan", "plan.json")
+    pictures.put({"pictures/a.png": 7})
+    ran = pictures("dupes", "--apply", "plan.json", code=3)
+    assert ran.out.startswith("Moved 0 files, 0 B, to the trash.\n")
+    why = "no file that is to stay for it is there with its bytes (a.png: it has changed since)"
+    assert ran.err.splitlines() == [
+        "2 files not moved:",
+        f"  pictures/b/a.png: {why}",
+        f"  pictures/b/a.xmp: {why}",
+    ]
+    document = pictures("dupes", "--apply", "plan.json", "--json", code=3).json
+    assert document["refused"][0] == {
+        "path": "pictures/b/a.png",
+        "file": str(pictures.home / "pictures/b/a.png"),
+        "reason": why,
+        "row": "groups[0].files[1]",
+    }
+
+
+def test_a_place_that_is_taken_is_named(pictures: Line) -> None:
+    pictures("dupes", "--plan", "plan.json")
+    pictures("dupes", "--apply", "plan.json")
+    (trash,) = (pictures.home / "pictures/.vstore-trash").iterdir()
+    pictures.put({"pictures/b/a.png": 7})
+    (trash / "mine.txt").write_text("mine")
+    ran = pictures("dupes", "--restore", trash, code=3)
+    assert ran.err.splitlines() == [
+        "1 file not moved:",
+        "  pictures/b/a.png: another file is at its place now",
+        "1 file in the trash that its record does not name, left there:",
+        f"  {os.path.relpath(trash, pictures.home)}/mine.txt",
+    ]
+
+
+def test_nothing_to_move_is_said(pictures: Line) -> None:
+    (pictures.home / "pictures/b/a.png").unlink()
+    pictures("sync", "-q")
+    assert pictures("dupes", "--plan", "plan.json").lines == [
+        "Wrote an empty plan, plan.json: v2 holds nothing that could go."
+    ]
+    assert pictures("dupes", "--apply", "plan.json").lines == ["Moved 0 files, 0 B, to the trash."]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--plan", "p", "--verify"], "--verify does not go with --plan"),
+        (["--plan", "p", "--apply", "q"], "--apply does not go with --plan"),
+        (["--plan", "p", "--wait"], "--wait does not go with --plan"),
+        (["--apply", "p", "--near"], "--near does not go with --apply"),
+        (["--apply", "p", "--under", "pictures"], "--under does not go with --apply"),
+        (["--apply", "p", "--restore", "q"], "--restore does not go with --apply"),
+        (["--restore", "p", "--at", "v1"], "--at does not go with --restore"),
+        (["--restore", "p", "--where", "true"], "--where does not go with --restore"),
+        (["--wait"], "--wait does not go with a list"),
+        (["--apply", "none.json"], "cannot read the plan none.json: No such file or directory"),
+        (["--apply", "pictures"], "cannot read the plan pictures: Is a directory"),
+        (["--apply", "pictures/c.png"], "is not a plan"),
+        (["--apply", ""], "an argument is empty"),
+        (["--plan", ""], "an argument is empty"),
+        (["--restore", ""], "an argument is empty"),
+        (["--restore", "pictures"], "is not the trash folder of a plan"),
+        (["--restore", "none"], "is not the trash folder of a plan"),
+        (["--plan", "none/plan.json"], "there is no folder"),
+        (["--plan", "pictures/c.png"], "already exists"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(pictures: Line, words: list[str], message: str) -> None:
+    before = files(pictures.home / "pictures")
+    error = pictures("dupes", *words, "--json", code=2).error
+    assert error["code"] == "usage" and message in error["message"]
+    assert files(pictures.home / "pictures") == before
+    assert not (pictures.home / "p").exists()
+
+
+def test_options_of_a_configuration_spoil_no_apply(pictures: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VSTORE_NEAR", "0.99")
+    monkeypatch.setenv("VSTORE_WAIT", "1")
+    monkeypatch.setenv("VSTORE_VERIFY", "0")
+    pictures("dupes", "--plan", "plan.json")
+    pictures("dupes", "--apply", "plan.json")
+    pictures("dupes")
