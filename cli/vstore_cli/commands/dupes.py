@@ -81,9 +81,10 @@ def dupes(
 ) -> int:
     """List groups of identical pictures. Nothing is ever deleted.
 
-    With --near, every two pictures of a group look alike, and the first is most like the others. Every picture is
-    compared with every other: the time grows with the square of their number. Pictures of one colour are left out of
-    those that look alike, and those of a burst are no copies of one another: both are counted.
+    With --near, every two pictures of a group look alike, and the first is most like the others. Every two pictures
+    are compared, once: what came of it is kept in the store, and new pictures alone are compared with all. Pictures of
+    one colour are left out of those that look alike, and those of a burst are no copies of one another: both are
+    counted.
 
     Without a SCORE, --near takes one that 1 in 100,000 pairs of unrelated pictures reaches; from 1,000 pictures on, 1
     in 100 times as many as there are. It is found from the pictures of the snapshot itself, in any model space that has

@@ -111,7 +111,7 @@ def dupes(
     near:   also find look-alikes: every two of a group reach this cosine; "auto" takes one that unrelated pictures of
             the snapshot hardly reach (of 100,000 pairs one, of 100 times as many as it has pictures if that is more).
             Pictures that the facts of the store know to be of one colour are left out of these.
-            Every pair is compared: the time grows with the square of the number of pictures.
+            Every pair is compared, once: what came of it is kept, if the store can be written and no sync runs.
     loose:  let each picture of a group reach it with the representative alone.
     bursts: count pictures that were taken one after the other as copies, too.
     all:    also the groups about which all is decided.
