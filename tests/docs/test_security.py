@@ -25,10 +25,19 @@ SHOWN = {
     ],
     "makes two pictures with one hash on purpose": [
         "tests/store/test_collisions.py::test_of_two_pictures_with_one_hash_the_second_gets_the_vector_of_the_first",
+        "tests/store/test_plan_moves.py::test_a_file_of_the_same_key_and_other_bytes_is_not_moved",
     ],
     "gives you a model or an adapter": [
         "tests/store/test_consent.py::test_code_is_allowed_by_its_own_option_alone",
         "tests/store/test_consent.py::test_a_configuration_that_fetches_compiled_code_is_refused",
+    ],
+    "gives you a plan (`dupes --apply`), or a folder with a `.vstore-trash` in it (`dupes --restore`)": [
+        "tests/store/test_plans.py::test_a_row_that_fits_nothing_is_refused_alone",
+        "tests/store/test_plans.py::test_nothing_is_moved_out_of_the_store",
+        "tests/store/test_plan_moves.py::test_only_plain_files_are_moved",
+        "tests/store/test_plan_moves.py::test_no_path_leads_out_of_the_folder",
+        "tests/store/test_plan_moves.py::test_a_forged_record_moves_nothing_from_elsewhere_and_nothing_out",
+        "tests/store/test_plan_moves.py::test_a_place_that_is_taken_is_not_replaced",
     ],
     "gives you an expression for `--where`": [
         "tests/store/test_where_expression.py::test_what_is_no_expression_is_refused_in_words",

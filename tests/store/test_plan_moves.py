@@ -136,6 +136,23 @@ def test_a_file_is_not_moved_without_one_that_stays(place: Place) -> None:
     assert place.refused(keeper="sub/copy.jpg") == "it is another name of the file that stays for it"
 
 
+def test_a_file_of_the_same_key_and_other_bytes_is_not_moved(place: Place) -> None:
+    """Whoever wants can make two files for one key of xxh3."""
+
+    class Weak:
+        def update(self, data: bytes) -> None: ...
+
+        def digest(self) -> bytes:
+            return bytes(16)
+
+    put(place.top, {"sub/copy.jpg": b"BYTES"})
+    with TrashFolder(os.fsencode(place.top), PLAN, HEAD) as trash:
+        kept = Keeper(trash.root, b"kept.jpg", bytes(16), Weak)
+        with pytest.raises(Unfit, match="it has the key of the file that stays for it, and other bytes"):
+            move_away(trash, Going(b"sub/copy.jpg", bytes(16), Weak, [kept]))
+    assert (place.top / "sub/copy.jpg").read_bytes() == b"BYTES"
+
+
 def to_link(place: Place) -> None:
     (place.top / "sub/copy.jpg").rename(place.top / "real.jpg")
     (place.top / "sub/copy.jpg").symlink_to("../real.jpg")

@@ -31,6 +31,8 @@ PROOFS, TURN, AGAIN = "store/test_row_proofs.py", "store/test_turn.py", "store/t
 LINKAGE, ALIKE, BURSTS = "store/test_linkage.py", "store/test_dupes.py", "store/test_bursts.py"
 GUARDS, ROOTS, EMPTY = "store/test_sync_guards.py", "store/test_undo_roots.py", "cli/test_empty_arguments.py"
 
+MOVES, PLANS = "store/test_plan_moves.py", "store/test_plans.py"
+
 MUTATIONS = [
     # What gc rewrites, and what it leaves
     Mutation("gc rewrites unverified", "gc/rewrite.py", "    segment.verify()\n", "", DATA, "rotten"),
@@ -502,4 +504,59 @@ MUTATIONS = [
     Mutation(
         "a burst", "search/bursts.py", "other.taken - one.taken <= _APART", "other.taken - one.taken < _APART", BURSTS
     ),
+    # Files that plans move
+    Mutation(
+        "moved: bytes unread",
+        "plans/proof.py",
+        "digest != key or found is None",
+        "found is None",
+        MOVES,
+        "changed",
+    ),
+    Mutation(
+        "moved: changed since", "plans/mover.py", "now is None or seen(now) != seen(found)", "False", MOVES, "read"
+    ),
+    Mutation("moved: nothing stays", "plans/mover.py", "            standing(going.keepers)\n", "", MOVES, "kept_file"),
+    Mutation(
+        "moved: itself stays",
+        "plans/mover.py",
+        "(one.st_dev, one.st_ino) == (found.st_dev, found.st_ino)",
+        "False",
+        MOVES,
+        "stays",
+    ),
+    Mutation("moved: replaced", "disk/moving.py", "_NOREPLACE = 1", "_NOREPLACE = 0", MOVES, "moment"),
+    Mutation(
+        "moved: along a link",
+        "plans/way.py",
+        "_STEP = os.O_DIRECTORY | os.O_NOFOLLOW",
+        "_STEP = os.O_DIRECTORY",
+        MOVES,
+        "link",
+    ),
+    Mutation(
+        "moved: unflushed",
+        "plans/trash_folder.py",
+        "            durable.disk.fsync(self._file)\n\n    def _append",
+        "            pass\n\n    def _append",
+        MOVES,
+        "flushed",
+    ),
+    Mutation(
+        "restored: out of the folder",
+        "plans/way.py",
+        'any(name in (b"", b".", b"..") for name in names)',
+        "False",
+        MOVES,
+        "forged",
+    ),
+    Mutation(
+        "lost: for one that is gone",
+        "sync/losses.py",
+        "named[one] > 0 for one in kept",
+        "True for one in kept",
+        PLANS,
+        "still",
+    ),
+    Mutation("sidecar: stays alone", "plans/apply.py", "        if stays:\n", "        if False:\n", PLANS, "sidecar"),
 ]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vstore.paths import AnyPath
     from vstore.plans.report import DupesApplied, DupesPlanned, DupesRestored
     from vstore.progress import Progress
+    from vstore.repository.repository import Repository
 
 
 class Plans(Opened):
@@ -81,8 +82,11 @@ class Plans(Opened):
         """
         from vstore.plans.apply import apply, read_plan
 
-        wanted = read_plan(as_path(plan))
-        return self._use(lambda repo: apply(repo, wanted, wait=wait, progress=progress, stop=stop))
+        def run(repo: Repository) -> DupesApplied:
+            repo.refuse_writing()
+            return apply(repo, read_plan(as_path(plan)), wait=wait, progress=progress, stop=stop)
+
+        return self._use(run)
 
     @staticmethod
     def dupes_restore(

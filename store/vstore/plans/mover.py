@@ -9,7 +9,7 @@ from vstore.disk import durable
 from vstore.disk.moving import UNKNOWN
 from vstore.pictures.trash import TRASH
 from vstore.plans.moves import Move
-from vstore.plans.proof import CHANGED, Keeper, proved, standing
+from vstore.plans.proof import CHANGED, Keeper, proved, refuse_other_bytes, standing
 from vstore.plans.trash_folder import TrashFolder
 from vstore.plans.way import Gone, Unfit, look, look_at_file, opened, refusing, seen, split
 
@@ -48,8 +48,11 @@ def move_away(trash: TrashFolder, going: Going, look_around: Callable[[int], Non
     others = standing(going.keepers)
     with opened(trash.root, names, barred=trash.store) as folder:
         found = proved(folder, name, going.key, going.new)
-        if any((one.st_dev, one.st_ino) == (found.st_dev, found.st_ino) for one in others):
+        if any((one.st_dev, one.st_ino) == (found.st_dev, found.st_ino) for _, one in others):
             raise Unfit("it is another name of the file that stays for it")
+        same = next((keeper for keeper, _ in others if keeper.key == going.key), None)
+        if same is not None:
+            refuse_other_bytes(folder, name, same)
         if look_around is not None:
             look_around(folder)
         trash.prepare()

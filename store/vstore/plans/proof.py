@@ -10,6 +10,8 @@ from vstore.disk.file_hash import hash_file
 from vstore.plans.way import Unfit, look_at_file, open_file, opened, refusing, seen, split
 
 CHANGED = "it has changed since"
+OTHER_BYTES = "it has the key of the file that stays for it, and other bytes"
+_BLOCK = 1 << 20
 
 
 def proved(folder: int, name: bytes, key: bytes, new: Callable[[], Any]) -> os.stat_result:
@@ -32,13 +34,14 @@ class Keeper:
     """A file that stays, for which others may go. It is read once, and looked at before each of them goes.
 
     path: below the folder.
+    key:  the hash of its bytes.
     """
 
     def __init__(self, folder: int, path: bytes, key: bytes, new: Callable[[], Any]) -> None:
-        """folder: open for as long as this is used. key: of its bytes. new: makes a hasher."""
+        """folder: open for as long as this is used. new: makes a hasher."""
         self.path = path
+        self.key = key
         self._folder = folder
-        self._key = key
         self._new = new
         self._seen: tuple[int, ...] = ()
 
@@ -48,20 +51,41 @@ class Keeper:
         with opened(self._folder, names) as folder:
             found = look_at_file(folder, name)
             if found is None or seen(found) != self._seen:
-                found = proved(folder, name, self._key, self._new)
+                found = proved(folder, name, self.key, self._new)
                 self._seen = seen(found)
             return found
 
+    def open(self) -> int:
+        """Open it, to be read. Raises: Unfit."""
+        *names, name = split(self.path)
+        with opened(self._folder, names) as folder:
+            return open_file(folder, name)
 
-def standing(keepers: Sequence[Keeper]) -> list[os.stat_result]:
-    """Give the stats of those that are there with their bytes. Raises: Unfit if none is."""
+
+def standing(keepers: Sequence[Keeper]) -> list[tuple[Keeper, os.stat_result]]:
+    """Find those that are there with their bytes, with their stats. Raises: Unfit if none is."""
     found, reasons = [], []
     for keeper in keepers:
         try:
-            found.append(keeper.stands())
+            found.append((keeper, keeper.stands()))
         except Unfit as unfit:
             reasons.append(f"{os.fsdecode(keeper.path)}: {unfit.reason}")
     if not found:
         why = f" ({'; '.join(reasons[:3])})" if reasons else ""
         raise Unfit(f"no file that is to stay for it is there with its bytes{why}")
     return found
+
+
+def refuse_other_bytes(folder: int, name: bytes, keeper: Keeper) -> None:
+    """Compare a file with one of the same key, byte for byte: a stranger may have made two for one key. Raises: Unfit.
+
+    They are compared before the stats of both are: what changes meanwhile is seen there.
+    """
+    one = open_file(folder, name)
+    with open(one, "rb") as a, open(keeper.open(), "rb") as b, refusing("read it"):
+        while True:
+            left, right = a.read(_BLOCK), b.read(_BLOCK)
+            if left != right:
+                raise Unfit(OTHER_BYTES)
+            if not left:
+                return
