@@ -67,7 +67,7 @@ class Comparison:
         import numpy as np
 
         begin, here = self.count, np.arange(self.count, end)
-        block = self._scoring.ready(here)
+        block = self._scoring.ready(self._scoring.rows.unit(here))
         leaders = np.flatnonzero(self._clump[:begin] == np.arange(begin))
         sizes = np.ones(end, np.int64)
         for first, members in self._members.items():
@@ -115,9 +115,11 @@ class Comparison:
         """Find the rows of a block that may reach one of a clump, by its first row."""
         import numpy as np
 
-        scores = self._scoring.about(block, self._scoring.ready(leaders))
-        rows, others = np.nonzero(scores >= self._floor[leaders])
-        return rows + begin, leaders[others], scores[rows, others]
+        # Rows that are not divided by their norms give scores that are as many times larger.
+        those, norms = self._scoring.rows.with_norms(leaders)
+        scores = self._scoring.about(block, self._scoring.ready(those))
+        rows, others = np.nonzero(scores >= self._floor[leaders] * norms)
+        return rows + begin, leaders[others], scores[rows, others] / norms[others]
 
     def _fold(self, rows: Ints, firsts: Ints, about: Floats) -> None:
         """Let new rows join clumps. firsts: rows before them, which are the first ones of clumps, or new."""

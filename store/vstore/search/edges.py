@@ -38,17 +38,20 @@ def compare(
     Returns: the rows of the pictures in the order of their keys, and the pairs that reach it, or less.
     Raises:  Damage, FileNotFoundError.
     """
+    import numpy as np
 
     rows, in_turns = SpaceRows(repo, space, keys), _is_turned(repo, space)
     kept = read_edges(repo, space, min(least, FOLDED), in_turns=in_turns)
     if kept is None:
-        every, before, lowest = rows.ordered(rows.as_stored()), none_compared(), min(least, FOLDED)
+        lowest, before = min(least, FOLDED), none_compared()
+        old, new = rows.ordered(np.empty(0, np.int64)), rows.ordered(rows.as_stored())
     else:
-        at = places_of(kept.keys, b"".join(rows.keys), repo.hash.size)
+        at = places_of(kept.keys, rows.column, repo.hash.size)
         if (at >= 0).all() and (kept.sums[at] == rows.sums()).all():
             return rows, _part_of(kept.compared, at)
-        every, before = _with_new_ones(kept, rows, repo.hash.size)
         lowest = kept.least
+        old, new, before = _parted(kept, rows, repo.hash.size)
+    every = old.joined(new)
     under_way = Comparison(before, Scoring(every), _scoring(every, in_turns), lowest)
     try:
         _go_through(under_way, len(every), stages)
@@ -56,25 +59,23 @@ def compare(
         _keep(repo, space, under_way, every, lowest, in_turns=in_turns)
         raise
     _keep(repo, space, under_way, every, lowest, in_turns=in_turns)
-    at = places_of(b"".join(every.keys), b"".join(rows.keys), repo.hash.size)
-    return rows, _part_of(under_way.compared(), at)
+    return rows, _part_of(under_way.compared(), places_of(every.column, rows.column, repo.hash.size))
 
 
-def _with_new_ones(kept: KeptEdges, rows: SpaceRows, key_size: int) -> tuple[SpaceRows, Compared]:
-    """Give the rows of all kept pictures that did not change, then those of new ones; and the pairs of the former."""
+def _parted(kept: KeptEdges, rows: SpaceRows, key_size: int) -> tuple[SpaceRows, SpaceRows, Compared]:
+    """Give the rows of all kept pictures that did not change, those of new ones, and the pairs of the former."""
     import numpy as np
 
-    listed = [kept.keys[at : at + key_size] for at in range(0, len(kept.keys), key_size)]
-    every = rows.of([*listed, *rows.keys])
-    at = places_of(b"".join(every.keys), kept.keys, key_size)
-    sums = every.sums()
-    stay = (at >= 0) & (sums[at] == kept.sums)
-    old, is_old = at[stay], np.zeros(len(every), bool)
-    is_old[old] = True
-    is_wanted = np.zeros(len(every), bool)
-    is_wanted[places_of(b"".join(every.keys), b"".join(rows.keys), key_size)] = True
-    new = np.flatnonzero(is_wanted & ~is_old)
-    return every.ordered(np.concatenate([old, new])), kept.compared.only(stay)
+    every, at = rows, places_of(rows.column, kept.keys, key_size)
+    if (at < 0).any():
+        more = [kept.keys[place * key_size : (place + 1) * key_size] for place in np.flatnonzero(at < 0).tolist()]
+        every = rows.joined(rows.of(more))
+        at = places_of(every.column, kept.keys, key_size)
+    stay = at >= 0
+    stay[stay] = every.sums()[at[stay]] == kept.sums[stay]
+    is_new = np.arange(len(every)) < len(rows)
+    is_new[at[stay]] = False
+    return every.ordered(at[stay]), every.ordered(np.flatnonzero(is_new)), kept.compared.only(stay)
 
 
 def _go_through(under_way: Comparison, count: int, stages: Stages) -> None:
@@ -94,7 +95,7 @@ def _keep(repo: Repository, space: str, under_way: Comparison, every: SpaceRows,
 
     if under_way.begun < under_way.count:
         done = every.ordered(np.arange(under_way.count))
-        found = KeptEdges(least, in_turns, b"".join(done.keys), done.sums(), under_way.compared())
+        found = KeptEdges(least, in_turns, done.column, done.sums(), under_way.compared())
         keep_edges(repo, space, found)
 
 

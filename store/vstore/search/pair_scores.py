@@ -59,16 +59,16 @@ class Scoring:
 
     @property
     def off(self) -> float:
-        """How far `about` is from the cosine of two rows, at most."""
+        """How far `about` is from the cosine of two rows of norm 1, at most."""
         # A sum of dim products is off by dim roundings; numbers of float32 rows by one each, and what turns add by few.
         return (self.rows.dim + 2 * math.sqrt(self.rows.dim) + 64) * _ROUNDING
 
-    def ready(self, at: Ints) -> Any:
-        """Read some rows for `about`. Raises: Damage."""
-        return self.rows.unit(at)
+    def ready(self, rows: Floats) -> Any:
+        """Make rows ready for `about`. rows: float32 (m, dim), of any norms near 1."""
+        return rows
 
     def about(self, some: Any, others: Any) -> Floats:
-        """Compare each of some rows with each of others. Returns: float32 (m, n), cosines, off by a little."""
+        """Multiply each of some rows with each of others, as `ready` gives them: float32 (m, n), off by a little."""
         scores: Floats = some @ others.T
         return scores
 
@@ -86,8 +86,8 @@ class Scoring:
 class TurnedScoring(Scoring):
     """The scores of pairs in a space whose rows tell turned and mirrored pictures: the best of all eight turns."""
 
-    def ready(self, at: Ints) -> Parted:
-        return parted(self.rows.unit(at))
+    def ready(self, rows: Floats) -> Parted:
+        return parted(rows)
 
     def about(self, some: Parted, others: Parted) -> Floats:
         return best_of_turns(some, others)

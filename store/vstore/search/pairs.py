@@ -60,10 +60,11 @@ def near_pairs(
     """
     lowest = millionths(least)
     rows, compared = compare(repo, space, keys, lowest, stages)
-    parted = _by_number(rows.keys, apart, decided)
+    listed = rows.key_list()
+    parted = _by_number(listed, apart, decided)
     # A node holds no pairs below the least score.
     node = fold(*folding(compared, Scoring(rows), max(FOLDED, lowest)), parted)
-    return Pairs(rows.keys, node, *pairs_of_nodes(compared, node, scoring_of(repo, space, rows), lowest, parted))
+    return Pairs(listed, node, *pairs_of_nodes(compared, node, scoring_of(repo, space, rows), lowest, parted))
 
 
 def scores_of(repo: Repository, space: str, pairs: Sequence[tuple[bytes, bytes]]) -> list[int]:
@@ -74,7 +75,7 @@ def scores_of(repo: Repository, space: str, pairs: Sequence[tuple[bytes, bytes]]
     import numpy as np
 
     rows = SpaceRows(repo, space, {key for pair in pairs for key in pair})
-    number = {key: at for at, key in enumerate(rows.keys)}
+    number = {key: at for at, key in enumerate(rows.key_list())}
     try:
         ends = np.array([(number[one], number[other]) for one, other in pairs], np.int64).reshape(-1, 2)
     except KeyError as err:

@@ -10,6 +10,7 @@ from vstore.disk.norms import NORM_OFF
 from vstore.disk.row_sums import row_sums
 from vstore.errors import Damage
 from vstore.repository.repository import Repository
+from vstore.search.key_paths import words
 from vstore.search.key_places import places_of
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ _SUMMED = 4096  # rows whose checksums are computed at once
 class SpaceRows:
     """The rows of n pictures, mapped and numbered. Segments that hold one of them are read, against their checksums.
 
-    keys: of the pictures, by the numbers of their rows.
-    dim:  numbers in a row.
+    dim: numbers in a row.
     """
 
     def __init__(self, repo: Repository, space: str, keys: Collection[bytes]) -> None:
@@ -43,15 +43,20 @@ class SpaceRows:
         self._key_size = repo.hash.size
         self._segments: list[Segment] = [repo.segment(ref) for ref in repo.state.segments(space)]
         self._parts: dict[int, Any] = {}  # rows of segments that were read, as they are stored
-        self._find(sorted(set(keys)))
+        self._find(keys)
 
-    def _find(self, keys: list[bytes]) -> None:
+    def _find(self, keys: Collection[bytes]) -> None:
         import numpy as np
 
-        joined = b"".join(keys)
-        part, row = np.full(len(keys), -1), np.empty(len(keys), np.int64)
+        column = b"".join(keys)
+        every = words(column, self._key_size)
+        order = np.lexsort(every.T[::-1])
+        is_first = np.ones(len(order), bool)
+        is_first[1:] = (every[order[1:]] != every[order[:-1]]).any(axis=1)  # a key may be given twice
+        self._keys = np.frombuffer(column, np.uint8).reshape(-1, self._key_size)[order[is_first]]
+        part, row, column = np.full(len(self._keys), -1), np.empty(len(self._keys), np.int64), self.column
         for number, segment in enumerate(self._segments) if keys else ():
-            at = places_of(joined, segment.keys, self._key_size)
+            at = places_of(column, segment.keys, self._key_size)
             rows = np.flatnonzero(at >= 0)[::-1]  # of a key that stands twice the first row wins
             rows = rows[part[at[rows]] < 0]
             if len(rows):
@@ -59,27 +64,51 @@ class SpaceRows:
                 if number not in self._parts:
                     segment.verify()
                     self._parts[number] = np.asarray(segment.rows())
-        there = part >= 0
-        self.keys = (
-            keys if there.all() else [key for key, is_there in zip(keys, there.tolist(), strict=True) if is_there]
-        )
-        self._part, self._row = part[there], row[there]
+        self._part, self._row = part, row
+        self._sums: Sums | None = None
+        self._choose(np.flatnonzero(part >= 0))
+
+    def _choose(self, numbers: Ints) -> None:
+        """Keep some rows, in another order."""
+        self._keys, self._part, self._row = self._keys[numbers], self._part[numbers], self._row[numbers]
+        self._sums = None if self._sums is None else self._sums[numbers]
+
+    @property
+    def column(self) -> bytes:
+        """The keys, one after another."""
+        return self._keys.tobytes()
+
+    def key_list(self) -> list[bytes]:
+        """List the keys of the pictures, by the numbers of their rows."""
+        column, size = self.column, self._key_size
+        return [column[at : at + size] for at in range(0, len(column), size)]
 
     def of(self, keys: Collection[bytes]) -> SpaceRows:
         """Give the rows of other pictures, which may be some of these. Raises: Damage, FileNotFoundError."""
         other = copy(self)
-        other._find(sorted(set(keys)))
+        other._find(keys)
         return other
 
     def ordered(self, order: Ints) -> SpaceRows:
         """Give some rows in another order. order: int64 (m,), their numbers here."""
         other = copy(self)
-        other.keys = [self.keys[number] for number in order.tolist()]
-        other._part, other._row = self._part[order], self._row[order]
+        other._choose(order)
         return other
 
+    def joined(self, others: SpaceRows) -> SpaceRows:
+        """Give these rows, and then others of the same space."""
+        import numpy as np
+
+        both = copy(self)
+        both._parts |= others._parts
+        both._keys = np.concatenate([self._keys, others._keys])
+        both._part, both._row = np.append(self._part, others._part), np.append(self._row, others._row)
+        mine, theirs = self._sums, others._sums
+        both._sums = None if mine is None or theirs is None else np.append(mine, theirs)
+        return both
+
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self._row)
 
     def as_stored(self) -> Ints:
         """Give the order in which the rows lie on the disk: int64 (n,)."""
@@ -88,14 +117,16 @@ class SpaceRows:
         return np.lexsort((self._row, self._part))
 
     def sums(self) -> Sums:
-        """Compute the checksum of each row: uint64 (n,)."""
+        """Compute the checksum of each row, once: uint64 (n,)."""
         import numpy as np
 
-        sums = np.empty(len(self), np.uint64)
-        for begin in range(0, len(self), _SUMMED):
-            rows = self.stored(np.arange(begin, min(begin + _SUMMED, len(self))))
-            sums[begin : begin + len(rows)] = row_sums(memoryview(rows.tobytes()), rows[0].nbytes)
-        return sums
+        if self._sums is None:
+            sums = np.empty(len(self), np.uint64)
+            for begin in range(0, len(self), _SUMMED):
+                rows = np.ascontiguousarray(self.stored(np.arange(begin, min(begin + _SUMMED, len(self)))))
+                sums[begin : begin + len(rows)] = row_sums(rows.data.cast("B"), rows[0].nbytes)
+            self._sums = sums
+        return self._sums
 
     def first_equal(self, at: Ints) -> Ints:
         """Find the first of some rows that has the same numbers as each of them: int64 (m,), places in `at`."""
@@ -108,13 +139,18 @@ class SpaceRows:
 
     def unit(self, at: Ints) -> Floats:
         """Read some rows, brought to norm 1: float32 (m, dim). at: int64 (m,), their numbers. Raises: Damage."""
+        rows, norms = self.with_norms(at)
+        rows /= norms[:, None]
+        return rows
+
+    def with_norms(self, at: Ints) -> tuple[Floats, Floats]:
+        """Read some rows, and their norms: float32 (m, dim) and (m,). at: int64 (m,), their numbers. Raises: Damage."""
         import numpy as np
 
         rows: Floats = self.stored(at).astype(np.float32)
-        norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        norms: Floats = np.sqrt(np.einsum("ij,ij->i", rows, rows))
         _require_norm_1(norms)
-        rows /= norms[:, None]
-        return rows
+        return rows, norms
 
     def exact(self, at: Ints) -> Doubles:
         """Read some rows as multiples of 2**-24: float64 (m, dim). Of float32 each number is rounded to one.
