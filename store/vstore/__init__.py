@@ -109,6 +109,7 @@ if TYPE_CHECKING:
     from vstore.search.groups import Group as Group
     from vstore.search.groups import Picture as Picture
     from vstore.search.hit import Hit as Hit
+    from vstore.search.keep_best import Best as Best
     from vstore.search.operand import Operand as Operand
     from vstore.search.report import SearchReport as SearchReport
     from vstore.search.typed_words import SearchWords as SearchWords
@@ -191,6 +192,7 @@ _HOMES = {
     "vstore.search.dupes": "DupesReport",
     "vstore.search.groups": "Group Picture",
     "vstore.search.hit": "Hit",
+    "vstore.search.keep_best": "Best",
     "vstore.search.operand": "Operand",
     "vstore.search.report": "SearchReport",
     "vstore.search.typed_words": "SearchWords",

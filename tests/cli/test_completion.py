@@ -66,6 +66,7 @@ def test_commands_and_options_are_completed_with_what_they_do(line: Line) -> Non
     assert offered("vstore sync --device cu") == ["cuda", "cuda:0"]
     assert offered("vstore sync --device cuda:0,m") == ["cuda:0,mps"]
     assert offered("vstore snapshot diff --only re") == ["removed", "renamed"]
+    assert offered("vstore dupes --keep-by pixels,b") == ["pixels,bytes"]
     assert offered("vstore snapshot diff --only=added,c") == ["--only=added,changed", "--only=added,copied"]
     assert offered("vstore completion ") == ["bash", "zsh", "fish"]
 

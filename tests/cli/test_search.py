@@ -353,7 +353,7 @@ def test_dupes_lists_groups_and_what_they_waste(pictures: Line) -> None:
     shutil.copy("pictures/a.png", "pictures/sub/again.png")
     pictures("sync")
     size = f"{len(drawn(1)) / 1024:.1f} KiB"
-    expected = [f"2 × {size}", "  pictures/a.png", "  pictures/sub/again.png"]
+    expected = [f"2 × {size}", "  pictures/a.png  (best: older file)", "  pictures/sub/again.png"]
     assert pictures("dupes").lines == [*expected, f"1 group, 1 copy, {size} wasted"]
     assert pictures("dupes", "--verify").lines[:3] == expected
     assert pictures("dupes", "--at", "v1").out == "v1 holds no identical pictures.\n"
@@ -383,7 +383,7 @@ def test_dupes_near_lists_pictures_that_look_alike(pictures: Line) -> None:
     lines = pictures("dupes", "--near", "0.6").lines
     score = lines[2].split()[0]
     assert lines[0] == f"2 files that look alike (score {score} or more)"
-    names = ["pictures/a again.jpg", "pictures/a.png"]
+    names = ["pictures/a again.jpg", "pictures/a.png  (best: better format)"]
     assert lines[1:3] in (
         [f"  1.000  {names[0]}", f"  {score}  {names[1]}"],
         [f"  1.000  {names[1]}", f"  {score}  {names[0]}"],
@@ -437,6 +437,24 @@ def test_pictures_of_a_burst_are_marked_and_counted_apart(pictures: Line) -> Non
     assert lines[-1] == "2 pictures of bursts: those of one burst are no copies of one another (else: --bursts)"
     out = pictures("dupes", "--near", "0.6", "--bursts").out
     assert "\n1 group, 2 copies, " in out and "pictures of bursts" not in out
+
+
+def test_dupes_marks_the_best_file_by_the_rules_that_are_given(pictures: Line) -> None:
+    shutil.copy("pictures/a.png", "pictures/sub/again.png")
+    pictures("sync")
+    old, new = "  pictures/a.png", "  pictures/sub/again.png"
+    for words, expected in (
+        (["--prefer", "pictures/sub"], [old, f"{new}  (best: in a preferred folder)"]),
+        (["--prefer", "pictures/a.png", "--prefer", "pictures/sub"], [f"{old}  (best: in a preferred folder)", new]),
+        (["--keep-by", "pixels,bytes"], [f"{old}  (best: first by its path)", new]),
+    ):
+        assert pictures("dupes", *words).lines[1:3] == expected
+    assert pictures("dupes", "--prefer", "pictures/sub", "--json").json["groups"][0]["best"][0]["rules"] == [
+        "preferred"
+    ]
+    error = pictures("dupes", "--keep-by", "pixel", "--json", code=2).error
+    assert error["message"] == "'pixel' is no rule for the best file"
+    assert error["next"].startswith("did you mean: vstore dupes --keep-by pixels --json;")
 
 
 def test_dupes_says_what_is_decided(pictures: Line) -> None:

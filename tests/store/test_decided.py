@@ -112,7 +112,7 @@ def test_a_group_about_which_all_is_decided_is_left_out_and_counted(world: World
     world.put({"a60.jpg": jpeg(scene(1), 60)})
     world.sync()
     (group,) = world.store.dupes(near="auto").groups
-    assert (len(group.paths), group.verdict) == (5, Verdict(pairs=6, keep=3)), "a new one is to be decided about"
+    assert (len(group.paths), group.verdict) == (5, Verdict(pairs=6, keep=3)), "a new one is undecided"
     world.store.undo()  # of the sync
     world.store.undo()
     assert found(world.store.dupes(near="auto")) == [whole]

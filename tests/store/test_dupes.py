@@ -152,6 +152,7 @@ def test_json_has_the_fields_that_are_promised(world: World) -> None:
                 "copies": 1,
                 "tier": "bytes",
                 "verdict": {"pairs": 0, "same": 0, "keep": 0, "over": [], "whole": False},
+                "best": [],
                 "paths": [
                     {"path": "pictures/a.png", "trouble": "No such file or directory"},
                     {"path": "pictures/�.png", "path_b64": "cGljdHVyZXMv/y5wbmc="},

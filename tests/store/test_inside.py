@@ -65,7 +65,7 @@ EXCEPTIONS = {
     "vstore.repository.on_this_disk": {"os.stat"},
     "vstore.repository.places": {"os.lstat", "os.stat"},
     "vstore.repository.stored_paths": {"os.path.exists"},
-    "vstore.search.group_files": {"open", "os.stat"},
+    "vstore.search.group_files": {"open", "os.lstat", "os.stat"},
     "vstore.search.terms": {"open", "os.path.isfile", "os.path.islink", "os.path.lexists", "os.readlink"},
     "vstore.stats": {"os.path.isdir"},
     "vstore.sync.first": {"os.path.isdir", "os.path.lexists"},

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,12 @@ from vstore.store import Store
 
 
 class Planned(World):
-    """A world with plans."""
+    """A world with plans, whose files were all written at one moment: copies go by their paths."""
+
+    def put(self, files: Mapping[str, int | bytes]) -> None:
+        super().put(files)
+        for name in files:
+            os.utime(self.pictures / name, (10**9, 10**9))
 
     def plan(self, **words: Any) -> dict[str, Any]:
         """Write a plan. Returns: what its file says."""
@@ -334,7 +339,7 @@ def test_a_folder_that_is_emptied_by_a_plan_is_no_missing_disk(world: Planned) -
         (world.pictures / path).unlink()
     world.all()
     world.sync(world.top / "more", allow_mass_delete=True)
-    world.plan()
+    world.plan(prefer=[world.top / "more"])
     world.apply()
     assert world.disk() == {}
     assert world.all().removed == 30
@@ -635,3 +640,45 @@ def test_a_plan_and_its_record_have_the_fields_of_format(alike: Planned) -> None
     lines = [json.loads(line) for line in (trash / "moves.jsonl").read_bytes().splitlines()]
     assert set(lines[0]) == set(fields("head of moves"))
     assert {name.removesuffix("_b64") for line in lines[1:] for name in line} == set(fields("move"))
+
+
+def test_the_best_file_of_a_group_stays(world: Planned) -> None:
+    plan = world.store.dupes_plan(world.file, prefer=["pictures/e"])
+    assert plan.moves == 3
+    found = {file["path"]: (file["do"], file.get("why")) for group in world.said()["groups"] for file in group["files"]}
+    assert found["pictures/e/d.png"] == ("keep", "in a preferred folder, first by its path")
+    assert found["pictures/d.png"] == ("move", None)
+    world.file.unlink()
+    os.utime(world.pictures / "e/dd.png", (10**8, 10**8))
+    found = {file["path"]: (file["do"], file.get("why")) for group in world.plan()["groups"] for file in group["files"]}
+    assert found["pictures/e/dd.png"] == ("keep", "older file")
+    world.file.unlink()
+    assert ("keep", "pictures/d.png") in [row for group in rows(world.plan(keep_by=["bytes"])) for row in group]
+
+
+def test_where_the_best_file_may_not_stay_the_next_one_does(world: Planned) -> None:
+    world.put({"f/a.png": 1})
+    world.sync()
+    (world.pictures / "a.png").unlink()
+    os.mkfifo(world.pictures / "a.png")
+    os.utime(world.pictures / "a.png", (10**9, 10**9))
+    plan = world.plan(keep_by="oldest")
+    (group,) = (one for one in plan["groups"] if "pictures/f/a.png" in str(one))
+    said = [(file["path"], file["do"], file.get("why")) for file in group["files"]]
+    assert said[0][:2] == ("pictures/a.png", "keep") and "first by its path" not in str(said[0])
+    assert said[1:] == [
+        ("pictures/b/a.png", "keep", "the first of them that may stay"),
+        ("pictures/f/a.png", "move", None),
+    ]
+
+
+def test_a_link_is_never_the_best_file(world: Planned) -> None:
+    (world.pictures / "0.png").symlink_to("b/a.png")
+    world.sync()
+    os.utime(world.pictures / "b/a.png", (10**8, 10**8))
+    (group,) = (one for one in world.plan()["groups"] if len(one["files"]) == 3 and "a.png" in str(one))
+    assert [(file["path"], file["do"], file.get("why")) for file in group["files"]] == [
+        ("pictures/b/a.png", "keep", "older file"),
+        ("pictures/a.png", "move", None),
+        ("pictures/0.png", "keep", "it is a link"),
+    ]

@@ -28,7 +28,7 @@ COLUMNS = {
     "search": "key score path file paths flat",
     "ls": "path file key unnamed paths kind reason bytes format width height taken modified",
     "find": "path file key unnamed paths kind reason bytes format width height taken modified",
-    "dupes": "group key score path file trouble tier burst part",
+    "dupes": "group key score path file trouble tier burst part best",
 }
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vstore import DupesReport, Group, Picture
 
 
-_OF_A_LIST = {"at", "under", "verify", "near", "loose", "bursts", "all", "where"}
+_OF_A_LIST = {"at", "under", "verify", "near", "loose", "bursts", "all", "prefer", "keep_by", "where"}
 _USES = {"plan": _OF_A_LIST - {"verify", "all"}, "apply": {"wait"}, "restore": set()}
 _LEFT = "interrupted; what was moved stays moved"
 
@@ -55,6 +55,14 @@ class Likeness(click.ParamType[float | Literal["auto"]]):
 @click.option("--loose", is_flag=True, help="Group what looks like one picture, though not all of it is alike.")
 @click.option("--bursts", is_flag=True, help="Count pictures that were taken within seconds as copies, too.")
 @click.option("--all", is_flag=True, help="Show also the groups about which all is decided.")
+@click.option(
+    "--prefer", multiple=True, metavar="PATH", help="Files below this folder are better. Repeatable, in order."
+)
+@click.option(
+    "--keep-by",
+    metavar="RULES",
+    help="What makes a file the best of its group, in order: by default complete,pixels,format,metadata,bytes,oldest.",
+)
 @where_option("Only pictures of which this is true: \"path not like '%/backup/%'\".")
 @click.option("--plan", metavar="FILE", help="Write a plan to a new file: which copies would go. Nothing is moved.")
 @click.option("--apply", metavar="FILE", help="Carry out a plan: move these copies to .vstore-trash in their folders.")
@@ -71,6 +79,8 @@ def dupes(
     loose: bool,
     bursts: bool,
     all: bool,
+    prefer: tuple[str, ...],
+    keep_by: str | None,
     where: str | None,
     plan: str | None,
     apply: str | None,
@@ -92,6 +102,10 @@ def dupes(
 
     What you decided with vstore decide cuts the groups: pictures that are different share none. A group about which all
     is decided, by same or keep, is left out and counted.
+
+    The best file of each group is marked, with what is better about it: one below a folder that you prefer, a complete
+    one, one with more pixels, of a better format, with more metadata, with more bytes, the oldest one, the first by its
+    path. Your decisions come first.
 
     --plan writes to a file which of these would go, to be read and edited; --apply moves them to .vstore-trash in
     their folder, which no sync enters; --restore moves them back. Each file is compared with its key just before it is
@@ -117,7 +131,16 @@ def dupes(
     if plan is not None:
         with progress(quiet) as bar, open_store([under] if under is not None else []) as store:
             planned = store.dupes_plan(
-                plan, at=at, under=under, near=near, loose=loose, bursts=bursts, where=where, progress=bar
+                plan,
+                at=at,
+                under=under,
+                near=near,
+                loose=loose,
+                bursts=bursts,
+                prefer=prefer,
+                keep_by=keep_by,
+                where=where,
+                progress=bar,
             )
         show_planned(planned, as_json=as_json)
         return 0
@@ -133,7 +156,17 @@ def dupes(
         return show_restored(restored, as_json=as_json, quiet=quiet, again=typed_again())
     with progress(quiet) as bar, open_store([under] if under is not None else []) as store:
         report = store.dupes(
-            at=at, under=under, verify=verify, near=near, loose=loose, bursts=bursts, all=all, where=where, progress=bar
+            at=at,
+            under=under,
+            verify=verify,
+            near=near,
+            loose=loose,
+            bursts=bursts,
+            all=all,
+            prefer=prefer,
+            keep_by=keep_by,
+            where=where,
+            progress=bar,
         )
     if as_json:
         echo_json(report)
@@ -187,6 +220,7 @@ def _show(group: Group, report: DupesReport) -> None:
     tell(_heading(group, "like the first" if report.loose else "alike"))
     where = report.where
     notes = {path: f"  ({trouble})" for path, trouble in group.troubles.items()}
+    notes |= {one.path: f"  (best: {one.why})" for one in group.best}
     if not group.pictures:
         for path in group.paths:
             tell_path(placed(path, where), notes.get(path, ""))

@@ -259,6 +259,10 @@ def _kinds(asked: _Asked) -> Found:
     return _listed(asked, dict.fromkeys(FolderDiff._fields[2:], ""))
 
 
+def _rules(asked: _Asked) -> Found:
+    return _listed(asked, dict.fromkeys(("complete", "pixels", "format", "metadata", "bytes", "oldest"), ""))
+
+
 def _listed(asked: _Asked, values: dict[str, str]) -> Found:
     """Complete the last of several values that commas separate."""
     before, comma, begin = asked.begin.rpartition(",")
@@ -300,6 +304,7 @@ KINDS: dict[str, Callable[[_Asked], Found]] = {
     "DIR": _folders,
     "DEVICE": _devices,
     "KIND": _kinds,
+    "RULES": _rules,
     "FIELD": _fields,
     "ASSIGNMENT": _assignments,
     "COMMAND": _commands,

@@ -9,6 +9,7 @@ from vstore.paths import as_bytes, as_path
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Sequence
     from typing import Literal
 
     from vstore.paths import AnyPath
@@ -29,6 +30,8 @@ class Plans(Opened):
         near: float | Literal["auto"] | None = None,
         loose: bool = False,
         bursts: bool = False,
+        prefer: Sequence[AnyPath] = (),
+        keep_by: str | Sequence[str] | None = None,
         where: str | None = None,
         progress: Progress | None = None,
     ) -> DupesPlanned:
@@ -37,7 +40,7 @@ class Plans(Opened):
         What was decided is heeded: what is to stay does, and pictures that are different go for none of one another.
 
         out:    a new file, JSON; it may be edited before `dupes_apply` carries it out.
-        at, under, near, loose, bursts, where: as in `dupes`.
+        at, under, near, loose, bursts, prefer, keep_by, where: as in `dupes`. The best file of a group stays.
         Raises: UsageError if the file is there, or cannot be written; SnapshotNotFound, Damage, DiskTrouble.
         """
         from vstore.plans.write import look, write
@@ -54,6 +57,8 @@ class Plans(Opened):
                 loose=loose,
                 bursts=bursts,
                 all=True,
+                prefer=prefer,
+                keep_by=keep_by,
                 where=where,
                 progress=progress,
             )

@@ -186,6 +186,8 @@ class Reading(Opened):
         loose: bool = False,
         bursts: bool = False,
         all: bool = False,
+        prefer: Sequence[AnyPath] = (),
+        keep_by: str | Sequence[str] | None = None,
         where: str | None = None,
         progress: Progress | None = None,
     ) -> DupesReport:
@@ -200,6 +202,9 @@ class Reading(Opened):
         loose:  let each picture of a group reach it with the representative alone.
         bursts: count pictures that were taken one after the other as copies, too.
         all:    also the groups about which all is decided: see `decide`.
+        prefer: folders whose files are better than others, in this order; named as in `under`.
+        keep_by: the rules for the best file of a group, in this order, with commas or as a list: complete, pixels,
+                format, metadata, bytes, oldest; by default all of these, so.
         where:  only paths for which this SQL expression over facts, fields and paths is true.
         Raises: UsageError, SnapshotNotFound, Damage; Untrusted, for `verify`.
         """
@@ -215,6 +220,8 @@ class Reading(Opened):
                 loose=loose,
                 bursts=bursts,
                 all=all,
+                prefer=prefer,
+                keep_by=keep_by,
                 where=where,
                 progress=progress,
             )

@@ -78,7 +78,7 @@ def _planned(places: Places, copies: Copies, heeded: Heeded) -> PlanGroup | None
         if name in names:
             why = "another name of a file of this group"
         elif best is None:
-            best, why = key, copies.why
+            best, why = key, copies.why if path == copies.files[0][0] else "the first of them that may stay"
         elif name in linked:
             why = "a link of this group leads to it"
         else:

@@ -32,6 +32,19 @@ class FoundPicture(Protocol):
     def paths(self) -> Sequence[bytes]: ...
 
 
+class FoundBest(Protocol):
+    """The best file of a part of a group, as `dupes` finds it."""
+
+    @property
+    def part(self) -> int: ...
+    @property
+    def path(self) -> bytes: ...
+    @property
+    def others(self) -> Sequence[bytes]: ...
+    @property
+    def why(self) -> str: ...
+
+
 class FoundGroup(Protocol):
     """A group, as `dupes` finds it."""
 
@@ -43,6 +56,8 @@ class FoundGroup(Protocol):
     def pictures(self) -> Sequence[FoundPicture]: ...
     @property
     def least(self) -> float | None: ...
+    @property
+    def best(self) -> Sequence[FoundBest]: ...
 
 
 def look(out: Path) -> None:
@@ -76,13 +91,12 @@ def write(repo: Repository, snapshot: str, groups: Sequence[FoundGroup], out: Pa
 
 def _copies(group: FoundGroup, today: Callable[[bytes], bytes]) -> Iterator[Copies]:
     """Yield the files of a group that are copies of one another; of a burst, those of each moment by themselves."""
-    if not group.pictures:
-        yield Copies(ALIKE["bytes"], None, [(today(path), group.key) for path in group.paths], "first by its path")
-        return
     parts: dict[int, list[FoundPicture]] = {}
     for picture in group.pictures:
         parts.setdefault(picture.part, []).append(picture)
-    for part in parts.values():
+    for best in group.best:  # of the other parts there is one file at most
+        part = parts.get(best.part, ())
         alike = max((picture.tier for picture in part[1:]), key=list(ALIKE).index, default="bytes")
-        files = [(today(path), picture.key) for picture in part for path in picture.paths]
-        yield Copies(ALIKE[alike], group.least if alike == "near" else None, files, "most like the others")
+        keys = {path: picture.key for picture in part for path in picture.paths}
+        files = [(today(path), keys.get(path, group.key)) for path in (best.path, *best.others)]
+        yield Copies(ALIKE[alike], group.least if alike == "near" else None, files, best.why)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from vstore.brief import briefly
+from vstore.format.canonical import Json
 from vstore.format.decisions import Decision
 from vstore.repository.decisions import newest_decisions
 from vstore.repository.repository import Repository
@@ -31,6 +32,9 @@ class Verdict(NamedTuple):
     keep: int = 0
     over: tuple[bytes, ...] = ()
     whole: bool = False
+
+    def to_json(self) -> dict[str, Json]:
+        return {**self._asdict(), "over": [key.hex() for key in self.over]}
 
 
 class Decided:
@@ -81,9 +85,14 @@ class Decided:
                 count[one.verb] += news.bit_count()
                 if news & kept and not kept >> at & 1:
                     over.add(keys[at])
-        same, keep = count["same"] // 2, count["keep"] // 2
-        whole = same + keep == pairs and all(len(paths[key]) < 2 or self._keeps_copies(key) for key in keys)
-        return Verdict(pairs, same, keep, tuple(sorted(over)), whole)
+        decided = (count["same"] + count["keep"]) // 2
+        return Verdict(
+            pairs=pairs,
+            same=count["same"] // 2,
+            keep=count["keep"] // 2,
+            over=tuple(sorted(over)),
+            whole=decided == pairs and all(len(paths[key]) < 2 or self._keeps_copies(key) for key in keys),
+        )
 
     def _touching(self, keys: Iterable[bytes]) -> list[int]:
         """Find the decisions about two of some pictures, newest first."""
@@ -92,9 +101,9 @@ class Decided:
 
     def _keeps_copies(self, key: bytes) -> bool:
         """Tell whether all files of a picture are to stay: the newest `keep` about it lets all of its pictures stay."""
-        numbers = (number for number in self._about.get(key, ()) if self._decisions[number].verb == "keep")
-        newest = next(numbers, None)
-        return newest is not None and self._decisions[newest].kept == self._decisions[newest].keys
+        every = (self._decisions[number] for number in self._about.get(key, ()))
+        newest = next((one for one in every if one.verb == "keep"), None)
+        return newest is not None and newest.kept == newest.keys
 
 
 class Undecided:

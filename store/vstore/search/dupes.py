@@ -22,6 +22,7 @@ from vstore.repository.stored_paths import below, prefixes_of
 from vstore.search.decided import Undecided
 from vstore.search.group_files import FileOf
 from vstore.search.groups import Group, Picture, group_of_one
+from vstore.search.keep_best import KeepBest
 from vstore.search.look_alikes import alone, look_alikes
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = {
     "group": "int", "key": "text", "score": "float", "path": "path", "file": "path", "trouble": "text", "tier": "text",
-    "burst": "bool", "part": "int",
+    "burst": "bool", "part": "int", "best": "bool",
 }  # fmt: skip
 
 
@@ -84,11 +85,12 @@ class DupesReport(NamedTuple):
 
     def _rows(self) -> Iterator[tuple[Any, ...]]:
         for number, group in enumerate(self.groups):
+            best = {one.path for one in group.best}
             for picture in group.pictures or (Picture(group.key, 1.0, group.paths),):
                 key, score, tier = picture.key.hex(), picture.score, picture.tier
                 for path in picture.paths:
                     file, trouble = self.where.file_of(path), group.troubles.get(path)
-                    yield number, key, score, path, file, trouble, tier, picture.burst, picture.part
+                    yield number, key, score, path, file, trouble, tier, picture.burst, picture.part, path in best
 
 
 def dupes(
@@ -101,6 +103,8 @@ def dupes(
     loose: bool = False,
     bursts: bool = False,
     all: bool = False,
+    prefer: Sequence[AnyPath] = (),
+    keep_by: str | Sequence[str] | None = None,
     where: str | None = None,
     progress: Progress | None = None,
 ) -> DupesReport:
@@ -115,6 +119,8 @@ def dupes(
     loose:  let each picture of a group reach it with the representative alone.
     bursts: count pictures that were taken one after the other as copies, too.
     all:    also the groups about which all is decided.
+    prefer: folders whose files are the best, in their order.
+    keep_by: names of rules for the best file, in their order.
     where:  only paths for which this expression is true count.
     Raises: SnapshotNotFound, UsageError; Damage, for `near`; Untrusted, for `verify`.
     """
@@ -137,9 +143,10 @@ def dupes(
 
         fits, notes = fitting(repo, snapshot, below(tree, prefixes), where)
     undecided = Undecided(repo, all=all)
+    keep_best = KeepBest(repo, snapshot, prefer=prefer, by=keep_by)
     if near is None:
         stages = Stages(progress) if verify else None
-        groups = _identical(repo, tree, prefixes, fits, undecided, file_of, verified=stages)
+        groups = _identical(repo, tree, prefixes, fits, undecided, keep_best, file_of, verified=stages)
         least = flat = rarity = None
     else:
         least, rarity = _least(repo, snapshot, tree, near)
@@ -155,12 +162,13 @@ def dupes(
             loose=loose,
             bursts=bursts,
             undecided=undecided,
+            keep_best=keep_best,
             file_of=file_of,
             stages=Stages(progress),
         )
         for key in plain:
             if len(paths[key]) > 1:
-                groups += alone(repo, key, paths[key], undecided, file_of)
+                groups += alone(repo, key, paths[key], undecided, keep_best, file_of)
     groups.sort(key=lambda group: (-group.wasted, group.paths))
     return DupesReport(
         snapshot=snapshot.name,
@@ -184,6 +192,7 @@ def _identical(
     prefixes: Sequence[bytes] | None,
     fits: Callable[[Alias], bool] | None,
     undecided: Undecided,
+    keep_best: KeepBest,
     file_of: FileOf,
     *,
     verified: Stages | None,
@@ -192,6 +201,7 @@ def _identical(
 
     fits:     tells which paths count; None: all.
     undecided: chooses the groups that are shown.
+    keep_best: finds the best file of each.
     verified: the stages of reading their files; None if none is read.
     """
     seen: set[bytes] = set()
@@ -208,13 +218,14 @@ def _identical(
     ]
     if verified is None:
         return [
-            group_of_one(repo, key, found, file_of, verify=False, verdict=verdict) for key, found, verdict in several
+            group_of_one(repo, key, found, file_of, verify=False, verdict=verdict, keep_best=keep_best)
+            for key, found, verdict in several
         ]
     groups = []
     verified.begin("comparing files", sum(len(found) for _, found, _ in several))
     for key, found, verdict in several:
         verified.take(file_of.opened(found[0]) or found[0])
-        groups.append(group_of_one(repo, key, found, file_of, verify=True, verdict=verdict))
+        groups.append(group_of_one(repo, key, found, file_of, verify=True, verdict=verdict, keep_best=keep_best))
         verified.advance(len(found), (groups[-1].size or 0) * len(found))
     verified.put_down()
     return groups

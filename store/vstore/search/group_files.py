@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -24,9 +25,25 @@ class FileOf(NamedTuple):
     known: Callable[[bytes], bytes | None]
 
 
+class Found(NamedTuple):
+    """The file of a stored path.
+
+    file:     its device and inode.
+    size:     its bytes.
+    modified: when it was written last, in nanoseconds since 1970.
+    is_link:  the path leads to a file of another path.
+    """
+
+    file: tuple[int, int]
+    size: int
+    modified: int
+    is_link: bool = False
+
+
 class GroupFiles:
     """The files of a group, as far as they exist. Two names of one file are one: removing one saves nothing.
 
+    found:    the files that are there, by their stored paths.
     troubles: the trouble with a file, by its stored path.
     """
 
@@ -34,7 +51,7 @@ class GroupFiles:
         self._repo = repo
         self._paths = paths
         self._file_of = file_of
-        self._found: dict[bytes, tuple[tuple[int, int], int]] = {}
+        self.found: dict[bytes, Found] = {}
         self.troubles: dict[bytes, str] = {}
         for path in paths:
             self._look(path)
@@ -46,18 +63,20 @@ class GroupFiles:
             self.troubles[path] = "you have not named its folder here" if known else "its folder is no longer known"
             return
         try:
-            found = os.stat(file)
+            found = os.lstat(file)
+            is_link = stat.S_ISLNK(found.st_mode)
+            found = os.stat(file) if is_link else found
         except OSError as err:
             self.troubles[path] = err.strerror or str(err)
             return
-        self._found[path] = (found.st_dev, found.st_ino), found.st_size
+        self.found[path] = Found((found.st_dev, found.st_ino), found.st_size, found.st_mtime_ns, is_link)
 
     def verify(self, key: bytes) -> None:
         """Compare the files byte for byte, and the first of them with its key."""
         first: bytes | None = None
         for path in self._paths:
             file = self._file_of.opened(path)
-            if file is None or path not in self._found:
+            if file is None or path not in self.found:
                 continue
             try:
                 # The first one must still have its key, or the others would be compared with a stranger.
@@ -72,16 +91,16 @@ class GroupFiles:
 
     def _drop(self, path: bytes, why: str) -> None:
         self.troubles[path] = why
-        del self._found[path]
+        del self.found[path]
 
     @property
     def size(self) -> int | None:
         """Bytes of the first existing file."""
-        return next((self._found[path][1] for path in self._paths if path in self._found), None)
+        return next((self.found[path].size for path in self._paths if path in self.found), None)
 
     def wasted(self, paths: Iterable[bytes]) -> int:
         """Count the bytes of some of the files without the largest, each file once."""
-        sizes = dict(self._found[path] for path in paths if path in self._found).values()
+        sizes = {one.file: one.size for path in paths if (one := self.found.get(path)) is not None}.values()
         return sum(sizes) - max(sizes, default=0)
 
 

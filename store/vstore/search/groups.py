@@ -11,6 +11,7 @@ from vstore.repository.files import UNKNOWN, Files
 from vstore.repository.repository import Repository
 from vstore.search.decided import Verdict
 from vstore.search.group_files import FileOf, GroupFiles
+from vstore.search.keep_best import Best, KeepBest
 
 # The tiers, the closest one first: the same bytes; the same pixels, as the space prepares them; alike.
 BYTES, PIXELS, ALIKE = "bytes", "pixels", "near"
@@ -66,6 +67,7 @@ class Group(NamedTuple):
               with the representative. None of a group of one picture.
     copies:   files besides one of each part.
     verdict:  what was decided about it.
+    best:     of each part the file that is the best of several.
     """
 
     key: bytes
@@ -78,6 +80,7 @@ class Group(NamedTuple):
     least: float | None = None
     copies: int = 0
     verdict: Verdict = Verdict()
+    best: tuple[Best, ...] = ()
 
     @property
     def burst(self) -> bool:
@@ -92,7 +95,8 @@ class Group(NamedTuple):
             "wasted": self.wasted,
             "copies": self.copies,
             "tier": self.tier,
-            "verdict": {**self.verdict._asdict(), "over": [key.hex() for key in self.verdict.over]},
+            "verdict": self.verdict.to_json(),
+            "best": [one.to_json(where) for one in self.best],
             "paths": [
                 {**named_path(path), **({"trouble": self.troubles[path]} if path in self.troubles else {})}
                 for path in self.paths
@@ -107,45 +111,63 @@ class Group(NamedTuple):
 
 
 def group_of_pictures(
-    repo: Repository, pictures: Sequence[Picture], file_of: FileOf, *, least: float | None, verdict: Verdict
+    repo: Repository,
+    pictures: Sequence[Picture],
+    file_of: FileOf,
+    *,
+    least: float | None,
+    verdict: Verdict,
+    keep_best: KeepBest,
 ) -> Group:
     """Make the group of look-alikes.
 
-    pictures: in the order that `Group` says.
-    file_of:  finds the files.
+    pictures:  in the order that `Group` says.
+    file_of:   finds the files.
+    keep_best: finds the best file of each part.
     least, verdict: as in `Group`.
     """
     paths = tuple(path for picture in pictures for path in picture.paths)
     files = GroupFiles(repo, paths, file_of)
-    parts: dict[int, list[bytes]] = {}
+    parts: dict[int, list[tuple[bytes, bytes]]] = {}
     for picture in pictures:
-        parts.setdefault(picture.part, []).extend(picture.paths)
+        parts.setdefault(picture.part, []).extend((path, picture.key) for path in picture.paths)
+    best = (keep_best.of(part, some, files.found, verdict) for part, some in parts.items())
     return Group(
         key=pictures[0].key,
         size=files.size,
         paths=paths,
         troubles=files.troubles,
-        wasted=sum(map(files.wasted, parts.values())),
+        wasted=sum(files.wasted(path for path, _ in some) for some in parts.values()),
         pictures=tuple(pictures),
         tier=max((picture.tier for picture in pictures), key=TIERS.index),
         least=least,
         copies=len(paths) - len(parts),
         verdict=verdict,
+        best=tuple(one for one in best if one is not None),
     )
 
 
 def group_of_one(
-    repo: Repository, key: bytes, paths: Sequence[bytes], file_of: FileOf, *, verify: bool, verdict: Verdict
+    repo: Repository,
+    key: bytes,
+    paths: Sequence[bytes],
+    file_of: FileOf,
+    *,
+    verify: bool,
+    verdict: Verdict,
+    keep_best: KeepBest,
 ) -> Group:
     """Make the group of one content.
 
-    file_of: finds the files.
-    verify:  compare them byte for byte.
-    verdict:    as in `Group`.
+    file_of:   finds the files.
+    verify:    compare them byte for byte.
+    verdict:   as in `Group`.
+    keep_best: finds the best file.
     """
     files = GroupFiles(repo, paths, file_of)
     if verify:
         files.verify(key)
+    best = keep_best.of(0, [(path, key) for path in paths], files.found, verdict)
     return Group(
         key=key,
         size=files.size,
@@ -154,4 +176,5 @@ def group_of_one(
         wasted=files.wasted(paths),
         copies=len(paths) - 1,
         verdict=verdict,
+        best=() if best is None else (best,),
     )

@@ -13,6 +13,7 @@ from vstore.search.bursts import COLUMNS, Shot, of_bursts, shot_of
 from vstore.search.decided import Decided, Undecided
 from vstore.search.group_files import FileOf
 from vstore.search.groups import ALIKE, BYTES, PIXELS, Group, Picture, group_of_pictures
+from vstore.search.keep_best import KeepBest
 from vstore.search.linkage import linked, stars
 from vstore.search.pairs import Pairs, near_pairs, scores_of
 
@@ -30,6 +31,7 @@ def look_alikes(
     loose: bool,
     bursts: bool,
     undecided: Undecided,
+    keep_best: KeepBest,
     file_of: FileOf,
     stages: Stages,
 ) -> list[Group]:
@@ -40,12 +42,14 @@ def look_alikes(
     loose:  let each of them reach it with the representative.
     bursts: count pictures of a burst as copies, too.
     undecided: chooses those that are shown.
+    keep_best: finds the best file of each.
     Raises: Damage, FileNotFoundError.
     """
     decided = undecided.decided
     pairs = near_pairs(repo, space, paths, least, apart=decided.are_apart, decided=decided.different, stages=stages)
     alike = _alike(repo, space, pairs, decided, loose=loose)
     scores = _scores(repo, space, alike, bursts=bursts)
+    keep_best.learn(key for one in alike for keys in one.equal for key in keys)
     groups = []
     for one in alike:
         verdict = undecided.about({key: paths[key] for keys in one.equal for key in keys})
@@ -55,19 +59,23 @@ def look_alikes(
         lowest = min(picture.score for picture in pictures)
         if one.least is not None:
             lowest = min(lowest, one.least / _ONE)
-        groups.append(group_of_pictures(repo, pictures, file_of, least=lowest, verdict=verdict))
+        groups.append(group_of_pictures(repo, pictures, file_of, least=lowest, verdict=verdict, keep_best=keep_best))
     grouped = {key for one in alike for keys in one.equal for key in keys}
     identical = (key for key, same in paths.items() if len(same) > 1 and key not in grouped)
-    return groups + [group for key in identical for group in alone(repo, key, paths[key], undecided, file_of)]
+    return groups + [
+        group for key in identical for group in alone(repo, key, paths[key], undecided, keep_best, file_of)
+    ]
 
 
 def alone(
-    repo: Repository, key: bytes, paths: Sequence[bytes], undecided: Undecided, file_of: FileOf
+    repo: Repository, key: bytes, paths: Sequence[bytes], undecided: Undecided, keep_best: KeepBest, file_of: FileOf
 ) -> Iterator[Group]:
     """Make the group of one picture that several files hold, among groups of look-alikes, if it is shown."""
     verdict = undecided.about({key: paths})
     if verdict is not None:
-        yield group_of_pictures(repo, [Picture(key, 1.0, tuple(paths))], file_of, least=None, verdict=verdict)
+        yield group_of_pictures(
+            repo, [Picture(key, 1.0, tuple(paths))], file_of, least=None, verdict=verdict, keep_best=keep_best
+        )
 
 
 class _Alike(NamedTuple):
