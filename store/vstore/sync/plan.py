@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from vstore.disk.catalogue import Catalogue
@@ -123,7 +122,6 @@ class Planner:
 
     def _before(self, base: Base, survey: Survey) -> Before:
         """Collect the ways to what is known of the folders from before the sync."""
-        from vstore.repository.decisions import kept_for
         from vstore.sync.disks import spots_of
         from vstore.sync.losses import Before
         from vstore.sync.week import fullest
@@ -140,8 +138,13 @@ class Planner:
             fullest=lambda label: fullest(self._repo, os.fsdecode(label), after),
             spots=self._memory.spots,
             spots_now=now,
-            kept_for=partial(kept_for, self._repo),
+            kept_for=self._kept_for,
         )
+
+    def _kept_for(self, keys: Collection[bytes]) -> dict[bytes, set[bytes]]:
+        from vstore.repository.decisions import kept_for  # of few syncs pictures are lost
+
+        return kept_for(self._repo, keys)
 
 
 def _watch(given: Sequence[tuple[str, str]]) -> Watch | None:
