@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 from support.folders import drawn
 from support.lines import Line
 from support.plans import files
+from support.signalled import Running, waiting_in
 
 
 @pytest.fixture
@@ -147,3 +149,33 @@ def test_options_of_a_configuration_spoil_no_apply(pictures: Line, monkeypatch: 
     pictures("dupes", "--plan", "plan.json")
     pictures("dupes", "--apply", "plan.json")
     pictures("dupes")
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_leaves_what_was_moved_and_the_same_command_goes_on(pictures: Line, times: int) -> None:
+    pictures.put({f"pictures/b/{n}.png": n + 1 for n in range(2)})
+    pictures("sync", "-q")
+    before = files(pictures.home / "pictures")
+    pictures("dupes", "--plan", "plan.json")
+
+    def interrupted(place: str, *words: str) -> None:
+        for name in ("reached", "go"):
+            (pictures.home / name).unlink(missing_ok=True)
+        with Running(pictures.home, *words, script=waiting_in(place)) as running:
+            running.signal(signal.SIGINT)
+            running.says("Stopping after this file; finished work is saved.")
+            if times == 2:
+                running.signal(signal.SIGINT)
+            ran = running.end() if times == 2 else running.go_on()
+        assert ran.code == 130
+        assert ran.err.rstrip().endswith(f"continue with: vstore {' '.join(words)}")
+        assert ran.out.startswith("Moved 1 file") == (times == 1)
+        assert len(files(pictures.home / "pictures")) == len(before)
+
+    interrupted("vstore.plans.apply:move_away", "dupes", "--apply", "plan.json")
+    pictures("dupes", "--apply", "plan.json")
+    (trash,) = (pictures.home / "pictures/.vstore-trash").iterdir()
+    assert len(files(trash)) == 4
+    interrupted("vstore.plans.restore:move_back", "dupes", "--restore", str(trash))
+    pictures("dupes", "--restore", trash)
+    assert files(pictures.home / "pictures") == before

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import socket
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,14 +66,14 @@ def place(tmp_path: Path) -> Place:
 
 
 def test_a_file_goes_to_the_trash_and_back_with_its_bytes_and_times(place: Place) -> None:
-    before, stat = files(place.top), (place.top / "sub/copy.jpg").stat()
+    before, was = files(place.top), (place.top / "sub/copy.jpg").stat()
     assert place.away()
     assert files(place.top) == {"kept.jpg": b"bytes", f".vstore-trash/{PLAN.decode()}/sub/copy.jpg": b"bytes"}
     report = restore(os.fsencode(place.trash))
     assert (report.moved, report.done, report.refused, report.left) == ((b"sub/copy.jpg",), 0, (), ())
     assert files(place.top) == before
     after = (place.top / "sub/copy.jpg").stat()
-    assert (after.st_ino, after.st_mtime_ns) == (stat.st_ino, stat.st_mtime_ns)
+    assert (after.st_ino, after.st_mtime_ns) == (was.st_ino, was.st_mtime_ns)
 
 
 def test_the_record_says_what_was_moved(place: Place) -> None:
@@ -82,13 +83,13 @@ def test_the_record_says_what_was_moved(place: Place) -> None:
         "vstore_moves": 1, "plan": PLAN.decode(), "store": "store", "label": "p", "hash": "xxh3_128",
         "time": "2026-11-30T12:00:00Z",
     }  # fmt: skip
-    stat = (place.trash / "sub/copy.jpg").stat()
+    found = (place.trash / "sub/copy.jpg").stat()
     assert move == {
         "from": "sub/copy.jpg",
         "to": f".vstore-trash/{PLAN.decode()}/sub/copy.jpg",
         "key": HASH.digest(b"bytes").hex(),
         "size": 5,
-        "mtime": stat.st_mtime_ns,
+        "mtime": found.st_mtime_ns,
     }
 
 
@@ -346,6 +347,15 @@ def test_a_folder_that_went_meanwhile_is_made_again(place: Place) -> None:
     assert (place.top / "sub/copy.jpg").read_bytes() == b"bytes"
 
 
+def test_nobody_sees_more_of_a_private_folder_than_before(place: Place) -> None:
+    (place.top / "sub").chmod(0o700)
+    place.away()
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in (place.trash, place.trash / "sub")] == [0o700, 0o700]
+    (place.top / "sub").rmdir()
+    restore(os.fsencode(place.trash))
+    assert stat.S_IMODE((place.top / "sub").stat().st_mode) == 0o700
+
+
 def test_a_folder_of_pictures_that_was_moved_is_restored_where_it_is(place: Place) -> None:
     place.away()
     other = place.top.with_name("q")
@@ -397,6 +407,15 @@ def test_a_forged_record_moves_nothing_from_elsewhere_and_nothing_out(place: Pla
     report = restore(os.fsencode(place.trash))
     assert (report.moved, len(report.refused)) == ((), 1)
     assert files(place.top.parent) == before
+
+
+@pytest.mark.parametrize("place_of", ["out.jpg", "deep/down/there/out.jpg"])
+def test_an_edited_record_may_name_another_place_in_the_folder(place: Place, place_of: str) -> None:
+    place.away()
+    record = place.trash / "moves.jsonl"
+    record.write_bytes(record.read_bytes().replace(b'"from":"sub/copy.jpg"', f'"from":"{place_of}"'.encode()))
+    assert restore(os.fsencode(place.trash)).moved == (os.fsencode(place_of),)
+    assert (place.top / place_of).read_bytes() == b"bytes"
 
 
 @pytest.mark.parametrize("what", ["nothing", "kept.jpg", ".vstore-trash", ".", "sub"])

@@ -97,9 +97,9 @@ class Watched(Disk):
         self._names[fd] = os.fsdecode(name)
         return fd
 
-    def mkdir_at(self, folder: int, name: bytes) -> None:
+    def mkdir_at(self, folder: int, name: bytes, mode: int) -> None:
         with self._doing("mkdir", os.fsdecode(name)):
-            super().mkdir_at(folder, name)
+            super().mkdir_at(folder, name, mode)
 
     def move(self, folder: int, name: bytes, to: int, new: bytes) -> None:
         with self._doing("move", os.fsdecode(new)):

@@ -81,9 +81,9 @@ class Fatal(Disk):
         with self.doing():
             return super().open_at(folder, name, flags)
 
-    def mkdir_at(self, folder: int, name: bytes) -> None:
+    def mkdir_at(self, folder: int, name: bytes, mode: int) -> None:
         with self.doing():
-            super().mkdir_at(folder, name)
+            super().mkdir_at(folder, name, mode)
 
     def move(self, folder: int, name: bytes, to: int, new: bytes) -> None:
         with self.doing():

@@ -96,8 +96,8 @@ class FaultyDisk(Disk):
     def open_at(self, folder: int, name: bytes, flags: int) -> int:
         return int(self._call("open" if flags & os.O_CREAT else "look", folder, name, flags))
 
-    def mkdir_at(self, folder: int, name: bytes) -> None:
-        self._call("mkdir", folder, name)
+    def mkdir_at(self, folder: int, name: bytes, mode: int) -> None:
+        self._call("mkdir", folder, name, mode)
 
     def move(self, folder: int, name: bytes, to: int, new: bytes) -> None:
         self._call("move", folder, name, to, new)

@@ -35,7 +35,7 @@ class Plans(Opened):
         where: str | None = None,
         progress: Progress | None = None,
     ) -> DupesPlanned:
-        """Write a plan: which files of each group that `dupes` finds stay, and which are to go. Nothing is moved.
+        """Write a plan: of each group that `dupes` finds the best file stays, and the others go. Nothing is moved.
 
         What was decided is heeded: what is to stay does, and pictures that are different go for none of one another.
 

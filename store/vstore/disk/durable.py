@@ -73,9 +73,9 @@ class Disk:
         """Open, or make, a file in an open folder of the user's. A link there is not followed."""
         return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666, dir_fd=folder)
 
-    def mkdir_at(self, folder: int, name: bytes) -> None:
+    def mkdir_at(self, folder: int, name: bytes, mode: int) -> None:
         """Make a folder in an open folder of the user's."""
-        os.mkdir(name, dir_fd=folder)
+        os.mkdir(name, mode, dir_fd=folder)
 
     def move(self, folder: int, name: bytes, to: int, new: bytes) -> None:
         """Move a file of the user's from one open folder to another; no file is ever replaced."""

@@ -10,8 +10,8 @@ from vstore.disk.moving import UNKNOWN
 from vstore.pictures.trash import TRASH
 from vstore.plans.moves import Move
 from vstore.plans.proof import CHANGED, Keeper, proved, refuse_other_bytes, standing
-from vstore.plans.trash_folder import TrashFolder
-from vstore.plans.way import Gone, Unfit, look, look_at_file, opened, refusing, seen, split
+from vstore.plans.trash_folder import MODES, TrashFolder
+from vstore.plans.way import Gone, Unfit, look, look_at_file, modes_of, opened, refusing, seen, split
 
 TAKEN = "another file is at its place now"
 NOT_HERE = "its disk knows no move that is sure to replace no file"
@@ -56,7 +56,7 @@ def move_away(trash: TrashFolder, going: Going, look_around: Callable[[int], Non
         if look_around is not None:
             look_around(folder)
         trash.prepare()
-        with opened(trash.root, beside, make=True) as to:
+        with opened(trash.root, beside, make=[*MODES, *modes_of(trash.root, names)]) as to:
             if look(to, kept_as) is not None:
                 raise Unfit("the trash has another file of its path")
             trash.note(Move(going.path, b"/".join([*beside, kept_as]), going.key, found.st_size, found.st_mtime_ns))
@@ -88,7 +88,9 @@ def move_back(trash: TrashFolder, move: Move) -> bool:
         with opened(trash.root, beside) as folder:
             if look_at_file(folder, kept_as) is None:
                 raise Gone("it is gone")
-            with opened(trash.root, names, make=True) as to:
+            modes = modes_of(trash.root, beside)[len(MODES) :]
+            private = [MODES[-1]] * len(names)  # of a record that was edited
+            with opened(trash.root, names, make=[*modes, *private[len(modes) :]]) as to:
                 if look(to, name) is not None:
                     raise Unfit(TAKEN)
                 trash.remember(b"/".join(names), b"/".join(beside))

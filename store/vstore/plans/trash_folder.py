@@ -20,6 +20,10 @@ from vstore.plans import moves
 from vstore.plans.moves import Head, Move, Record
 from vstore.plans.way import Unfit, opened, split
 
+MODES = (
+    0o777,
+    0o700,
+)  # of the folder of all trash, and of that of a plan: what goes there may come out of a private one
 _FOLDER = os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -75,7 +79,7 @@ class TrashFolder:
         if self._file >= 0:
             return
         assert self._head is not None
-        with opened(self.root, split(self.below), make=True) as folder, trouble(self._path):
+        with opened(self.root, split(self.below), make=MODES) as folder, trouble(self._path):
             file = durable.disk.open_at(folder, moves.NAME, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         self._file = file
         try:

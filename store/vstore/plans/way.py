@@ -51,19 +51,19 @@ def split(path: bytes) -> list[bytes]:
 
 @contextlib.contextmanager
 def opened(
-    folder: int, names: Sequence[bytes], *, make: bool = False, barred: tuple[int, int] | None = None
+    folder: int, names: Sequence[bytes], *, make: Sequence[int] = (), barred: tuple[int, int] | None = None
 ) -> Iterator[int]:
     """Open a folder below an open one.
 
-    make:   make those that are missing.
+    make:   modes of the folders on the way, to make those that are missing with, as far as the umask lets them.
     barred: device and inode of the store, which is not entered.
     Raises: Unfit if it is not there, or a link, or on another disk.
     """
     device = os.fstat(folder).st_dev
     fd = os.dup(folder)
     try:
-        for name in names:
-            below = _step(fd, name, make=make)
+        for at, name in enumerate(names):
+            below = _step(fd, name, make[at] if make else None)
             os.close(fd)
             fd = below
             found = os.fstat(fd)
@@ -76,11 +76,20 @@ def opened(
         os.close(fd)
 
 
-def _step(folder: int, name: bytes, *, make: bool) -> int:
+def modes_of(folder: int, names: Sequence[bytes]) -> list[int]:
+    """Find the modes of the folders on a way. Raises: Unfit if one is not there, or a link, or on another disk."""
+    modes = []
+    for at in range(len(names)):
+        with opened(folder, names[: at + 1]) as fd:
+            modes.append(stat.S_IMODE(os.fstat(fd).st_mode) & 0o777)
+    return modes
+
+
+def _step(folder: int, name: bytes, make: int | None) -> int:
     with refusing(f"open the folder {os.fsdecode(name)}"):
-        if make:
+        if make is not None:
             with contextlib.suppress(FileExistsError):
-                durable.disk.mkdir_at(folder, name)
+                durable.disk.mkdir_at(folder, name, make)
         try:
             return os.open(name, os.O_RDONLY | _STEP, dir_fd=folder)
         except FileNotFoundError:
