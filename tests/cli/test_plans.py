@@ -114,6 +114,8 @@ def test_nothing_to_move_is_said(pictures: Line) -> None:
     ("words", "message"),
     [
         (["--plan", "p", "--verify"], "--verify does not go with --plan"),
+        (["--plan", "p", "--near", "--loose"], "--loose does not go with --plan"),
+        (["--plan", "p", "--all"], "--all does not go with --plan"),
         (["--plan", "p", "--apply", "q"], "--apply does not go with --plan"),
         (["--plan", "p", "--wait"], "--wait does not go with --plan"),
         (["--apply", "p", "--near"], "--near does not go with --apply"),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 _OF_A_LIST = {"at", "under", "verify", "near", "loose", "bursts", "all", "prefer", "keep_by", "where"}
-_USES = {"plan": _OF_A_LIST - {"verify", "all"}, "apply": {"wait"}, "restore": set()}
+_USES = {"plan": _OF_A_LIST - {"verify", "loose", "all"}, "apply": {"wait"}, "restore": set()}
 _LEFT = "interrupted; what was moved stays moved"
 
 
@@ -135,7 +135,6 @@ def dupes(
                 at=at,
                 under=under,
                 near=near,
-                loose=loose,
                 bursts=bursts,
                 prefer=prefer,
                 keep_by=keep_by,

@@ -28,7 +28,6 @@ class Plans(Opened):
         at: str | None = None,
         under: AnyPath | None = None,
         near: float | Literal["auto"] | None = None,
-        loose: bool = False,
         bursts: bool = False,
         prefer: Sequence[AnyPath] = (),
         keep_by: str | Sequence[str] | None = None,
@@ -40,7 +39,7 @@ class Plans(Opened):
         What was decided is heeded: what is to stay does, and pictures that are different go for none of one another.
 
         out:    a new file, JSON; it may be edited before `dupes_apply` carries it out.
-        at, under, near, loose, bursts, prefer, keep_by, where: as in `dupes`. The best file of a group stays.
+        at, under, near, bursts, prefer, keep_by, where: as in `dupes`. The best file of a group stays.
         Raises: UsageError if the file is there, or cannot be written; SnapshotNotFound, Damage, DiskTrouble.
         """
         from vstore.plans.write import look, write
@@ -54,7 +53,6 @@ class Plans(Opened):
                 at=at,
                 under=under,
                 near=near,
-                loose=loose,
                 bursts=bursts,
                 all=True,
                 prefer=prefer,
