@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.builder import Builder, key, unit_vectors
 from support.failing_disks import Watched, disk
+from support.folders import World, repaired
 from support.index_parts import by_hand, parts_of
 from support.near_stores import crowded, different, found, near, store, stored
 from support.plain_pairs import plain_pairs
@@ -397,6 +398,36 @@ def test_a_part_whose_numbers_break_a_rule_is_passed_over(
     assert compared == [(0, 40)]
 
 
+def _other_clump(columns: dict[str, Any]) -> None:
+    """Let a picture that is unlike be one of a clump."""
+    first = int(columns["clumps"][0])
+    listed = {*columns["one"].tolist(), *columns["other"].tolist(), *columns["rows"].tolist()}
+    lone = [at for at, clump in enumerate(columns["clumps"].tolist()) if clump == at and at > first]
+    columns["clumps"][next(at for at in lone if at not in listed)] = first
+
+
+def _other_pair(columns: dict[str, Any]) -> None:
+    """Let two unlike pictures be a pair, in the place of another one."""
+    columns["one"][0], columns["other"][0] = 0, 39
+
+
+@pytest.mark.parametrize("harm", [_set("scores", 0, 999_000), _set("scores", 0, 800_000), _other_clump, _other_pair])
+@pytest.mark.parametrize("new", [0, 1])
+def test_what_a_part_says_of_pictures_that_are_not_so_is_not_believed(
+    clumped: Builder, compared: list[tuple[int, int]], harm: Harm, new: int
+) -> None:
+    (path,) = parts_of(clumped.repo.layout)
+    _, columns = columns_of(path)
+    harm(columns)
+    forged(path, payload=b"".join(one if isinstance(one, bytes) else one.tobytes() for one in columns.values()))
+    if new:
+        clumped.add_segment([key(77)], unit_vectors(1, seed=5))
+    rows = stored(clumped)
+    assert found(near(clumped, set(rows), 0.8)) == plain_pairs(rows, 800_000)
+    assert compared == [(0, 40 + new)]
+    assert len(parts_of(clumped.repo.layout) - {path}) == 1 and not path.exists()
+
+
 def test_a_part_of_other_pictures_is_of_no_use_and_no_harm(tmp_path: Path) -> None:
     """The same space in another store, with other rows of the same keys."""
     one = store(tmp_path / "one", crowded(20, 8, 1), [20])
@@ -443,3 +474,37 @@ def test_a_store_of_format_1_is_compared_each_time(tmp_path: Path, compared: lis
     for _ in range(2):
         assert found(near(builder, set(rows), 0.8)) == plain_pairs(rows, 800_000)
     assert (len(compared), parts_of(builder.repo.layout)) == (2, set())
+
+
+def test_gc_check_and_repair_leave_sound_edges_alone(world: World, compared: list[tuple[int, int]]) -> None:
+    world.put({f"{number}.png": number for number in range(20)})
+    world.sync()
+    world.store.dupes(near=0.9)
+    (path,) = parts_of(world.repo.layout)
+    for number in range(15):
+        (world.pictures / f"{number}.png").unlink()
+    world.sync()
+    world.store.snapshot_forget(["v1"])
+    assert world.store.gc(drop_unnamed=True).rewritten
+    assert world.store.check(read_data=True).notes == ()
+    assert repaired(world).done == ()
+    assert parts_of(world.repo.layout) == {path}
+    compared.clear()
+    groups = world.store.dupes(near=0.9).groups
+    assert compared == []
+    path.unlink()
+    assert world.store.dupes(near=0.9).groups == groups
+    assert compared == [(0, 5)]
+
+
+def test_damaged_edges_are_noted_by_check_and_deleted_by_repair(world: World) -> None:
+    world.put({f"{number}.png": number for number in range(5)})
+    world.sync()
+    groups = world.store.dupes(near=0.9).groups
+    (path,) = parts_of(world.repo.layout)
+    path.write_bytes(path.read_bytes()[:-1])
+    (note,) = world.store.check(read_data=True).notes
+    assert "damaged" in note and "repair deletes it" in note
+    assert world.store.dupes(near=0.9).groups == groups
+    repaired(world)
+    assert not path.exists()

@@ -48,6 +48,7 @@ def test_pairs_are_those_of_every_pair(
     block=st.integers(1, 9),
     cut=st.integers(0, 3),
     few=st.sampled_from([1, 2, 8]),
+    dense=st.sampled_from([0, 8]),
     checked=st.sampled_from([1, 2, 64]),
 )
 def test_any_pictures_and_decisions_give_what_the_plain_way_gives(
@@ -58,6 +59,7 @@ def test_any_pictures_and_decisions_give_what_the_plain_way_gives(
     block: int,
     cut: int,
     few: int,
+    dense: int,
     checked: int,
 ) -> None:
     rows = crowded(count, 6, seed) if count else np.zeros((0, 6), np.float32)
@@ -70,6 +72,7 @@ def test_any_pictures_and_decisions_give_what_the_plain_way_gives(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(comparison_module, "BLOCK", block)
         patch.setattr(comparison_module, "_FEW", few)
+        patch.setattr(scores_module, "_DENSE", dense)
         patch.setattr(comparison_module, "_CHECKED", checked)
         patch.setattr(node_pairs_module, "_AT_ONCE", block)
         pairs = near(builder, list(kept), least, apart=apart, decided=decided)

@@ -6,6 +6,7 @@ row with a large clump: so 5,000 screenshots that are nearly equal do not cost 1
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -82,3 +83,23 @@ def none_compared() -> Compared:
 
     no = np.empty(0, np.int64)
     return Compared(no, no, no, np.empty(0, np.int32), no, no)
+
+
+class Members:
+    """The members of clumps or nodes, by their first ones."""
+
+    def __init__(self, first: Ints) -> None:
+        """first: int64 (n,), the first member of each one's clump or node."""
+        import numpy as np
+
+        inside = np.flatnonzero(np.bincount(first, minlength=len(first))[first] > 1)
+        order = inside[np.argsort(first[inside], kind="stable")]
+        begins = np.flatnonzero(np.diff(first[order], prepend=-1)).tolist()
+        self.several = {int(first[order[at]]): order[at:end] for at, end in pairwise([*begins, len(order)])}
+
+    def of(self, first: int) -> Ints:
+        """List the members of one, rising."""
+        import numpy as np
+
+        found = self.several.get(first)
+        return np.array([first]) if found is None else found

@@ -23,6 +23,7 @@ BLOCK = 2048  # rows compared with as many others at once: 6 MB at 768 numbers a
 MOST_PAIRS = 50_000_000  # that are found: 2 GB of memory, and no answer that anybody can look through
 _FEW = 8  # rows of a clump up to which its pairs with another row are listed
 _CHECKED = 64  # rows of a clump up to which a new one is compared with each, where their angles do not tell
+_TRIED = 8  # clumps that a new row may join; it need not join any
 _WIDEST = math.acos((FOLDED - 0.5) / WHOLE)  # angle between two rows of a clump
 _SAFE = math.acos(FOLDED / WHOLE)  # up to it two rows are surely folded
 
@@ -133,7 +134,8 @@ class Comparison:
             row, some = int(rows[begin]), firsts[begin:end]
             some = some[self._clump[some] == some]
             exact = self._plain.pairs(some, np.full(len(some), row)).tolist()
-            for first, score in zip(some.tolist(), exact, strict=True):
+            best = sorted(zip(exact, some.tolist(), strict=True), reverse=True)[:_TRIED]
+            for score, first in best:
                 if score >= FOLDED and self._takes(first, row, score):
                     self._join(row, first)
                     self._floor[first] = self._wide

@@ -10,7 +10,8 @@ from vstore.repository.repository import Repository
 from vstore.search import comparison
 from vstore.search.compared import Compared, none_compared
 from vstore.search.comparison import Comparison
-from vstore.search.kept_edges import KeptEdges, keep_edges, read_edges
+from vstore.search.edge_proofs import are_true
+from vstore.search.kept_edges import KeptEdges, forget_edges, keep_edges, read_edges
 from vstore.search.key_places import places_of
 from vstore.search.nodes import FOLDED
 from vstore.search.pair_scores import Scoring, TurnedScoring
@@ -42,13 +43,20 @@ def compare(
 
     rows, in_turns = SpaceRows(repo, space, keys), _is_turned(repo, space)
     kept = read_edges(repo, space, min(least, FOLDED), in_turns=in_turns)
+    if kept is not None:
+        at = places_of(kept.keys, rows.column, repo.hash.size)
+        at[at >= 0] = np.where(kept.sums[at] == rows.sums(), at, -1)[at >= 0]
+        known = np.flatnonzero(at >= 0)
+        found = _part_of(kept.compared, at[known])
+        if not are_true(found, _scoring(rows.ordered(known), in_turns)):
+            forget_edges(repo, kept)
+            kept = None
+        elif len(known) == len(rows):
+            return rows, found
     if kept is None:
         lowest, before = min(least, FOLDED), none_compared()
         old, new = rows.ordered(np.empty(0, np.int64)), rows.ordered(rows.as_stored())
     else:
-        at = places_of(kept.keys, rows.column, repo.hash.size)
-        if (at >= 0).all() and (kept.sums[at] == rows.sums()).all():
-            return rows, _part_of(kept.compared, at)
         lowest = kept.least
         old, new, before = _parted(kept, rows, repo.hash.size)
     every = old.joined(new)
@@ -69,7 +77,9 @@ def _parted(kept: KeptEdges, rows: SpaceRows, key_size: int) -> tuple[SpaceRows,
     every, at = rows, places_of(rows.column, kept.keys, key_size)
     if (at < 0).any():
         more = [kept.keys[place * key_size : (place + 1) * key_size] for place in np.flatnonzero(at < 0).tolist()]
-        every = rows.joined(rows.of(more))
+        others = rows.of(more)
+        others.sums()  # those of the others are known
+        every = rows.joined(others)
         at = places_of(every.column, kept.keys, key_size)
     stay = at >= 0
     stay[stay] = every.sums()[at[stay]] == kept.sums[stay]

@@ -43,6 +43,7 @@ class KeptEdges(NamedTuple):
     keys:     of the pictures, in the order in which they came, one after another.
     sums:     uint64 (n,), the checksums of their rows.
     compared: the pairs.
+    path:     the part; None before it is written.
     """
 
     least: int
@@ -50,6 +51,7 @@ class KeptEdges(NamedTuple):
     keys: bytes
     sums: Sums
     compared: Compared
+    path: Path | None = None
 
 
 class _About(NamedTuple):
@@ -131,7 +133,7 @@ def _read(part: IndexPart, about: _About, key_size: int) -> KeptEdges | None:
     if not (is_once.all() and (score <= WHOLE).all() and _is_possible(compared, about.least)):
         return None
     sums = np.frombuffer(columns[1], "<u8").astype(np.uint64)
-    return KeptEdges(about.least, about.in_turns, columns[0], sums, compared)
+    return KeptEdges(about.least, about.in_turns, columns[0], sums, compared, part.path)
 
 
 def _is_possible(compared: Compared, least: int) -> bool:
@@ -147,7 +149,7 @@ def _is_possible(compared: Compared, least: int) -> bool:
     return bool(
         (compared.score >= least).all()
         and (clump[one] != clump[other]).all()
-        and len(np.unique(one * count + other)) == len(one)
+        and (np.diff(np.sort(one * count + other)) > 0).all()
         and (clump[crowd] == crowd).all()
         and (clump[row] != crowd).all()
     )
@@ -170,6 +172,13 @@ def keep_edges(repo: Repository, space: str, edges: KeptEdges) -> None:
         path = write_index_part(repo, space, KIND, payload, size=size, covers=(), parameters=about.to_document())
         if path is not None:
             _remove_needless(repo, space, path, about)
+
+
+def forget_edges(repo: Repository, edges: KeptEdges) -> None:
+    """Remove a part that does not tell the truth, if the store can be written and `ingest` is free."""
+    with _ingest_if_free(repo) as is_free, contextlib.suppress(DiskTrouble, ReadOnly):
+        if is_free and edges.path is not None:
+            durable.remove(edges.path)
 
 
 @contextlib.contextmanager

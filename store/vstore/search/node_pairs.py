@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import combinations, pairwise, product
 from typing import TYPE_CHECKING, NamedTuple
 
-from vstore.search.compared import Compared
+from vstore.search.compared import Compared, Members
 from vstore.search.nodes import FOLDED, Apart
 from vstore.search.pair_scores import WHOLE, Scoring
 
@@ -48,21 +48,21 @@ def folding(compared: Compared, plain: Scoring, least: int) -> tuple[Ints, Ints,
     one, other = compared.one[high], compared.other[high]
     near = plain.pairs(compared.crowd, compared.row) >= _OUT_OF_REACH
     if near.any():
-        members = _Members(compared.clump)
+        members = Members(compared.clump)
         inside = [members.of(crowd) for crowd in compared.crowd[near].tolist()]
         more = np.concatenate(inside)
         rows = np.repeat(compared.row[near], list(map(len, inside)))
         one = np.concatenate([one, np.minimum(more, rows)])
         other = np.concatenate([other, np.maximum(more, rows)])
-        each = np.unique(np.stack([one, other], axis=1), axis=0)  # a pair may be listed, and in a crowd too
-        one, other = each[:, 0], each[:, 1]
+        codes = np.sort(one * len(compared) + other)
+        one, other = np.divmod(codes[np.diff(codes, prepend=-1) > 0], len(compared))  # some are listed and in a crowd
     folded = plain.pairs(one, other) >= least
     one, other = one[folded], other[folded]
     if least <= FOLDED:
         return compared.clump, one, other
     clump = np.arange(len(compared))  # those of equal rows
     found = [(one, other)]
-    for rows in _Members(compared.clump).several.values():
+    for rows in Members(compared.clump).several.values():
         clump[rows] = rows[plain.rows.first_equal(rows)]
         found += _within(clump[rows], rows, plain, least)
     one, other = (np.concatenate(column) for column in zip(*found, strict=True))
@@ -130,18 +130,18 @@ def _crowded(compared: Compared, node: Ints) -> Ints:
     """Find the pairs of nodes whose pairs of rows are not all listed: int64 (m,), rising, one number each."""
     import numpy as np
 
-    members = _Members(compared.clump)
+    members = Members(compared.clump)
     found: set[tuple[int, int]] = set()
     order = np.argsort(compared.crowd, kind="stable")
     crowds, rows = compared.crowd[order], compared.row[order]
     begins = np.flatnonzero(np.diff(crowds, prepend=-1)).tolist()
     for begin, end in pairwise([*begins, len(crowds)]):
-        inside = np.unique(node[members.of(int(crowds[begin]))]).tolist()
-        found.update(product(inside, np.unique(node[rows[begin:end]]).tolist()))
+        inside = set(node[members.of(int(crowds[begin]))].tolist())
+        found.update(product(inside, set(node[rows[begin:end]].tolist())))
     for clump in members.several.values():
-        found.update(combinations(np.unique(node[clump]).tolist(), 2))
-    codes = [min(pair) * len(node) + max(pair) for pair in found if pair[0] != pair[1]]
-    return np.unique(np.array(codes, np.int64))
+        found.update(combinations(sorted(set(node[clump].tolist())), 2))
+    codes = {min(pair) * len(node) + max(pair) for pair in found if pair[0] != pair[1]}
+    return np.sort(np.array([*codes], np.int64))  # np.unique hashes: these numbers take it a hundred times as long
 
 
 def _exact(node: Ints, crowded: Ints, scoring: Scoring, least: int, parted: Apart | None) -> NodePairs:
@@ -152,45 +152,29 @@ def _exact(node: Ints, crowded: Ints, scoring: Scoring, least: int, parted: Apar
     score = scoring.pairs(one, other)
     hope = score >= least
     one, other, score = one[hope], other[hope], score[hope]
-    members = _Members(node)
-    ends = [(members.of(first), members.of(second)) for first, second in zip(one.tolist(), other.tolist(), strict=True)]
-    for at, (some, others) in enumerate(ends):
-        if len(some) > 1 or len(others) > 1:
-            score[at] = _least_across(scoring, some, others, least)
+    members = Members(node)
+    begins = np.flatnonzero(np.diff(one, prepend=-1)).tolist()
+    for begin, end in pairwise([*begins, len(one)]):  # crowded pairs are sorted by the first node
+        score[begin:end] = _least_across(
+            scoring, members.of(int(one[begin])), [*map(members.of, other[begin:end].tolist())]
+        )
     reach = score >= least
     if parted is not None:
         for at in np.flatnonzero(reach).tolist():
-            some, others = ends[at]
-            reach[at] = not any(parted(a, b) for a, b in product(some.tolist(), others.tolist()))
+            across = product(members.of(int(one[at])).tolist(), members.of(int(other[at])).tolist())
+            reach[at] = not any(parted(a, b) for a, b in across)
     return NodePairs(one[reach], other[reach], score[reach])
 
 
-def _least_across(scoring: Scoring, some: Ints, others: Ints, least: int) -> int:
-    """Find the least score of rows of two nodes; below `least` any that is found."""
-    lowest = WHOLE
+def _least_across(scoring: Scoring, some: Ints, nodes: list[Ints]) -> Scores:
+    """Find the least score of a row of one node and a row of each of others. Returns: int32, one for each of these."""
+    import numpy as np
+
+    every = np.concatenate(nodes)
+    lowest = np.full(len(every), WHOLE, np.int32)
     for at in range(0, len(some), _AT_ONCE):
-        for begin in range(0, len(others), _AT_ONCE):
-            if lowest >= least:
-                scores = scoring.across(some[at : at + _AT_ONCE], others[begin : begin + _AT_ONCE])
-                lowest = min(lowest, int(scores.min()))
-    return lowest
-
-
-class _Members:
-    """The members of clumps or nodes, by their first ones."""
-
-    def __init__(self, first: Ints) -> None:
-        """first: int64 (n,), the first member of each one's clump or node."""
-        import numpy as np
-
-        inside = np.flatnonzero(np.bincount(first, minlength=len(first))[first] > 1)
-        order = inside[np.argsort(first[inside], kind="stable")]
-        begins = np.flatnonzero(np.diff(first[order], prepend=-1)).tolist()
-        self.several = {int(first[order[at]]): order[at:end] for at, end in pairwise([*begins, len(order)])}
-
-    def of(self, first: int) -> Ints:
-        """List the members of one, rising."""
-        import numpy as np
-
-        found = self.several.get(first)
-        return np.array([first]) if found is None else found
+        for begin in range(0, len(every), _AT_ONCE):
+            scores = scoring.across(some[at : at + _AT_ONCE], every[begin : begin + _AT_ONCE])
+            here = lowest[begin : begin + _AT_ONCE]
+            np.minimum(here, scores.min(axis=0), out=here)
+    return np.minimum.reduceat(lowest, np.cumsum([0, *map(len, nodes[:-1])]))

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     Scores = npt.NDArray[np.int32]
 
 WHOLE = 1_000_000  # the score of a picture with itself
-_GATHERED = 1 << 20  # numbers of rows that are compared at once: 8 MiB as float64
+_GATHERED = 1 << 21  # numbers of rows that are compared at once: 16 MiB as float64
+_DENSE = 8  # pairs of rows that are scored for one that is asked for, at most
 _ROUNDING = 2.0**-24  # of float32
 
 
@@ -46,16 +47,21 @@ class Scoring:
         size = max(1, _GATHERED // self.rows.dim)
         for begin in range(0, len(one), size):
             some = slice(begin, begin + size)
-            left, right = self.rows.exact(one[some]), self.rows.exact(other[some])
-            scores[some] = _whole(self._products_of_pairs(left, right), _squares(left) * _squares(right))
+            (ones, left), (others, right) = (np.unique(rows[some], return_inverse=True) for rows in (one, other))
+            if len(ones) * len(others) <= _DENSE * len(left):  # a product of matrices takes less for each pair
+                scores[some] = self.across(ones, others)[left, right]
+                continue
+            (lefts, left_squares), (rights, right_squares) = self.rows.exact(ones), self.rows.exact(others)
+            products = self._products_of_pairs(lefts[left], rights[right])
+            scores[some] = _whole(products, left_squares[left] * right_squares[right])
         return scores
 
     def across(self, one: Ints, other: Ints) -> Scores:
         """Score each of some rows with each of others. Returns: int32 (len(one), len(other)). Raises: Damage."""
         import numpy as np
 
-        left, right = self.rows.exact(one), self.rows.exact(other)
-        return _whole(self._products_across(left, right), np.multiply.outer(_squares(left), _squares(right)))
+        (left, left_squares), (right, right_squares) = self.rows.exact(one), self.rows.exact(other)
+        return _whole(self._products_across(left, right), np.multiply.outer(left_squares, right_squares))
 
     @property
     def off(self) -> float:
@@ -106,14 +112,6 @@ def _best(products: list[Doubles]) -> Doubles:
     for other in products[1:]:
         np.maximum(best, other, out=best)
     return best
-
-
-def _squares(rows: Doubles) -> Doubles:
-    """Give the squared norm of each row."""
-    import numpy as np
-
-    squares: Doubles = np.einsum("ij,ij->i", rows, rows)
-    return squares
 
 
 def _whole(products: Doubles, squares: Doubles) -> Scores:

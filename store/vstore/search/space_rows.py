@@ -152,11 +152,12 @@ class SpaceRows:
         _require_norm_1(norms)
         return rows, norms
 
-    def exact(self, at: Ints) -> Doubles:
-        """Read some rows as multiples of 2**-24: float64 (m, dim). Of float32 each number is rounded to one.
+    def exact(self, at: Ints) -> tuple[Doubles, Doubles]:
+        """Read some rows as multiples of 2**-24, and their squared norms. Numbers of float32 are rounded to these.
 
-        at:     int64 (m,), their numbers.
-        Raises: Damage.
+        at:      int64 (m,), their numbers.
+        Returns: float64 (m, dim) and (m,).
+        Raises:  Damage.
         """
         import numpy as np
 
@@ -164,8 +165,9 @@ class SpaceRows:
         rows: Doubles = stored.astype(np.float64)
         if stored.dtype.itemsize > 2:
             rows = np.rint(rows * _GRID) / _GRID
-        _require_norm_1(np.sqrt(np.einsum("ij,ij->i", rows, rows)))
-        return rows
+        squares: Doubles = np.einsum("ij,ij->i", rows, rows)
+        _require_norm_1(np.sqrt(squares))
+        return rows, squares
 
     def stored(self, at: Ints) -> Any:
         """Read some rows as they are stored: float16 or float32 (m, dim)."""
