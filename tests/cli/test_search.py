@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import os
 import pty
 import shutil
@@ -242,6 +243,56 @@ def test_min_score_leaves_out_what_looks_less_alike(pictures: Line) -> None:
     assert names(pictures, "./pictures/a.png", "--min-score", "0.999") == ["pictures/a.png"]
     ran = pictures("search", "./pictures/a.png", "--min-score", "1.5")
     assert (ran.out, ran.err) == ("", "No picture of v1 matches.\n")
+
+
+@pytest.fixture
+def album(line: Line) -> Line:
+    """Store 60 pictures, and two copies of one of them."""
+    for number in range(60):
+        line.put({f"pictures/{number:02d}.png": 100 + number})
+    with Image.open("pictures/07.png") as picture:
+        picture.save("pictures/07 again.jpg", quality=95)
+        picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save("pictures/07 mirrored.png")
+    line("sync", "pictures", "-q")
+    return line
+
+
+def test_min_p_leaves_out_what_is_there_by_chance(album: Line) -> None:
+    report = album("search", "./pictures/07.png", "-k", "99", "--min-p", "0.0001", "--json").json
+    assert {path for hit in report["hits"] for path in hit["paths"]} == {"pictures/07.png", "pictures/07 again.jpg"}
+    assert all(hit["chance"] <= 0.0001 and hit["score"] >= report["least"] for hit in report["hits"])
+    ran = album("search", "./pictures/07.png", "--min-p", "0.0001", "--under", "pictures/03.png")
+    assert (ran.out, ran.err) == (
+        "",
+        f"Nothing relevant found in v1: no picture scores {report['least']:.3f} or more.\n",
+    )
+    for share in ("0", "1", "-1", "nan"):
+        said = album("search", "./pictures/07.png", "--min-p", share, code=2).err
+        assert "is not a valid --min-p" in said and "give a share above 0, below 1: 0.001" in said
+
+
+def test_collapse_shows_near_duplicates_once(album: Line) -> None:
+    lines = album("search", "./pictures/07.png", "-k", "2", "--collapse").lines
+    assert lines[0] == "1.000  pictures/07.png  (2 near-duplicates)"
+    assert len(lines) == 2 and "07" not in lines[1]
+    report = album("search", "./pictures/07.png", "-k", "2", "--collapse", "--json").json
+    folded = [path for hit in report["hits"][0]["collapsed"] for path in hit["paths"]]
+    assert sorted(folded) == ["pictures/07 again.jpg", "pictures/07 mirrored.png"]
+    assert report["alike"] == album("dupes", "--near", "--json").json["near"]
+    paths = album("search", "./pictures/07.png", "-k", "2", "--collapse", "-l").lines
+    assert paths[0] == "pictures/07.png" and len(paths) == 2
+
+
+def test_an_export_of_a_search_takes_both(album: Line) -> None:
+    def exported(out: str, *words: str) -> list[str]:
+        album("export", out, "./pictures/07.png", "--format", "csv", "-k", "99", *words)
+        with open(out, newline="", encoding="utf-8") as file:
+            return [row["path"] for row in csv.DictReader(file)]
+
+    assert sorted(exported("all.csv", "--min-p", "0.0001")) == ["pictures/07 again.jpg", "pictures/07.png"]
+    assert exported("one.csv", "--min-p", "0.0001", "--collapse") == ["pictures/07.png"]
+    said = album("export", "none.csv", "--format", "csv", "--collapse", code=2).err
+    assert "collapse only applies to a search" in said
 
 
 def test_at_answers_from_an_older_snapshot_with_its_paths(pictures: Line) -> None:

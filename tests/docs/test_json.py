@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from docs_tools.console import TOP
+from PIL import Image
 from support.folders import drawn, plain, put
 from support.lines import COMMAND, environment, process
 from support.old_indexes import OldIndex
@@ -138,10 +139,12 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
             "gone.png": 4,
             "grey.png": plain((9, 9, 9)),
             "broken.png": b"no picture",
+            "a again.jpg": _again(1, 95),
         },
     )
     odd = os.fsencode(pictures) + b"/\xff.png"
     with contextlib.suppress(OSError):
+        Path(os.fsdecode(odd[:-4] + b" again.jpg")).write_bytes(_again(1, 90))
         Path(os.fsdecode(odd)).write_bytes(drawn(5))
         Path(os.fsdecode(odd[:-4] + b"2.png")).write_bytes(drawn(5))
         Path(os.fsdecode(odd[:-4] + b".gif")).write_bytes(b"no picture either")
@@ -175,8 +178,9 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     _say_plans(top, say)
     _say_fields(top, say)
     say("search", str(pictures / "a.png"), "-k", "100")
+    say("search", str(pictures / "a.png"), "-k", "100", "--min-p", "0.9", "--collapse")
     say("search", f"{pictures.name}/a.png")
-    put(top, {"far/a.png": 1, "gift/README": b""})
+    put(top, {"far/a.png": 1, "far/again.jpg": _again(1, 95), "gift/README": b""})
     say("init", where=top / "gift/.vstore")
     say("sync", str(top / "far"), where=top / "gift/.vstore")
     put(top, {"moving/a.png": 1})
@@ -188,6 +192,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(top / "another user"))
         say("search", str(pictures / "a.png"), where=top / "unpacked/.vstore")
+        say("search", str(pictures / "a.png"), "--collapse", where=top / "unpacked/.vstore")
         for line in (["ls", "-R"], ["find", "*"], ["show", "far/a.png"]):
             say(*line, where=top / "unpacked/.vstore")
     for line in (["ls", "--long"], ["ls", "pictures", "-l"], ["ls", "--failed"]):
@@ -417,6 +422,13 @@ def _adopt(top: Path, say: Callable[..., None]) -> None:
     say("status", where=store)
     say("sync", where=store)
     say("check", "--reembed", "20", expect=13, where=store)
+
+
+def _again(seed: int, quality: int) -> bytes:
+    """Write a picture as a JPEG: a near-duplicate of it."""
+    out = io.BytesIO()
+    Image.open(io.BytesIO(drawn(seed))).save(out, "JPEG", quality=quality)
+    return out.getvalue()
 
 
 def _label(top: Path, say: Callable[..., None]) -> None:

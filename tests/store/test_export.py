@@ -335,7 +335,9 @@ def test_a_format_of_whole_snapshots_takes_no_search(
     assert "links, csv, jsonl, parquet" in told.value.next_step
 
 
-@pytest.mark.parametrize("words", [{"under": "pictures"}, {"min_score": 0.0}, {"new_since": "v1"}])
+@pytest.mark.parametrize(
+    "words", [{"under": "pictures"}, {"min_score": 0.0}, {"new_since": "v1"}, {"min_p": 0.1}, {"collapse": True}]
+)
 def test_what_narrows_a_search_needs_one(world: World, tmp_path: Path, words: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="only applies to a search"):
         world.store.export(tmp_path / "out", format="csv", **words)

@@ -150,11 +150,12 @@ def test_a_report_does_not_flood_a_notebook(report: type) -> None:
 
 def test_a_short_report_is_shown_in_full() -> None:
     hit = vstore.Hit(b"key", 0.5, (b"a",), (b"/a", None))
-    assert repr(hit) == "Hit(key=b'key', score=0.5, paths=(b'a',), files=(b'/a', None), flat=False, unnamed=())"
+    shown = "Hit(key=b'key', score=0.5, paths=(b'a',), files=(b'/a', None), flat=False, unnamed=(), chance=None"
+    assert repr(hit) == f"{shown}, collapsed=())"
     found = vstore.SearchReport("v1", (hit,) * 1234)
-    assert (
-        repr(found)
-        == f"SearchReport(snapshot='v1', hits=({hit!r}, {hit!r}, … 1,234 in all), flat_query=False, notes=())"
+    hits = f"({hit!r}, {hit!r}, … 1,234 in all)"
+    assert repr(found) == (
+        f"SearchReport(snapshot='v1', hits={hits}, flat_query=False, notes=(), least=None, alike=None)"
     )
     assert repr(vstore.SnapshotDetail._make([None, "t", "m", dict.fromkeys("abcdef", 1), 7])).endswith(
         "roots={'a': 1, 'b': 1, … 6 in all}, fields=7)"

@@ -25,7 +25,7 @@ ALL: dict[str, Callable[[Store], Any]] = {
     "dupes, near": lambda store: store.dupes(near=0.001),
 }
 COLUMNS = {
-    "search": "key score path file paths flat",
+    "search": "key score path file paths flat chance collapsed",
     "ls": "path file key unnamed paths kind reason bytes format width height taken modified",
     "find": "path file key unnamed paths kind reason bytes format width height taken modified",
     "dupes": "group key score path file trouble tier burst part best",
@@ -76,6 +76,8 @@ def test_the_rows_of_a_search_are_its_hits(filled: World) -> None:
         "file": str(filled.pictures / "1.png"),
         "paths": ["pictures/1.png"],
         "flat": False,
+        "chance": None,
+        "collapsed": 0,
     }
 
 
@@ -95,7 +97,18 @@ def test_names_that_are_not_utf8_have_a_column_of_their_bytes() -> None:
     pytest.importorskip("pyarrow")
     hits = Hit(b"k" * 16, 0.5, (ODD, b"a"), (None, None)), Hit(b"l" * 16, 0.4, (b"b",), (b"/b",))
     table = SearchReport("v1", hits).to_arrow()
-    assert table.column_names == ["key", "score", "path", "path_b64", "file", "paths", "paths_b64", "flat"]
+    assert table.column_names == [
+        "key",
+        "score",
+        "path",
+        "path_b64",
+        "file",
+        "paths",
+        "paths_b64",
+        "flat",
+        "chance",
+        "collapsed",
+    ]
     one, other = table.to_pylist()
     assert (one["path"], base64.b64decode(one["path_b64"])) == ("pictures/caf\ufffd.png", ODD)
     assert one["paths_b64"][1] is None

@@ -35,8 +35,15 @@ from vstore_cli.query import parse
 @click.option("-k", default=10, show_default=True, help="The number of pictures of a search.")
 @click.option("--under", metavar="PATH", help="Of a search: only pictures below this folder.")
 @click.option("--min-score", type=float, help="Of a search: only pictures at least this similar (-1 to 1).")
+@click.option(
+    "--min-p",
+    type=float,
+    metavar="P",
+    help="Of a search: only pictures that fewer than P of unrelated ones score as high as.",
+)
 @click.option("--new-since", metavar="SNAP", help="Of a search: only pictures that this snapshot lacks.")
 @where_option("Only pictures of which this is true: \"rating >= 4 and camera like 'Canon%'\".")
+@click.option("--collapse", is_flag=True, help="Of a search: only the best of near-duplicates.")
 @device_option
 @offline_option
 @progress_option

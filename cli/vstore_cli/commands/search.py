@@ -15,7 +15,7 @@ from vstore import UsageError, VstoreError
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, offline_option
 from vstore_cli.options import where_option
-from vstore_cli.output import echo_json, json_option, openable, shown, table, tell, tell_notes, write_raw
+from vstore_cli.output import count, echo_json, json_option, openable, shown, table, tell, tell_notes, write_raw
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.query import Part, parse
 
@@ -26,7 +26,7 @@ _FLAT = (
     "Warning: the query picture is one colour: what is found is like it in colour alone, and pictures of one colour "
     "come first; search with another picture"
 )
-_OF_A_LINE = ("k", "at", "under", "min_score", "new_since", "where")  # options
+_OF_A_LINE = ("k", "at", "under", "min_score", "min_p", "new_since", "where", "collapse")  # options
 _HINT = (
     "Type ./picture.jpg{words}, as after vstore search;\n"
     "options hold for their line: -k 5, --at v3, --under PATH.\n"
@@ -36,8 +36,8 @@ _HELP = """\
   ./cat.jpg                   look for what is like a picture; so with ../ ~/ and /
 {words}  ./cat.jpg - ./dog.jpg       several at once: + like this too, - unlike that
   0.5:./cat.jpg               a weight
-  -k 5, --at SNAP, --under PATH, --min-score 0.5, --new-since SNAP, --where EXPR, --image FILE
-                              options of this line alone
+  -k 5, --at SNAP, --under PATH, --min-score 0.5, --min-p 0.001, --new-since SNAP, --where EXPR, --collapse,
+  --image FILE                options of this line alone
   exit, or Ctrl-D             end; Ctrl-C cancels a line"""
 _HELP_WORDS = """\
   a red car                   look for what matches a text
@@ -52,8 +52,12 @@ _HELP_WORDS = """\
 @click.option("--at", metavar="SNAP", help="Search this snapshot, with its pictures and paths.")
 @click.option("--under", metavar="PATH", help="Only pictures below this folder.")
 @click.option("--min-score", type=float, help="Only pictures at least this similar (-1 to 1).")
+@click.option(
+    "--min-p", type=float, metavar="P", help="Only pictures that fewer than P of unrelated ones score as high as."
+)
 @click.option("--new-since", metavar="SNAP", help="Only pictures that this snapshot lacks.")
 @where_option("Only pictures of which this is true: \"rating >= 4 and camera like 'Canon%'\".")
+@click.option("--collapse", is_flag=True, help="Show near-duplicates once: the best of them.")
 @click.option("-l", "--paths-only", is_flag=True, help="Print only paths, one per line.")
 @click.option("-0", "--null", is_flag=True, help="Print only paths, each ended by NUL.")
 @click.option(
@@ -86,12 +90,14 @@ def search(
     --where takes one SQL expression over what is known of a picture: its facts (taken, camera, width, rating, ...), its
     path, and the fields of your own. Pictures of which it is not true are left out before the nearest are looked for.
 
-    The scores are cosines: 1 means the same picture, 0 means nothing in common.
+    The scores are cosines: 1 means the same picture, 0 means nothing in common. --min-p 0.001 leaves out what 1 in
+    1,000 pairs of unrelated pictures of this snapshot score as high as; of a text, what 1 in 1,000 pictures score as
+    high as that it is not about. --collapse shows near-duplicates once, by the score of vstore dupes --near.
 
     With --interactive, each line of the input is a search, with words in quotes as in a shell, and with -k, --image,
-    --at, --under, --min-score, --new-since and --where for this line alone. At a terminal, help says what can be typed,
-    and Ctrl-C cancels a line; exit, or Ctrl-D, ends; in quotes both are texts. With --json each line gets one document,
-    an error too; with -l or -0 an empty name ends each answer.
+    --at, --under, --min-score, --min-p, --new-since, --where and --collapse for this line alone. At a terminal, help
+    says what can be typed, and Ctrl-C cancels a line; exit, or Ctrl-D, ends; in quotes both are texts. With --json each
+    line gets one document, an error too; with -l or -0 an empty name ends each answer.
 
     \b
     Example:
@@ -100,6 +106,7 @@ def search(
       vstore search --image cat.jpg --at v3 -l
       vstore search "a red car" - ./truck.jpg
       vstore search ./cat.jpg --where "taken >= '2024-06' and rating > 3"
+      vstore search ./cat.jpg --min-p 0.0001 --collapse
     """
     if interactive and (words or images):
         raise UsageError("--interactive reads what to look for from its input", "leave it out, or write it on a line")
@@ -186,7 +193,7 @@ def _of_line(words: list[str], options: Mapping[str, Any]) -> dict[str, Any]:
     except click.UsageError as err:
         raise UsageError(
             err.format_message().rstrip("."),
-            "a line takes -k, --image, --at, --under, --min-score, --new-since and --where",
+            "a line takes -k, --image, --at, --under, --min-score, --min-p, --new-since, --where and --collapse",
         ) from err
 
 
@@ -208,7 +215,13 @@ def _print(report: SearchReport) -> None:
         firsts.append(first)
         more = len(hit.paths) - 1
         words = [f"and {more} more"] * (more > 0) + ["one colour"] * hit.flat
+        if hit.collapsed:
+            words.append(count(len(hit.collapsed), "near-duplicate"))
         rows.append([f"{hit.score:.3f}", first + (f"  ({', '.join(words)})" if words else "")])
     table(rows, right=(0,), colours={0: "score"}, unbroken=firsts)
-    if not rows:
+    if rows:
+        return
+    if report.least is None:
         tell(f"No picture of {report.snapshot} matches.", err=True)
+    else:
+        tell(f"Nothing relevant found in {report.snapshot}: no picture scores {report.least:.3f} or more.", err=True)

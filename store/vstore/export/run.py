@@ -111,11 +111,11 @@ def is_search(format: str, operands: object, options: Mapping[str, object]) -> b
     Raises: UsageError for a format of whole snapshots, and for a search without operands; TypeError for an unknown
             word: a slip would be lost otherwise.
     """
-    narrowing = ("under", "min_score", "new_since")
+    narrowing = ("under", "min_score", "min_p", "new_since", "collapse")
     for name in options:
         if name not in ("k", "at", "where", *narrowing):
             raise TypeError(f"export() got an unexpected keyword argument {name!r}")
-    given = [name for name in narrowing if options.get(name) is not None]
+    given = [name for name in narrowing if options.get(name) not in (None, False)]
     has_operands = not (isinstance(operands, (tuple, list)) and not operands)  # an array has no truth
     if (has_operands or given) and format not in OF_SEARCHES:
         raise UsageError(

@@ -1,12 +1,20 @@
-"""A picture that a search found."""
+"""The pictures that a search found."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from vstore.brief import briefly
 from vstore.format.canonical import Json, named_files, named_path
 from vstore.quick_tuple import NamedTuple
+
+
+class Fold(NamedTuple):
+    """A hit, and the near-duplicates that are folded under it: a key and a score each, best first."""
+
+    hit: tuple[bytes, float]
+    others: Sequence[tuple[bytes, float]]
 
 
 @briefly
@@ -19,6 +27,8 @@ class Hit(NamedTuple):
     files: the files at these paths today; None if the folder is not known.
     flat:  it is known to be of one colour.
     unnamed: those of the files in folders that the user did not name at this machine: nobody should look there.
+    chance: the share of what is unrelated that scores as high; None if it was not asked for.
+    collapsed: the near-duplicates of it that were folded under it, best first.
     """
 
     key: bytes
@@ -27,6 +37,8 @@ class Hit(NamedTuple):
     files: tuple[bytes | None, ...]
     flat: bool = False
     unnamed: tuple[bytes, ...] = ()
+    chance: float | None = None
+    collapsed: tuple[Hit, ...] = ()
 
     @property
     def file(self) -> str | None:
@@ -58,4 +70,8 @@ class Hit(NamedTuple):
         encoded = [named_path(path).get("path_b64") for path in self.paths]
         if any(encoded):
             value["paths_b64"] = encoded
+        if self.chance is not None:
+            value["chance"] = float(f"{self.chance:.3g}")
+        if self.collapsed:
+            value["collapsed"] = [hit.to_json() for hit in self.collapsed]
         return value

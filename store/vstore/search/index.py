@@ -66,6 +66,11 @@ class Index:
         self._marked = [marked_rows(bitmap) for bitmap in bitmaps]
         self.count = sum(self._marked)
 
+    @property
+    def dim(self) -> int:
+        """The numbers of a row. There is a segment."""
+        return self._segments[0].footer.dim
+
     def find(self, key: bytes) -> int | None:
         """Find the winning row of a key, marked or not; None if no segment has the key."""
         for segment, first in zip(self._segments, self.firsts, strict=False):

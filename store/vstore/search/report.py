@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-_COLUMNS = {"key": "text", "score": "float", "path": "path", "file": "path", "paths": "paths", "flat": "bool"}
+_COLUMNS = {
+    "key": "text", "score": "float", "path": "path", "file": "path", "paths": "paths", "flat": "bool",
+    "chance": "float", "collapsed": "int",
+}  # fmt: skip
 
 
 @briefly
@@ -25,16 +28,20 @@ class SearchReport(Sequence[Hit]):
     flat_query: a picture of the query is of one colour: nothing but its colour is searched for.
     notes:      how words that a person typed were taken, where that may surprise; and of how many pictures no facts
                 were known that an expression names.
+    least:      the score that `min_p` means for this query; None without it.
+    alike:      the score from which near-duplicates were folded under a better hit; None if they were not.
     """
 
     # No dataclass: importing that takes longer than a search.
-    __slots__ = ("_file_to_open", "flat_query", "hits", "notes", "snapshot")
-    _fields = ("snapshot", "hits", "flat_query", "notes")
+    __slots__ = ("_file_to_open", "alike", "flat_query", "hits", "least", "notes", "snapshot")
+    _fields = ("snapshot", "hits", "flat_query", "notes", "least", "alike")
 
     snapshot: str
     hits: tuple[Hit, ...]
     flat_query: bool
     notes: tuple[str, ...]
+    least: float | None
+    alike: float | None
     _file_to_open: Callable[[bytes], bytes | None] | None
 
     def __init__(
@@ -43,13 +50,15 @@ class SearchReport(Sequence[Hit]):
         hits: tuple[Hit, ...],
         flat_query: bool = False,
         notes: tuple[str, ...] = (),
+        least: float | None = None,
+        alike: float | None = None,
         *,
         file_to_open: Callable[[bytes], bytes | None] | None = None,
     ) -> None:
         """
         file_to_open: finds the file of a stored path for a thumbnail; None where nobody may look.
         """
-        values = (snapshot, hits, flat_query, notes, file_to_open)
+        values = (snapshot, hits, flat_query, notes, least, alike, file_to_open)
         for name, value in zip((*self._fields, "_file_to_open"), values, strict=True):
             object.__setattr__(self, name, value)
 
@@ -107,11 +116,15 @@ class SearchReport(Sequence[Hit]):
 
     def _rows(self) -> Iterator[tuple[Any, ...]]:
         for hit in self.hits:
-            yield hit.key.hex(), hit.score, hit.paths[0], hit.file, hit.paths, hit.flat
+            yield hit.key.hex(), hit.score, hit.paths[0], hit.file, hit.paths, hit.flat, hit.chance, len(hit.collapsed)
 
     def to_json(self) -> dict[str, Json]:
         value = dict(zip(self._fields, self._values(), strict=True))
         value |= {"hits": [hit.to_json() for hit in self.hits], "notes": list(self.notes)}
-        if not self.notes:
-            del value["notes"]
+        for name in ("least", "alike"):
+            score = getattr(self, name)
+            value[name] = None if score is None else round(score, 6)
+        for name in ("notes", "least", "alike"):
+            if value[name] in (None, []):
+                del value[name]
         return value

@@ -15,7 +15,7 @@ from vstore.paths import AnyPath, as_bytes
 from vstore.quick_tuple import NamedTuple
 from vstore.repository.places import is_below
 from vstore.repository.repository import Repository
-from vstore.search.hit import Hit
+from vstore.search.hit import Fold, Hit
 from vstore.search.index import Hits, Index
 from vstore.search.open_snapshot import Condition, OpenSnapshot
 from vstore.search.query import vectors_of, weighted_sum
@@ -61,25 +61,36 @@ class Limits(NamedTuple):
 
     k:         as many at most.
     min_score: none below it.
+    min_p:     none that so many of what is unrelated score as high as.
+    collapse:  none that is a near-duplicate of a better one.
     """
 
     k: int = 10
     min_score: float | None = None
+    min_p: float | None = None
+    collapse: bool = False
 
     @classmethod
-    def of(cls, k: int, min_score: float | None) -> Limits:
+    def of(
+        cls,
+        k: int,
+        min_score: float | None = None,
+        min_p: float | None = None,
+        collapse: bool = False,
+    ) -> Limits:
         """Raises: UsageError."""
         count = whole(k)
         if count is None:
             raise UsageError(f"k is {repr(k)[:100]}, and no whole number", "give 1 or more")
         if count < 1:
             raise UsageError("-k must be at least 1", "give 1 or more")
-        if min_score is None:
-            return cls(count)
-        least = as_number(min_score)
-        if not math.isfinite(least):
+        least = None if min_score is None else as_number(min_score)
+        if least is not None and not math.isfinite(least):
             raise UsageError(f"{repr(min_score)[:100]} is not a valid score", "give a number from -1 to 1")
-        return cls(count, least)
+        share = None if min_p is None else as_number(min_p)
+        if share is not None and not 0 < share < 1:
+            raise UsageError(f"{repr(min_p)[:100]} is not a valid --min-p", "give a share above 0, below 1: 0.001")
+        return cls(count, least, share, collapse)
 
     def kept(self, found: list[tuple[bytes, float]]) -> list[tuple[bytes, float]]:
         """Leave out keys whose scores are too low."""
@@ -103,6 +114,8 @@ def search(
     min_score: float | None = None,
     new_since: str | None = None,
     where: str | None = None,
+    min_p: float | None = None,
+    collapse: bool = False,
     load_embedder: Callable[[Recipe], Embedder] = _load,
 ) -> SearchReport:
     """Find the k pictures of a snapshot nearest to what is wanted. Reads objects alone, and takes no lock.
@@ -115,10 +128,13 @@ def search(
     min_score: hits below it are left out.
     new_since: pictures of this snapshot are left out.
     where:     only pictures for which this SQL expression over their facts, fields and paths is true.
+    min_p:     hits are left out that at least this share of unrelated pairs of pictures score as high as; of another
+               query than one picture, this share of the pictures that it is not about.
+    collapse:  near-duplicates of a better hit are folded under it, by the default score of `dupes`.
     Raises:    UsageError, SnapshotNotFound, Damage; ModelError if the space cannot embed an operand, VstoreError
                where a picture cannot be decoded.
     """
-    limits = Limits.of(k, min_score)
+    limits = Limits.of(k, min_score, min_p, collapse)
     narrowing = Narrowing.of(under, new_since, where)
     # A query is read once. What it is compared with may be collected meanwhile, and is then looked up again.
     snap = "current" if at is None else at
@@ -149,14 +165,66 @@ def answer(
         return SearchReport(opened.snapshot.name, (), notes=terms.notes + part.notes)
     opened.wait()
     query = query_of(repo, opened, terms, load=load, turn=turn)
-    nearest = _nearest(part.rows, query.vector, query.own, limits.k)
-    kept = limits.kept(nearest)
-    flats = opened.flats(repo, {*(key for key, _ in kept), *query.keys})
-    found = Reporter(repo, opened, part.paths).hits(kept, flats)
-    is_flat = query.flat or not query.keys.isdisjoint(flats)
-    return SearchReport(
-        opened.snapshot.name, found, is_flat, terms.notes + part.notes, file_to_open=opened.file_to_open
+    relevance = None
+    if limits.min_p is not None:
+        from vstore.search.relevance import Relevance  # most searches do without
+
+        relevance = Relevance.of(repo, opened, terms.terms, query.vector, limits.min_p)
+    alike = _alike(repo, opened) if limits.collapse else None
+    floors = [limits.min_score, None if relevance is None else relevance.least]
+    floor = max((score for score in floors if score is not None), default=-math.inf)
+
+    def nearest(k: int) -> list[tuple[bytes, float]]:
+        return Limits(k, floor).kept(_nearest(part.rows, query.vector, query.own, k))
+
+    folds = _without_copies(repo, opened, part.rows, nearest, limits.k, alike)
+    keys = {key for fold in folds for key, _ in (fold.hit, *fold.others)}
+    flats = opened.flats(repo, keys | query.keys)
+    reporter = Reporter(repo, opened, part.paths, None if relevance is None else relevance.background.chance)
+    found = tuple(
+        reporter.hit(*fold.hit, flats)._replace(collapsed=reporter.hits(fold.others, flats)) for fold in folds
     )
+    return SearchReport(
+        opened.snapshot.name,
+        found,
+        query.flat or not query.keys.isdisjoint(flats),
+        terms.notes + part.notes,
+        None if relevance is None else relevance.least,
+        alike,
+        file_to_open=opened.file_to_open,
+    )
+
+
+def _alike(repo: Repository, opened: OpenSnapshot) -> float:
+    """Find the score from which two hits are near-duplicates. Raises: UsageError, Damage, FileNotFoundError."""
+    found = opened.background(repo).near
+    if found is None:
+        raise UsageError(
+            f"{opened.snapshot.name} has too few different pictures to tell from which score on two look alike",
+            "leave out --collapse",
+        )
+    return found.score
+
+
+def _without_copies(
+    repo: Repository,
+    opened: OpenSnapshot,
+    index: Index,
+    nearest: Callable[[int], list[tuple[bytes, float]]],
+    k: int,
+    alike: float | None,
+) -> list[Fold]:
+    """Find the k best hits; those that are alike count as one, unless `alike` is None."""
+    if alike is None:
+        return [Fold(hit, ()) for hit in nearest(k)]
+    from vstore.repository.decisions import newest_decisions
+    from vstore.search.collapse import collapsed
+    from vstore.search.decided import Decided
+    from vstore.search.turned import has_turns
+
+    turns = bool(opened.space.recipe) and has_turns(opened.recipe(repo))
+    apart = Decided(newest_decisions(repo)).are_apart
+    return collapsed(index, nearest, k, alike, turns=turns, flats=partial(opened.flats, repo), are_apart=apart)
 
 
 class Query(NamedTuple):
@@ -251,18 +319,29 @@ def _fitting(opened: OpenSnapshot, chosen: Chosen, prefixes: tuple[bytes, ...]) 
 class Reporter:
     """Makes hits of keys: their paths, and the files there today. It does so once for each key."""
 
-    def __init__(self, repo: Repository, opened: OpenSnapshot, paths: PathsOf | None = None) -> None:
-        """paths: gives the paths of the picture with a number; None means all."""
+    def __init__(
+        self,
+        repo: Repository,
+        opened: OpenSnapshot,
+        paths: PathsOf | None = None,
+        chance: Callable[[float], float] | None = None,
+    ) -> None:
+        """
+        paths:  gives the paths of the picture with a number; None means all.
+        chance: tells which share of what is unrelated scores as high.
+        """
         self._cache = repo.layout.cache
         self._opened = opened
         self._paths = opened.paths.paths_at if paths is None else paths
+        self._chance = chance
         self._known: dict[bytes, Hit] = {}
 
     def hits(self, found: Iterable[tuple[bytes, float]], flats: Container[bytes]) -> tuple[Hit, ...]:
         """Give the hits of keys with their scores. flats: the pictures of one colour among them. Raises: Damage."""
-        return tuple(self._hit(key, score, flats) for key, score in found)
+        return tuple(self.hit(key, score, flats) for key, score in found)
 
-    def _hit(self, key: bytes, score: float, flats: Container[bytes]) -> Hit:
+    def hit(self, key: bytes, score: float, flats: Container[bytes]) -> Hit:
+        """Give the hit of a key with its score. Raises: Damage."""
         known = self._known.get(key)
         if known is not None:
             return known._replace(score=score)
@@ -276,7 +355,8 @@ class Reporter:
             )
         files = tuple(map(opened.file_of, paths))
         unnamed = [f for path, f in zip(paths, files, strict=True) if f is not None and not opened.is_known(path)]
-        hit = self._known[key] = Hit(key, score, tuple(paths), files, key in flats, tuple(unnamed))
+        chance = None if self._chance is None else self._chance(score)
+        hit = self._known[key] = Hit(key, score, tuple(paths), files, key in flats, tuple(unnamed), chance)
         return hit
 
 

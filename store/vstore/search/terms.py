@@ -44,6 +44,11 @@ class Term(NamedTuple):
     vector: Floats | None = None
 
     @property
+    def is_picture(self) -> bool:
+        """It is a picture, and no text or vector."""
+        return self.key is not None or self.data is not None or self.operand.picture is not None
+
+    @property
     def name(self) -> str:
         """Name its picture for a message."""
         if self.operand.picture is not None:

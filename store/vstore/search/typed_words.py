@@ -14,8 +14,10 @@ class SearchWords(TypedDict, total=False):
     at:        the snapshot to search; by default the current one.
     under:     a stored path (LABEL/FOLDER), or a folder or file on disk: only pictures below it.
     min_score: only pictures at least this similar.
+    min_p:     only pictures that score higher than all but this share of unrelated ones.
     new_since: only pictures missing in this snapshot.
     where:     only pictures for which this SQL expression over their facts, fields and paths is true.
+    collapse:  fold near-duplicates under the best of them.
     """
 
     k: int
@@ -24,3 +26,5 @@ class SearchWords(TypedDict, total=False):
     min_score: float | None
     new_since: str | None
     where: str | None
+    min_p: float | None
+    collapse: bool

@@ -89,13 +89,15 @@ class View:
         min_score: float | None = None,
         new_since: str | None = None,
         where: str | None = None,
+        min_p: float | None = None,
+        collapse: bool = False,
     ) -> SearchReport:
         """Find the pictures most similar to the operands, as `Store.search` does. What they mean is said there.
 
         Raises: as `Store.search`; StoreClosed.
         """
         opened = self._now
-        limits, narrowing = Limits.of(k, min_score), Narrowing.of(under, new_since, where)
+        limits, narrowing = Limits.of(k, min_score, min_p, collapse), Narrowing.of(under, new_since, where)
         with self._using() as repo:
             self._look(repo, opened, newest=narrowing != Narrowing())
             terms = read_terms(repo, operands, opened)
