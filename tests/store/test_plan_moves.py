@@ -137,6 +137,13 @@ def test_a_file_is_not_moved_without_one_that_stays(place: Place) -> None:
     assert place.refused(keeper="sub/copy.jpg") == "it is another name of the file that stays for it"
 
 
+def test_what_lies_in_the_trash_stays_for_nothing(place: Place) -> None:
+    """Whoever empties the trash would lose the last copy."""
+    put(place.top, {"second.jpg": b"bytes"})
+    place.away("second.jpg")
+    assert "it lies in the trash" in place.refused(keeper=f".vstore-trash/{PLAN.decode()}/second.jpg")
+
+
 def test_a_file_of_the_same_key_and_other_bytes_is_not_moved(place: Place) -> None:
     """Whoever wants can make two files for one key of xxh3."""
 

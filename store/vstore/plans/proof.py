@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from vstore.disk.file_hash import hash_file
+from vstore.pictures.trash import TRASH
 from vstore.plans.way import Unfit, look_at_file, open_file, opened, refusing, seen, split
 
 CHANGED = "it has changed since"
@@ -48,6 +49,8 @@ class Keeper:
     def stands(self) -> os.stat_result:
         """Make sure that it is there, with its bytes. Returns: its stat. Raises: Unfit."""
         *names, name = split(self.path)
+        if TRASH in (*names, name):
+            raise Unfit("it lies in the trash")
         with opened(self._folder, names) as folder:
             found = look_at_file(folder, name)
             if found is None or seen(found) != self._seen:
