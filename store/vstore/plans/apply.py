@@ -16,7 +16,7 @@ from vstore.errors import UsageError
 from vstore.format.decisions import MOST, Decision, Verdicts
 from vstore.format.entries import Root
 from vstore.pictures.picture_file import read_regular
-from vstore.plans.companions import is_raw, is_sidecar, owners_of, pictures_like
+from vstore.plans.companions import Names, is_raw, is_sidecar
 from vstore.plans.document import KEEP, LONGEST, MOVE, Plan, PlanFile, parsed
 from vstore.plans.mover import Going, move_away
 from vstore.plans.moves import Head
@@ -24,7 +24,7 @@ from vstore.plans.places import Places, store_identity
 from vstore.plans.proof import Keeper
 from vstore.plans.report import DupesApplied, Unmoved
 from vstore.plans.trash_folder import TrashFolder
-from vstore.plans.way import Unfit, refusing
+from vstore.plans.way import Unfit, look, refusing
 from vstore.progress import Progress, Stages
 from vstore.repository.decisions import Choice, decide, newest_decisions
 from vstore.repository.files import files_of
@@ -101,6 +101,7 @@ class _Run:
         self._left = 0
         self._keepers: dict[tuple[bytes, bytes], Keeper] = {}
         self._going: set[bytes] = set()
+        self._names: dict[bytes, Names] = {}
         self._trash: dict[bytes, None] = {}
 
     def move(self) -> None:
@@ -195,10 +196,12 @@ class _Run:
     def _refuse_left(self, folder: int, path: bytes) -> None:
         """Refuse a sidecar or a RAW file while a file stays that it belongs to. Raises: Unfit."""
         above, slash, name = path.rpartition(b"/")
-        with refusing("list its folder"):
-            names = [os.fsencode(one) for one in os.listdir(folder)]
-        others = owners_of(name, names) if is_sidecar(name) else pictures_like(name, names)
-        stays = [one for one in others if above + slash + one not in self._going]
+        if above not in self._names:  # once: it may hold very many names
+            with refusing("list its folder"):
+                self._names[above] = Names(os.fsencode(one) for one in os.listdir(folder))
+        names = self._names[above]
+        others = names.owners_of(name) if is_sidecar(name) else names.pictures_like(name)
+        stays = [one for one in others if above + slash + one not in self._going and look(folder, one) is not None]
         if stays:
             raise Unfit(f"{os.fsdecode(stays[0])} stays, and shares its name")
 

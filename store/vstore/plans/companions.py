@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from vstore.pictures.formats import EXTENSIONS
 from vstore.pictures.passed_over import PICTURE, kind_of
@@ -33,23 +33,27 @@ def _is_picture(name: bytes) -> bool:
     return _parts(name)[1] in EXTENSIONS or kind_of(os.fsdecode(name), EXTENSIONS)[0] == PICTURE
 
 
-def pictures_like(name: bytes, names: Iterable[bytes]) -> list[bytes]:
-    """Find the other pictures in the folder of a picture that share its stem."""
-    stem = _parts(name)[0]
-    return sorted(one for one in names if one != name and _is_picture(one) and _parts(one)[0] == stem)
+class Names:
+    """The names in one folder, found by their stems."""
 
+    def __init__(self, names: Iterable[bytes]) -> None:
+        self._by_stem: dict[str, list[bytes]] = {}
+        for name in names:
+            self._by_stem.setdefault(_parts(name)[0], []).append(name)
 
-def sidecars_of(name: bytes, names: Iterable[bytes]) -> list[bytes]:
-    """Find the sidecars in the folder of a picture: of `a.jpg`, `a.xmp` and `a.jpg.xmp`."""
-    whole, stem = os.fsdecode(name).casefold(), _parts(name)[0]
-    return sorted(one for one in names if is_sidecar(one) and _parts(one)[0] in (whole, stem))
+    def pictures_like(self, name: bytes) -> list[bytes]:
+        """Find the other pictures that share the stem of one."""
+        return sorted(one for one in self._of(_parts(name)[0]) if one != name and _is_picture(one))
 
+    def sidecars_of(self, name: bytes) -> list[bytes]:
+        """Find the sidecars of a picture: of `a.jpg`, `a.xmp` and `a.jpg.xmp`."""
+        return sorted(one for one in self._of(_parts(name)[0], os.fsdecode(name).casefold()) if is_sidecar(one))
 
-def owners_of(sidecar: bytes, names: Iterable[bytes]) -> list[bytes]:
-    """Find the files in the folder of a sidecar that it may be about: all that share its stem, with or without their
-    own extension.
-    """
-    base = _parts(sidecar)[0]
-    stems = {base, os.path.splitext(base)[0]}
-    others = (one for one in names if not is_sidecar(one))
-    return sorted(one for one in others if os.fsdecode(one).casefold() == base or _parts(one)[0] in stems)
+    def owners_of(self, sidecar: bytes) -> list[bytes]:
+        """Find the files that a sidecar may be about: all that share its stem, with or without their own extension."""
+        base = _parts(sidecar)[0]
+        return sorted(one for one in self._of(base, os.path.splitext(base)[0]) if not is_sidecar(one))
+
+    def _of(self, *stems: str) -> Iterator[bytes]:
+        for stem in dict.fromkeys(stems):
+            yield from self._by_stem.get(stem, ())

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from vstore.clock import now
 from vstore.disk import durable
 from vstore.format.entries import Root
-from vstore.plans.companions import is_raw, owners_of, pictures_like, sidecars_of
+from vstore.plans.companions import Names, is_raw
 from vstore.plans.document import KEEP, MOVE, Plan, PlanFile, PlanGroup
 from vstore.plans.heeded import Heeded
 from vstore.plans.places import Places, store_identity
@@ -104,13 +104,13 @@ class _Folders:
 
     def __init__(self, places: Places) -> None:
         self.places = places
-        self._names: dict[bytes, list[bytes]] = {}
+        self._names: dict[bytes, Names] = {}
 
-    def beside(self, path: bytes) -> list[bytes]:
-        """List the names in the folder of a stored path; none if it cannot be listed."""
+    def beside(self, path: bytes) -> Names:
+        """Give the names in the folder of a stored path; none if it cannot be listed."""
         folder = path.rpartition(b"/")[0]
         if folder not in self._names:
-            self._names[folder] = self._listed(path)
+            self._names[folder] = Names(self._listed(path))
         return self._names[folder]
 
     def _listed(self, path: bytes) -> list[bytes]:
@@ -132,7 +132,7 @@ def _keep_raw(groups: list[PlanGroup], folders: _Folders) -> list[PlanGroup]:
         found = False
         for path in raws:
             folder, slash, name = path.rpartition(b"/")
-            stays = [one for one in pictures_like(name, folders.beside(path)) if folder + slash + one not in going]
+            stays = [one for one in folders.beside(path).pictures_like(name) if folder + slash + one not in going]
             if path in going and stays:
                 going.remove(path)
                 why[path] = f"{os.fsdecode(stays[0])} stays, and shares its name"
@@ -158,9 +158,9 @@ def _with_sidecars(repo: Repository, groups: list[PlanGroup], folders: _Folders)
             yield file
             folder, slash, name = file.path.rpartition(b"/")
             names = folders.beside(file.path)
-            for one in sidecars_of(name, names) if file.do == MOVE else ():
+            for one in names.sidecars_of(name) if file.do == MOVE else ():
                 path = folder + slash + one
-                if path not in taken and all(folder + slash + other in going for other in owners_of(one, names)):
+                if path not in taken and all(folder + slash + other in going for other in names.owners_of(one)):
                     taken.add(path)
                     sidecar = _sidecar(repo, folders.places, path)
                     if sidecar is not None:
