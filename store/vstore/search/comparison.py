@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.errors import UsageError
 from vstore.search.compared import Compared
@@ -26,6 +26,22 @@ _CHECKED = 64  # rows of a clump up to which a new one is compared with each, wh
 _TRIED = 8  # clumps that a new row may join; it need not join any
 _WIDEST = math.acos((FOLDED - 0.5) / WHOLE)  # angle between two rows of a clump
 _SAFE = math.acos(FOLDED / WHOLE)  # up to it two rows are surely folded
+
+
+class _Near(NamedTuple):
+    """Pairs of rows that may reach one another.
+
+    row, other: int64 (m,), the later one, and the earlier one.
+    about:      float (m,), their cosines, off by a little.
+    """
+
+    row: Ints
+    other: Ints
+    about: Floats
+
+    def only(self, which: Bools | Ints) -> _Near:
+        """Choose some, by marks or by their places."""
+        return _Near(self.row[which], self.other[which], self.about[which])
 
 
 class Comparison:
@@ -67,42 +83,32 @@ class Comparison:
         """
         import numpy as np
 
-        begin, here = self.count, np.arange(self.count, end)
-        block = self._scoring.ready(self._scoring.rows.unit(here))
+        begin = self.count
+        block = self._scoring.ready(self._scoring.rows.unit(np.arange(begin, end)))
         leaders = np.flatnonzero(self._clump[:begin] == np.arange(begin))
-        sizes = np.ones(end, np.int64)
+        sizes = np.ones(begin, np.int64)
         for first, members in self._members.items():
             sizes[first] = len(members)
         parts = [self._reaching(block, leaders[at : at + BLOCK], begin) for at in range(0, len(leaders), BLOCK)]
-        own = self._scoring.about(block, block)
-        late, early = np.nonzero(own >= self._lone)
-        once = early < late
-        inside = late[once] + begin, early[once] + begin, own[late[once], early[once]]
-        old_rows, old_firsts, old_scores = _joined(parts, 3)
-        rows, firsts, scores = _joined([(old_rows, old_firsts, old_scores), inside], 3)
-        self._fold(rows, firsts, scores)
-        apart = self._clump[old_rows] != old_firsts
-        old_rows, old_firsts = old_rows[apart], old_firsts[apart]
-        size = sizes[old_firsts]
-        few, many = np.flatnonzero((size > 1) & (size <= _FEW)), size > _FEW
-        each = [
-            (np.full(len(some), row), some)
-            for row, first in zip(old_rows[few].tolist(), old_firsts[few].tolist(), strict=True)
-            for some in [np.array([one for one in self._members[first] if one < begin])]
-        ]
-        apart = self._clump[inside[0]] != self._clump[inside[1]]
-        late, early = _joined(
-            [(old_rows[size == 1], old_firsts[size == 1]), (inside[0][apart], inside[1][apart]), *each], 2
-        )
+        old = _Near(*_joined(parts, 3))
+        new = self._among(block, begin)
+        self._fold(_Near(*_joined([old, new], 3)))
+        old = old.only(self._clump[old.row] != old.other)
+        new = new.only(self._clump[new.row] != self._clump[new.other])
+        size = sizes[old.other]
+        single, many = old.only(size == 1), old.only(size > _FEW)
+        few = self._each(old.only((size > 1) & (size <= _FEW)), begin)
+        late, early = _joined([(single.row, single.other), (new.row, new.other), few], 2)
         score = self._scoring.pairs(early, late)
         reach = score >= self._least
-        self._pairs += int(reach.sum()) + int(many.sum())
+        self._pairs += int(reach.sum()) + len(many.row)
         if self._pairs > MOST_PAIRS:
             raise UsageError(
                 f"more than {MOST_PAIRS:,} pairs of pictures have a score of {self._least / WHOLE:g} or more",
                 "ask for a higher score",
             )
-        self._found.append(Compared(here, early[reach], late[reach], score[reach], old_firsts[many], old_rows[many]))
+        pairs = early[reach], late[reach], score[reach]
+        self._found.append(Compared(np.arange(begin, end), *pairs, many.other, many.row))
         self.count = end
 
     def compared(self) -> Compared:
@@ -112,26 +118,44 @@ class Comparison:
         _, *columns = (np.concatenate(column) for column in zip(*self._found, strict=True))
         return Compared(self._clump[: self.count].copy(), *columns)
 
-    def _reaching(self, block: Any, leaders: Ints, begin: int) -> tuple[Ints, Ints, Floats]:
-        """Find the rows of a block that may reach one of a clump, by its first row."""
+    def _reaching(self, block: Any, leaders: Ints, begin: int) -> _Near:
+        """Find the rows of a block that may reach a row of an earlier clump, by the first one of that."""
         import numpy as np
 
         # Rows that are not divided by their norms give scores that are as many times larger.
         those, norms = self._scoring.rows.with_norms(leaders)
         scores = self._scoring.about(block, self._scoring.ready(those))
         rows, others = np.nonzero(scores >= self._floor[leaders] * norms)
-        return rows + begin, leaders[others], scores[rows, others] / norms[others]
+        return _Near(rows + begin, leaders[others], scores[rows, others] / norms[others])
 
-    def _fold(self, rows: Ints, firsts: Ints, about: Floats) -> None:
-        """Let new rows join clumps. firsts: rows before them, which are the first ones of clumps, or new."""
+    def _among(self, block: Any, begin: int) -> _Near:
+        """Find the pairs of rows of a block that may reach one another, the later one first."""
         import numpy as np
 
-        maybe = np.flatnonzero(about >= FOLDED / WHOLE - self._scoring.off - 1 / WHOLE)
-        maybe = maybe[np.lexsort((firsts[maybe], rows[maybe]))]
-        rows, firsts = rows[maybe], firsts[maybe]
-        begins = np.flatnonzero(np.diff(rows, prepend=-1)).tolist()
-        for begin, end in pairwise([*begins, len(rows)]):
-            row, some = int(rows[begin]), firsts[begin:end]
+        scores = self._scoring.about(block, block)
+        late, early = np.nonzero(scores >= self._lone)
+        once = early < late
+        late, early = late[once], early[once]
+        return _Near(late + begin, early + begin, scores[late, early])
+
+    def _each(self, near: _Near, begin: int) -> tuple[Ints, Ints]:
+        """Pair each row with all rows of the clump that it is near to, as far as they came before a block."""
+        import numpy as np
+
+        inside = [
+            np.array([row for row in self._members[first] if row < begin], np.int64) for first in near.other.tolist()
+        ]
+        return np.repeat(near.row, list(map(len, inside))), np.concatenate([np.empty(0, np.int64), *inside])
+
+    def _fold(self, near: _Near) -> None:
+        """Let new rows join clumps. near: with rows before them, which are the first ones of clumps, or new."""
+        import numpy as np
+
+        near = near.only(near.about >= FOLDED / WHOLE - self._scoring.off - 1 / WHOLE)
+        near = near.only(np.lexsort((near.other, near.row)))
+        begins = np.flatnonzero(np.diff(near.row, prepend=-1)).tolist()
+        for begin, end in pairwise([*begins, len(near.row)]):
+            row, some = int(near.row[begin]), near.other[begin:end]
             some = some[self._clump[some] == some]
             exact = self._plain.pairs(some, np.full(len(some), row)).tolist()
             best = sorted(zip(exact, some.tolist(), strict=True), reverse=True)[:_TRIED]
