@@ -377,6 +377,16 @@ def test_pictures_that_look_alike_are_decided_about_before_they_go(alike: Planne
     assert alike.apply()._replace(done=0)[1:6] == ((), 0, 0, (), 0), "a second run decides nothing again"
 
 
+def test_a_plan_that_fits_nothing_decides_nothing(alike: Planned) -> None:
+    alike.plan(near=0.9)
+    for group in alike.said()["groups"]:
+        for file in group["files"][:1] if group["files"][0]["path"] < "pictures/15" else group["files"][1:]:
+            (alike.top / file["path"]).unlink()
+    report = alike.apply()
+    assert (report.moved, report.decided, len(report.refused)) == ((), 0, 30)
+    assert list(newest_decisions(alike.repo)) == []
+
+
 def test_the_guards_do_not_count_what_a_plan_moved(alike: Planned) -> None:
     alike.plan(near=0.9)
     alike.apply()

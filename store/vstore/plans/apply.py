@@ -149,12 +149,12 @@ class _Run:
     def _decide(self, jobs: Sequence[_Job]) -> None:
         """Record which pictures are to stay, before the first of the others goes: the guards of a sync heed it.
 
-        Copies of one content need no decision: their picture stays.
+        Copies of one content need no decision: their picture stays. Of what is not there nothing is said.
         """
-        about: dict[frozenset[bytes], set[bytes]] = {}
+        about: dict[tuple[bytes, ...], set[bytes]] = {}
         for job in jobs:
-            kept = frozenset(file.key for file in job.keepers if not is_sidecar(file.path))
-            if not is_sidecar(job.file.path) and job.file.key not in kept and kept:
+            kept = tuple(dict.fromkeys(file.key for file in job.keepers if not is_sidecar(file.path)))
+            if kept and job.file.key not in kept and not is_sidecar(job.file.path) and self._is_there(job):
                 about.setdefault(kept, set()).add(job.file.key)
         if not about:
             return
@@ -163,9 +163,21 @@ class _Run:
         known = Verdicts(made)
         choices: list[Choice] = []
         for kept, gone in about.items():
-            new = sorted(key for key in gone if kept.isdisjoint(known.kept_for(key)))
-            choices += _choices(sorted(kept), new, made)
+            new = sorted(key for key in gone if set(kept).isdisjoint(known.kept_for(key)))
+            choices += _choices(list(kept), new, made)
         self._decided = len(decide(self._repo, choices))
+
+    def _is_there(self, job: _Job) -> bool:
+        """Tell whether a file is there, and one that stays for it."""
+        try:
+            self._places.look(job.file.path)
+        except Unfit:
+            return False
+        for file in job.keepers:
+            with suppress(Unfit):
+                self._places.look(file.path)
+                return True
+        return False
 
     def _carry_out(self, job: _Job) -> None:
         file = job.file
@@ -225,6 +237,8 @@ class _Run:
 
 def _choices(kept: list[bytes], gone: list[bytes], made: Sequence[Decision]) -> Iterator[Choice]:
     """Yield the decisions that some pictures stay and others need not: few, but none about two that are different.
+
+    kept: the best one first.
 
     A decision is one on every pair of its pictures: it would take back that they are.
     """

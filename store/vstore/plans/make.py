@@ -15,7 +15,7 @@ from vstore.plans.document import KEEP, MOVE, Plan, PlanFile, PlanGroup
 from vstore.plans.heeded import Heeded
 from vstore.plans.places import Places, store_identity
 from vstore.plans.trash_folder import TrashFolder
-from vstore.plans.way import Gone, Unfit, look_at_file, opened, split
+from vstore.plans.way import Gone, Unfit, opened, split
 from vstore.repository.decisions import newest_decisions
 from vstore.repository.repository import Repository
 
@@ -68,7 +68,7 @@ def _planned(places: Places, copies: Copies, heeded: Heeded) -> PlanGroup | None
     best: bytes | None = None
     for path, key in sorted(copies.files, key=lambda file: order[file[1]]):
         try:
-            found = _stat(places, path)
+            found = places.look(path)
         except Gone:
             continue
         except Unfit as unfit:
@@ -86,17 +86,6 @@ def _planned(places: Places, copies: Copies, heeded: Heeded) -> PlanGroup | None
         names.add(name)
         files.append(PlanFile(KEEP if why else MOVE, path, key, found.st_size, why))
     return PlanGroup(copies.alike, copies.score, tuple(files)) if len(names) > 1 else None
-
-
-def _stat(places: Places, path: bytes) -> os.stat_result:
-    """Look at the file of a stored path. Raises: Unfit."""
-    trash, rest = places.find(path)
-    *above, name = split(rest)
-    with opened(trash.root, above, barred=trash.store) as folder:
-        found = look_at_file(folder, name)
-    if found is None:
-        raise Gone("it is gone")
-    return found
 
 
 class _Folders:

@@ -9,7 +9,7 @@ from types import TracebackType
 from vstore.errors import UsageError
 from vstore.format.entries import Root
 from vstore.plans.trash_folder import TrashFolder
-from vstore.plans.way import Unfit
+from vstore.plans.way import Gone, Unfit, look_at_file, opened, split
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.places import identity
 from vstore.repository.repository import Repository
@@ -35,6 +35,16 @@ class Places:
         if isinstance(found, Unfit):
             raise Unfit(found.reason)
         return found, rest
+
+    def look(self, path: bytes) -> os.stat_result:
+        """Look at the file of a stored path. Raises: Gone if it is not there; Unfit if it is none that is moved."""
+        trash, rest = self.find(path)
+        *above, name = split(rest)
+        with opened(trash.root, above, barred=trash.store) as folder:
+            found = look_at_file(folder, name)
+        if found is None:
+            raise Gone("it is gone")
+        return found
 
     def target_of_link(self, path: bytes) -> tuple[int, int] | None:
         """Give device and inode of the file that a link at a stored path leads to; None if that is none.
