@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import _thread
+import gc
+import os
 import threading
+import time
+import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from vstore.search import threads as module
 from vstore.search.threads import share
+
+
+@pytest.fixture(autouse=True)
+def no_thread_waits() -> Iterator[None]:
+    """Let each test begin its own threads."""
+    module._idle.clear()
+    yield
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5, 100])
@@ -50,3 +63,69 @@ def refused(run: Any, args: Any) -> int:
 def test_it_ends_without_threads_that_do_not_begin(monkeypatch: pytest.MonkeyPatch, begin: Any) -> None:
     monkeypatch.setattr(_thread, "start_new_thread", begin)
     assert share(lambda item: -item, range(5), 3) == [0, -1, -2, -3, -4]
+
+
+def waiting() -> None:
+    """Wait until a thread waits for work."""
+    end = time.monotonic() + 60
+    while not module._idle:
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def two_threads() -> set[int]:
+    both = threading.Barrier(2, timeout=60)
+
+    def work(item: int) -> int:
+        both.wait()
+        return threading.get_ident()
+
+    return {*share(work, range(2), 2)}
+
+
+def test_a_thread_stays_for_the_next_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    two_threads()
+    waiting()
+    monkeypatch.setattr(_thread, "start_new_thread", refused)
+    assert len(two_threads()) == 2
+
+
+def test_a_thread_ends_when_no_call_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_IDLE", 0.01)
+    for _ in range(20):  # one may be chosen while it ends
+        assert len(two_threads()) == 2
+        time.sleep(0.009)
+    end = time.monotonic() + 60
+    while module._idle:
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_a_waiting_thread_holds_nothing_of_what_it_did() -> None:
+    class Data:
+        pass
+
+    data = Data()
+    gone = weakref.ref(data)
+    both = threading.Barrier(2, timeout=60)
+
+    def work(item: int, data: object = data) -> None:
+        both.wait()
+
+    share(work, range(2), 2)
+    waiting()
+    del work, data
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_child_of_a_fork_begins_its_own_threads() -> None:
+    two_threads()
+    waiting()
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(0 if len(two_threads()) == 2 else 1)
+        except BaseException:
+            os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0

@@ -14,6 +14,8 @@ from vstore.limits import refuse_limit
 from vstore.quick_tuple import NamedTuple
 
 LONGEST = 1 << 16  # bytes of FORMAT at most
+_STORES = 100  # whose valid files are remembered
+_read: dict[bytes, Form] = {}
 
 
 class Form(NamedTuple):
@@ -53,6 +55,8 @@ def read_form(folder: Path) -> Form:
         if err.errno not in LOST:
             raise
         raise Damage(f"{path} cannot be read: {err.strerror}", "run: vstore repair") from err
+    if (known := _read.get(text)) is not None:  # each query of a view reads it
+        return known
     try:
         value = parsed(text, LONGEST)
         # A later format keeps `check` as it is: else one flipped bit of the version would read as a later format.
@@ -67,6 +71,8 @@ def read_form(folder: Path) -> Form:
             raise ValueError("its content is not valid")
     except (ValueError, KeyError, TypeError, AttributeError, UsageError) as err:
         raise Damage(f"{path} cannot be read: {err!r}", "run: vstore repair") from err
+    if len(_read) < _STORES:
+        _read[text] = form
     return form
 
 
