@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support.builder import Builder, unit_vectors
 
 from vstore.disk.cache import write_cache
+from vstore.disk.written import note_written
 from vstore.errors import Damage
 from vstore.format.differences import differences
 from vstore.format.hashing import store_hash
@@ -133,7 +134,7 @@ def test_a_harmed_file_is_made_again(world: World, harm: str) -> None:
     else:
         for content in (b"\xff" * 8, data[8:-1], b"", (3).to_bytes(8, "little") + data[16:]):
             write_cache(file.parent, file.name, content)
-            module._note_written(file.parent, file.name)
+            note_written(file.parent, file.name)
             assert listed(world.read("v1")) == expected
     assert listed(world.read("v1")) == expected
     assert file.read_bytes() == data
@@ -172,7 +173,7 @@ def test_an_older_file_that_counts_wrong_is_not_begun_with(world: World) -> None
     world.snapshot({"a": 1, "b": 2})
     world.read()
     file = forge(world, {b"p/a": KEYS[1], b"p/x": KEYS[7]})
-    module._note_written(file.parent, file.name)
+    note_written(file.parent, file.name)
     world.snapshot({"a": 1})
     assert listed(world.read()) == by_key({b"p/a": KEYS[1]})
 
@@ -196,6 +197,6 @@ def test_few_files_are_kept_and_the_newest_always(world: World) -> None:
 
 def test_where_nothing_can_be_written_it_is_made_each_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.snapshot({"a": 1})
-    monkeypatch.setattr(module, "write_cache", lambda *args: False)
+    monkeypatch.setattr(module, "write_written", lambda *args: False)
     assert listed(world.read()) == listed(world.read()) == by_key({b"p/a": KEYS[1]})
     assert not world.files

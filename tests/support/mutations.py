@@ -90,8 +90,8 @@ MUTATIONS = [
     ),
     Mutation(
         "paths of others",
-        "search/key_paths.py",
-        "if read_cache_object(cache, _WRITTEN).get(name) != _stat(cache, name):",
+        "disk/written.py",
+        "if read_cache_object(cache, WRITTEN).get(name) != _stat(cache, name):",
         "if False:",
         "store/test_key_paths.py",
         "this_disk",
