@@ -10,6 +10,7 @@ import math
 import os
 import re
 import shutil
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -46,6 +47,7 @@ from vstore.embed.text_cache import cache_text, text_name
 from vstore.format import listing, records, small_files
 from vstore.format.canonical import canonical
 from vstore.format.entries import Root, Snapshot, Space
+from vstore.format.facts import CAMERA, Fact
 from vstore.format.hashing import HASHES, checksum, store_hash
 from vstore.format.layout import DTYPE_CODES, DTYPES, NEWEST
 from vstore.format.manifest import Manifest
@@ -57,11 +59,12 @@ from vstore.pictures.preparation import Preparation, preparation_1, preparation_
 from vstore.pictures.scan_options import ScanOptions
 from vstore.repository import proof
 from vstore.repository.repository import Repository
-from vstore.search import views
+from vstore.search import numbers, views
 from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.sync.read_again import read_again
 from vstore.testing import FakeEmbedder
+from vstore.where import kept as kept_columns
 
 SOURCE = Path(vstore.__file__).parent
 OLD = Path(__file__).parent / "data" / "format-1"
@@ -659,15 +662,18 @@ def test_the_states_of_files_are_those_of_the_table() -> None:
 
 def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(views, "REMEMBERED_FROM", 0)
+    monkeypatch.setattr(kept_columns, "_FROM", 1)
+    monkeypatch.setattr(numbers, "_KEPT_FROM", 1)
     builder = Builder(tmp_path / ".vstore")
     key = builder.repo.hash.digest(b"")
     builder.add_pictures({b"r/a.png": (key, unit_vectors(1)[0])})
+    builder.add_facts([Fact(key, 1, {CAMERA: "Canon"})])
     repo = builder.repo
     (tmp_path / "a.png").write_bytes(b"")
     repo.log.keep(repo.tip)
     check_faiss(repo.layout.cache)
     with Store(repo.layout.folder) as store:
-        store.search([Operand(1.0, os.fsencode(tmp_path / "a.png"))])
+        store.search([Operand(1.0, os.fsencode(tmp_path / "a.png"))], where="camera = 'Canon'")
     with monkeypatch.context() as patched:
         patched.setattr(clock, "seconds", lambda: 4_000_000_000)
         read_again(repo, took=1000, is_stopped=lambda: False)
@@ -699,7 +705,10 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
         "<text>": sha256(f"{builder.space} 1f 2e a red car".encode()).hexdigest()[:32],
     }
     tree = repo.tree(repo.snapshot("current"))
-    named |= {"<tree>": tree.root.hex()}
+    runs = repo.hash.digest(b"".join(ref.root for ref in repo.state.facts)).hex()[:32]
+    of_camera = repo.hash.digest(b"1\nfact\ncamera\n").hex()[:32]
+    column, by_number = f"columns-{tree.root.hex()[:32]}-{runs}-{of_camera}", rows.replace("rows-", "numbers-")
+    named |= {"<tree>": tree.root.hex(), "<tree>-<source>-<column>": column.removeprefix("columns-")}
     named |= {"<folder>": "refs", "<segment>": ref.name.removesuffix(".faiss")}
     patterns = [re.sub("<.*>", lambda found: named[found[0]], word(row["name"])) for row in table("cache")]
     for pattern, name in zip(sorted(patterns), sorted(names), strict=True):
@@ -708,9 +717,17 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
     ((path, key),) = tree
     by_key = f"paths-{tree.root.hex()}"
     assert names[by_key][8:] == struct.pack("<Q", 1) + key + struct.pack("<Q", len(path)) + path
-    found = (repo.layout.cache / by_key).stat()
-    stats = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
-    assert json.loads(names["paths"][8:]) == {by_key: stats}
+    assert names[by_number][8:] == bytes(4)
+    assert names[column][8:33] == struct.pack("<QQQ", 1, 2, 1) + b"\1"
+    database = sqlite3.connect(":memory:")
+    database.deserialize(names[column][33:])
+    assert database.execute("SELECT n, c0 FROM p ORDER BY n").fetchall() == [(1, None), (2, "Canon")]
+    database.close()
+    written = json.loads(names["paths"][8:])
+    assert [*written] == sorted((by_key, column, by_number))
+    for name, stats in written.items():
+        found = (repo.layout.cache / name).stat()
+        assert stats == [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
     fold = json.loads(names["state"][8:])
     assert fold == [repo.tip.number, repo.tip.digest, repo.tip.loose, repo.tip.base, repo.state.document]
     found = (repo.layout.segments / ref.name).stat()

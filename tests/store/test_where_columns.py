@@ -28,6 +28,7 @@ from vstore.store import Store
 from vstore.where import table
 from vstore.where.columns import COLUMNS
 from vstore.where.expression import read_expression
+from vstore.where.loaded import loaded
 from vstore.where.table import Table, load
 from vstore.where.values import Coded, _taken, written
 
@@ -406,8 +407,8 @@ def test_rows_that_are_alike_are_judged_as_each_would_be(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(table, "_FEW", few)
         patch.setattr(table, "_LARGEST", largest)
-        every = Table(slots, coded, len(rows)).fitting(expression).tolist()
-    alone = [Table(slots, [one.at(np.array([row])) for one in coded], 1) for row in range(len(rows))]
+        every = Table(slots, [loaded(one) for one in coded], len(rows)).fitting(expression).tolist()
+    alone = [Table(slots, [loaded(one.at(np.array([row]))) for one in coded], 1) for row in range(len(rows))]
     assert every == [bool(one.fitting(expression)[0]) for one in alone]
 
 

@@ -96,6 +96,25 @@ MUTATIONS = [
         "store/test_key_paths.py",
         "this_disk",
     ),
+    Mutation(
+        "cut at between", "where/expression.py", "if not between:", "if True:", "store/test_kept_columns.py", "joins_it"
+    ),
+    Mutation(
+        "codes past values",
+        "where/kept.py",
+        "if codes.max(initial=0) >= values:",
+        "if False:",
+        "store/test_kept_columns.py",
+        "is_none",
+    ),
+    Mutation(
+        "other rows",
+        "search/numbers.py",
+        "if index.are_marked(rows):",
+        "if True:",
+        "store/test_kept_columns.py",
+        "other_pictures",
+    ),
     Mutation("query unproved", "search/views.py", "        self.prove(segment, [row])\n", "", PROOFS, "query"),
     Mutation("false rows fit", "search/row_proofs.py", "return any(", "return False and any(", PROOFS, "never_scored"),
     Mutation("blocks unproved", "search/row_proofs.py", "if checksum(data) != ", "if not ", PROOFS, "this_process"),

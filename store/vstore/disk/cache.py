@@ -16,6 +16,8 @@ from vstore.format.hashing import checksum
 
 BELIEVED, TURN = "checked", "turn"  # one of these is there where vectors are read again in turn
 PATHS = "paths-"  # begins the names of files with the paths of a snapshot
+COLUMNS = "columns-"  # begins those of files with a column of facts or fields
+NUMBERS = "numbers-"  # begins those of files with the rows of the pictures of a snapshot
 _SUM = 8
 
 

@@ -6,11 +6,12 @@ import re
 from typing import NamedTuple
 
 from vstore.disk import durable, inside
-from vstore.disk.cache import PATHS
+from vstore.disk.cache import COLUMNS, NUMBERS, PATHS
 from vstore.disk.durable import TEMPORARY
 from vstore.disk.journal import is_of_none, journals
 from vstore.disk.row_sums import ROW_SUMS, row_sums_name
 from vstore.gc.plan import young_since
+from vstore.repository.kept_columns import of_facts, of_fields
 from vstore.repository.repository import Repository
 
 _OBJECT = re.compile(r"[0-9a-f]{32}\.(faiss|pack)")
@@ -66,9 +67,9 @@ def records_before(repo: Repository, number: int) -> list[OldRecord]:
 
 
 def stale_cache(repo: Repository, *, changed: bool) -> list[str]:
-    """Name the cache files that are no longer of use: row sums of old segments, paths of snapshots that are gone.
+    """Name the cache files that are no longer of use: row sums of old segments, paths and columns of what is gone.
 
-    changed: the log was written: bitmaps over old segments, old states, unfinished files, too.
+    changed: the log was written: bitmaps and rows of old segments, old states, unfinished files, too.
     """
     names = inside.names_if_any(repo.layout.own_cache)
     used = {row_sums_name(name) for name in repo.state.file_names()}
@@ -76,8 +77,14 @@ def stale_cache(repo: Repository, *, changed: bool) -> list[str]:
     if paths := [name for name in names if name.startswith(PATHS)]:
         used = {PATHS + repo.manifest(snapshot).tree.hex() for snapshot in repo.listing.kept()}
         stale += [name for name in paths if name not in used]
+    if columns := [name for name in names if name.startswith(COLUMNS)]:
+        begins = set()
+        for snapshot in repo.listing.kept():
+            tree = repo.manifest(snapshot).tree
+            begins |= {of_facts(repo, tree), of_fields(snapshot, tree)}
+        stale += [name for name in columns if name[: name.rindex("-") + 1] not in begins]
     if changed:
-        stale += [name for name in names if name == "state" or name.startswith(("rows-", TEMPORARY))]
+        stale += [name for name in names if name == "state" or name.startswith(("rows-", NUMBERS, TEMPORARY))]
     return stale
 
 

@@ -108,8 +108,13 @@ def _first_rows(segments: Sequence[Segment], keys: Iterable[bytes]) -> Iterator[
 
 
 def _name(hash: Hash, content_id: str, segments: Sequence[Segment]) -> str:
+    return _BEGIN + rows_name(hash, content_id, segments)
+
+
+def rows_name(hash: Hash, content_id: str, segments: Sequence[Segment]) -> str:
+    """Name what a snapshot has of the rows of some segments."""
     order = hash.digest("\n".join(segment.ref.name for segment in segments).encode()).hex()
-    return f"{_BEGIN}{content_id[:32]}-{order[:32]}"
+    return f"{content_id[:32]}-{order[:32]}"
 
 
 def _read(cache: Path, name: str, segments: Sequence[Segment]) -> list[bytes] | None:

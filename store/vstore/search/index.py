@@ -97,6 +97,14 @@ class Index:
         ]
         return np.concatenate([np.empty(0, np.int64), *parts])
 
+    def are_marked(self, rows: Ints) -> bool:
+        """Tell whether rows are the marked ones, each once, in any order. rows: int64 (m,), not negative."""
+        return (
+            len(rows) == self.count
+            and bool((rows < self.firsts[-1]).all())
+            and [*map(bytes, self.bitmaps_of(rows))] == [*map(bytes, self._bitmaps)]
+        )
+
     def keys_of(self, rows: Ints) -> bytes:
         """Read the keys of some rows, one after another. rows: int64 (m,), rising."""
         import numpy as np

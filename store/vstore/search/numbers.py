@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vstore.disk.cache import NUMBERS
+from vstore.disk.written import make_room, read_written, write_written
 from vstore.errors import Damage
 from vstore.search.index import Index
 from vstore.search.key_paths import KeyPaths, words
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
 
     Ints = npt.NDArray[np.int64]
 
+_KEPT_FROM = 10_000  # pictures: of fewer, sorting their keys takes a millisecond
+_FILES = 3  # that are kept
+_ROW = 4  # bytes
 _FEW = 64  # keys up to which looking each up is faster
 
 
@@ -35,6 +41,26 @@ def numbers_of(paths: KeyPaths, keys: Collection[bytes]) -> Ints:
     # A key that begins as another one does may stand behind it.
     rest = [n for row in np.flatnonzero(~is_there).tolist() if (n := paths.find(given[row])) is not None]
     return np.sort(np.concatenate([at[is_there], np.array(rest, np.int64)]))
+
+
+def kept_rows_by_number(cache: Path, name: str, index: Index, paths: KeyPaths, key_size: int) -> Ints:
+    """Find the rows of the pictures as `rows_by_number` does: in `cache/`, where a file has them.
+
+    name: tells the snapshot and the segments from others. Raises: Damage.
+    """
+    import numpy as np
+
+    if len(paths) < _KEPT_FROM:
+        return rows_by_number(index, paths, key_size)
+    content = read_written(cache, NUMBERS + name, len(paths) * _ROW)
+    if content is not None and len(content) == len(paths) * _ROW:
+        rows: Ints = np.frombuffer(content, "<u4").astype(np.int64)
+        if index.are_marked(rows):
+            return rows
+    rows = rows_by_number(index, paths, key_size)
+    if rows.max(initial=0) < 1 << 32 and write_written(cache, NUMBERS + name, rows.astype("<u4").tobytes()):
+        make_room(cache, NUMBERS, NUMBERS + name, _FILES)
+    return rows
 
 
 def rows_by_number(index: Index, paths: KeyPaths, key_size: int) -> Ints:

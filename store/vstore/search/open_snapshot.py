@@ -18,10 +18,10 @@ from vstore.quick_tuple import NamedTuple
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.repository import Repository
 from vstore.repository.stored_paths import below, prefixes_of
-from vstore.search.bitmaps import Older, cached_bitmaps
+from vstore.search.bitmaps import Older, cached_bitmaps, rows_name
 from vstore.search.index import Index
 from vstore.search.key_paths import KeyPaths, key_paths, older_ones, tree_of
-from vstore.search.numbers import numbers_of, rows_by_number
+from vstore.search.numbers import kept_rows_by_number, numbers_of
 from vstore.turns import Turn
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ class OpenSnapshot:
         segments = [repo.segment(ref) for ref in repo.state.segments(self.snapshot.space)]
         bitmaps = snapshot_bitmaps(repo, self.snapshot, self._tree, segments, named)
         self.rows = Index(segments, bitmaps, repo.layout.cache)  # threads read the segments from here on
+        self._cache = repo.layout.cache
+        self._rows_name = rows_name(repo.hash, self.snapshot.id, segments)
         self.paths = named()
         self.file_of = repo.file_finder(self.snapshot)
         folders = KnownFolders(repo)
@@ -143,7 +145,7 @@ class OpenSnapshot:
     def row_of(self) -> Ints:
         """The row of each picture: int64 (n,). Raises: Damage."""
         if self._row_of is None:
-            self._row_of = rows_by_number(self.rows, self.paths, self._key_size)
+            self._row_of = kept_rows_by_number(self._cache, self._rows_name, self.rows, self.paths, self._key_size)
         return self._row_of
 
     def find(self, repo: Repository, path: bytes) -> bytes | None:

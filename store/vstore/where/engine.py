@@ -30,11 +30,22 @@ _sqlite = Finished(SECONDS + 1)  # forks wait: SQLite has locks of the whole pro
 _AGGREGATE = re.compile(r"misuse of aggregate(?: function)?:? (\w+)\(\)")
 
 
+_TYPES = ("TEXT", "INTEGER", "REAL", "")
+
+
+def _schema(types: Sequence[str]) -> str:
+    columns = "".join(f", c{slot} {kind}" for slot, kind in enumerate(types))
+    return f"CREATE TABLE p (n INTEGER PRIMARY KEY{columns})"
+
+
 class Engine:
-    """A table with the columns c0, c1, …, and what may be asked about it. For one thread at a time."""
+    """A table with the columns c0, c1, …, and what may be asked about it. For one thread at a time.
+
+    types: of the columns, as SQLite names them; empty for any.
+    rows:  how many it has.
+    """
 
     def __init__(self, types: Sequence[str]) -> None:
-        """types: of the columns, as SQLite names them; empty for any."""
         import sqlite3
 
         with _sqlite:
@@ -42,10 +53,44 @@ class Engine:
             weakref.finalize(self, self._open.close)  # whoever forgets a table cannot be asked to close it
             self._open.execute("PRAGMA trusted_schema = OFF")
             self._open.execute("PRAGMA temp_store = MEMORY")
-            columns = "".join(f", c{slot} {kind}" for slot, kind in enumerate(types))
-            self._open.execute(f"CREATE TABLE p (n INTEGER PRIMARY KEY{columns})")
-        self._width = len(types)
-        self._rows = 0
+            self._open.execute(_schema(types))
+        self.types = types
+        self.rows = 0
+
+    @classmethod
+    def of_image(cls, image: bytes | memoryview, rows: int) -> Engine | None:
+        """Open a table of one column that `image` wrote; None if it is none with so many rows."""
+        import sqlite3
+
+        engine = cls([""])
+        try:
+            with _sqlite:
+                engine._open.deserialize(image)
+                written = [sql for (sql,) in engine._open.execute("SELECT sql FROM sqlite_schema")]
+                kind = next((kind for kind in _TYPES if written == [_schema([kind])]), None)
+                if kind is None:
+                    return None
+                counted = engine._open.execute("SELECT count(*), min(n), max(n) FROM p").fetchone()
+        except (sqlite3.Error, MemoryError, OverflowError):
+            return None
+        engine.types, engine.rows = [kind], rows
+        return engine if counted == (rows, 1, rows) else None
+
+    def image(self) -> bytes:
+        """Write the table as an SQLite database."""
+        with _sqlite:
+            return self._open.serialize()
+
+    def values(self) -> list[Any]:
+        """List the values of its first column. Raises: UsageError."""
+        import sqlite3
+
+        with _sqlite:
+            self._open.set_authorizer(None)
+            try:
+                return [value for (value,) in self._open.execute("SELECT c0 FROM p ORDER BY n")]
+            except sqlite3.Error as err:
+                raise _in_words(str(err)) from err
 
     def __enter__(self) -> Engine:
         return self
@@ -61,10 +106,10 @@ class Engine:
 
     def load(self, rows: Iterable[Sequence[object]]) -> None:
         """Add rows, numbered from 0 on. They hold a value of each column."""
-        marks = ", ?" * self._width
+        marks = ", ?" * len(self.types)
         with _sqlite:
             self._open.execute("BEGIN")
-            self._rows += max(0, self._open.executemany(f"INSERT INTO p VALUES (NULL{marks})", rows).rowcount)
+            self.rows += max(0, self._open.executemany(f"INSERT INTO p VALUES (NULL{marks})", rows).rowcount)
             self._open.execute("COMMIT")
 
     def check(self, expression: str) -> None:
@@ -73,27 +118,27 @@ class Engine:
             self._limit(FUNCTIONS | _CLOCK)
             self._ask(f"SELECT 1 FROM p WHERE ( {expression} ) LIMIT 0", ())
 
-    def fitting(self, expression: str) -> str:
+    def fitting(self, expression: str, late: float | None = None) -> str:
         """Tell for which rows an expression is true.
 
+        late:    when to give up, by the clock of `time.monotonic`; None means after `SECONDS`.
         Returns: a character a row: `1` if it is, `0` if it is false or nothing.
         Raises:  UsageError if it takes too long, or cannot be computed.
         """
         with _sqlite:
-            return self._fitting(expression)
+            return self._fitting(expression, time.monotonic() + SECONDS if late is None else late)
 
-    def _fitting(self, expression: str) -> str:
+    def _fitting(self, expression: str, late: float) -> str:
         self.check(expression)  # as the user's own: what this one may do besides, it may not
         self._limit(FUNCTIONS | _CLOCK | _OWN)
         ask = (
             f"SELECT group_concat(CASE WHEN ( {expression} ) THEN '1' ELSE '0' END, '') FROM p WHERE n BETWEEN ? AND ?"
         )
-        late = time.monotonic() + SECONDS
         self._open.set_progress_handler(lambda: time.monotonic() > late, _STEPS)
         try:
             return "".join(
-                self._ask(ask, (first, min(first + _RUN, self._rows + 1) - 1), late)
-                for first in range(1, self._rows + 1, _RUN)
+                self._ask(ask, (first, min(first + _RUN, self.rows + 1) - 1), late)
+                for first in range(1, self.rows + 1, _RUN)
             )
         finally:
             self._open.set_progress_handler(None, _STEPS)

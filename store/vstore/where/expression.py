@@ -73,9 +73,36 @@ class Expression(NamedTuple):
         """It may be true at another time for other pictures."""
         return bool(_TIME.search(self.text))
 
+    @property
+    def conjuncts(self) -> list[Expression]:
+        """Cut it where AND joins its parts: it is true where all of these are."""
+        found: list[list[str | Name | _Has]] = [[]]
+        depth = between = 0
+        for part in self.parts:
+            if part in ("(", "CASE"):
+                depth += 1
+            elif part in (")", "END"):
+                depth -= 1
+            elif depth == 0 and part == "OR":
+                return [self]
+            elif depth == 0 and part == "BETWEEN":
+                between += 1
+            elif depth == 0 and part == "AND":
+                if not between:
+                    found.append([])
+                    continue
+                between -= 1
+            found[-1].append(part)
+        return [Expression(self.text, _names(parts), tuple(parts)) for parts in found]
+
     def sql(self, slots: Mapping[Name, int]) -> str:
         """Write it for SQLite. slots: the number of the column of each name."""
         return " ".join(part if isinstance(part, str) else _written(part, slots) for part in self.parts)
+
+
+def _names(parts: Sequence[str | Name | _Has]) -> tuple[Name, ...]:
+    named = (part.name if isinstance(part, _Has) else part for part in parts if not isinstance(part, str))
+    return tuple(dict.fromkeys(named))
 
 
 def _written(part: Name | _Has, slots: Mapping[Name, int]) -> str:
@@ -99,8 +126,7 @@ def read_expression(text: str) -> Expression:
     """
     tokens = tokens_of(text)
     parts = tuple(_Reader(text, tokens).parts())
-    named = (part.name if isinstance(part, _Has) else part for part in parts if not isinstance(part, str))
-    names = tuple(dict.fromkeys(named))
+    names = _names(parts)
     expression = Expression(text, names, parts)
     slots = {name: slot for slot, name in enumerate(names)}
     with Engine([""] * len(names)) as engine:

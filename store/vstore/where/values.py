@@ -102,6 +102,11 @@ def _prepared(repo: Repository, snapshot: Snapshot) -> tuple[FactColumn, ...]:
     return () if preparation is None else (flat(preparation), pixels(preparation))
 
 
+def flat_by(repo: Repository, snapshot: Snapshot) -> str:
+    """Name what `flat` depends on beside the facts."""
+    return "\n".join(column.name for column in _prepared(repo, snapshot))
+
+
 def _fact(column: FactColumn, there: Any, values: Any, texts: Sequence[str], rows: Ints) -> Coded:
     import numpy as np
 
@@ -152,15 +157,19 @@ def fields_by_name(
     size = repo.hash.size
     readers: dict[bytes, _FieldReader | None] = {}
     names: set[str] = set()
-    for entry, value in fields_of(repo, snapshot).items():
-        name = entry[size:]
-        if name not in readers:
-            text = split_field_key(entry, size)[1]
-            names.add(text)
-            readers[name] = _FieldReader(text) if is_wanted(text) else None
-        reader = readers[name]
-        if reader is not None:
-            reader.take(entry[:size], value)
+    table = fields_of(repo, snapshot)
+    for leaf in table.walk():
+        for entry, value in table.decode(leaf):  # a million: no call more than is needed
+            name = entry[size:]
+            if name not in readers:
+                text = split_field_key(entry, size)[1]
+                names.add(text)
+                readers[name] = _FieldReader(text) if is_wanted(text) else None
+            reader = readers[name]
+            if reader is not None:
+                reader.keys.append(entry[:size])
+                code = reader.known.get(value)
+                reader.codes.append(reader.new(value) if code is None else code)
     columns = {}
     for reader in filter(None, readers.values()):
         rows = numbers_in(keys, b"".join(reader.keys), size)
@@ -178,15 +187,13 @@ class _FieldReader:
         self.keys: list[bytes] = []
         self.codes: list[int] = []
         self.values: list[Scalar] = [None]
-        self._known: dict[bytes, int] = {}
+        self.known: dict[bytes, int] = {}
 
-    def take(self, key: bytes, value: bytes) -> None:
-        code = self._known.get(value)
-        if code is None:
-            code = self._known[value] = len(self.values)
-            self.values.append(written(decode_field(value)))
-        self.keys.append(key)
-        self.codes.append(code)
+    def new(self, value: bytes) -> int:
+        """Number a value that was not met before."""
+        code = self.known[value] = len(self.values)
+        self.values.append(written(decode_field(value)))
+        return code
 
 
 def written(value: FieldValue) -> Scalar:
