@@ -56,9 +56,11 @@ def test_the_newest_decision_about_each_pair_counts(
         assert decided.are_apart(key(one), key(other)) is (verdicts[-1] == "different")
         if found is not None and found[0] == "keep" and len(found[2] & {one, other}) == 1:
             over |= {key(one), key(other)} - set(map(key, found[2]))
-    copies = True
+    copies, kept = True, set()
     for one, files in group.items():
         keeping = next((each for each in newest if each[0] == "keep" and one in each[1]), None)
+        if keeping is not None and one in keeping[2] and key(one) not in over:
+            kept.add(key(one))
         copies = copies and (files < 2 or (keeping is not None and keeping[1] == keeping[2]))
     same, keep = verdicts.count("same"), verdicts.count("keep")
     is_touched = any(not each[1].isdisjoint(group) for each in every)
@@ -67,6 +69,7 @@ def test_the_newest_decision_about_each_pair_counts(
         same=same,
         keep=keep,
         over=tuple(sorted(over)),
+        kept=tuple(sorted(kept)),
         whole=is_touched and same + keep == len(verdicts) and copies,
     )
     assert decided.different == {key(one) for each in every if each[0] == "different" for one in each[1]}
@@ -76,7 +79,7 @@ def test_one_entry_decides_about_thousands() -> None:
     keys = [key(number) for number in range(5_000)]
     decided = Decided([Decision.of("keep", keys, keys, id=bytes(16), time=0)])
     verdict = decided.about({one: [b"a", b"b"] for one in keys})
-    assert verdict == Verdict(pairs=12_497_500, keep=12_497_500, whole=True)
+    assert verdict == Verdict(pairs=12_497_500, keep=12_497_500, kept=tuple(sorted(keys)), whole=True)
 
 
 # Which groups are shown
@@ -107,12 +110,13 @@ def test_a_group_about_which_all_is_decided_is_left_out_and_counted(world: World
     report = world.store.dupes(near="auto")
     assert (report.groups, report.wasted, report.decided) == ((), 0, 1)
     (group,) = world.store.dupes(near="auto", all=True).groups
-    assert group.verdict == Verdict(pairs=3, keep=3, whole=True)
+    kept = tuple(sorted(bytes.fromhex(world.aliases()[path]) for path in A))
+    assert group.verdict == Verdict(pairs=3, keep=3, kept=kept, whole=True)
     assert world.store.dupes(near="auto", all=True).decided == 0
     world.put({"a60.jpg": jpeg(scene(1), 60)})
     world.sync()
     (group,) = world.store.dupes(near="auto").groups
-    assert (len(group.paths), group.verdict) == (5, Verdict(pairs=6, keep=3)), "a new one is undecided"
+    assert (len(group.paths), group.verdict) == (5, Verdict(pairs=6, keep=3, kept=kept)), "a new one is undecided"
     world.store.undo()  # of the sync
     world.store.undo()
     assert found(world.store.dupes(near="auto")) == [whole]
@@ -134,6 +138,7 @@ def test_keep_says_which_are_not_to_stay(world: World) -> None:
     (group,) = world.store.dupes(near="auto", all=True).groups
     assert set(group.verdict.over) == {bytes.fromhex(world.aliases()[path]) for path in A[:2]}
     assert (group.verdict.pairs, group.verdict.keep, group.verdict.whole) == (3, 3, False), "it has two files"
+    assert group.verdict.kept == (bytes.fromhex(world.aliases()[A[2]]),)
     assert len(group.to_json()["verdict"]["over"]) == 2  # type: ignore[call-overload,index,arg-type]
 
 
@@ -146,7 +151,7 @@ def test_files_with_the_same_bytes_are_decided_about_by_keeping_them_all(world: 
         report = world.store.dupes(verify=verify)
         assert (report.groups, report.wasted, report.decided) == ((), 0, 1)
         (group,) = world.store.dupes(verify=verify, all=True).groups
-        assert group.verdict == Verdict(whole=True)
+        assert group.verdict == Verdict(kept=(group.key,), whole=True)
 
 
 def test_decisions_cut_before_they_are_counted(world: World) -> None:

@@ -26,6 +26,7 @@ def test_what_another_is_kept_over_comes_last() -> None:
     one = heeded(("keep", [A, B], [B]))
     assert one.in_order([A, B, C]) == [B, C, A]
     assert one.in_order([A, C]) == [A, C], "what is to be kept is not among them"
+    assert one.in_order([A, C, B]) == [B, C, A]
     assert (one.why_it_stays(A, B), one.why_it_stays(B, A)) == ("", STAYS)
 
 
@@ -35,6 +36,15 @@ def test_what_another_is_kept_over_comes_last() -> None:
 )
 def test_the_verdict_between_two_says_whether_one_goes_for_the_other(verb: str, kept: list[bytes], reason: str) -> None:
     assert heeded((verb, [A, B], kept)).why_it_stays(A, B) == reason
+
+
+def test_what_is_to_stay_goes_for_no_other_picture() -> None:
+    one = heeded(("keep", [A, B], [A]))
+    assert one.in_order([C, A]) == [A, C]
+    assert (one.why_it_stays(A, C), one.why_it_stays(C, A)) == (STAYS, "")
+    one = heeded(("keep", [A, B], [A]), ("keep", [A, C], [C]))
+    assert one.in_order([A, C]) == [C, A]
+    assert one.why_it_stays(A, C) == ""
 
 
 def test_the_newest_holds() -> None:

@@ -194,10 +194,12 @@ def test_what_was_decided_comes_first(world: World) -> None:
     files = {"a.jpg": jpeg(scene(1, BIG)), "b.jpg": jpeg(scene(1, SMALL), 80), "c.jpg": jpeg(scene(1, SMALL), 90)}
     synced(world, files)
     world.store.decide("keep", ["pictures/b.jpg"], over=["pictures/a.jpg"])
-    assert chosen(world) == ("c.jpg", ("decided", "bytes"))
+    assert chosen(world) == ("b.jpg", ("decided",)), "nothing was said of c.jpg"
     found = best(world.store.dupes(near=0.8))
-    assert found.others == (b"pictures/b.jpg", b"pictures/a.jpg")
-    assert found.why == "as you decided, larger file"
+    assert found.others == (b"pictures/c.jpg", b"pictures/a.jpg")
+    assert found.why == "as you decided"
+    world.store.decide("keep", ["pictures/c.jpg"])
+    assert chosen(world) == ("c.jpg", ("decided", "bytes"))
     world.store.decide("keep", ["pictures/b.jpg"], over=["pictures/c.jpg", "pictures/a.jpg"])
     assert chosen(world, prefer=["pictures/a.jpg"], all=True) == ("b.jpg", ("decided",))
 

@@ -19,18 +19,31 @@ class Heeded:
         self._newest_keep = {key: one for one in every if one.verb == "keep" for key in one.keys}
 
     def in_order(self, keys: Sequence[bytes]) -> list[bytes]:
-        """Put pictures over which another of them is to be kept behind all others."""
+        """Put pictures that are to stay before all others, and those over which one of them is to be kept behind."""
         among = set(keys)
-        return sorted(keys, key=lambda key: not among.isdisjoint(self._verdicts.kept_for(key)))
+
+        def rank(key: bytes) -> int:
+            if not among.isdisjoint(self._verdicts.kept_for(key)):
+                return 1
+            return -self._is_kept(key)
+
+        return sorted(keys, key=rank)
 
     def why_it_stays(self, key: bytes, best: bytes) -> str:
         """Say why a picture must not go for another one; "" where it may. best: the other one; itself for copies."""
         newest = self._newest_keep.get(key)
         if newest is not None and newest.kept == newest.keys:
             return STAYS  # with all of its files
-        held = self._verdicts.of(key, best) if key != best else None
-        if held is None:
+        if key == best:
             return ""
-        if held.verb == "different":
+        held = self._verdicts.of(key, best)
+        if held is not None and held.verb == "different":
             return DIFFERENT
-        return STAYS if held.verb == "keep" and key in held.kept else ""
+        if held is not None and held.verb == "keep":
+            return STAYS if key in held.kept else ""
+        return STAYS if self._is_kept(key) else ""
+
+    def _is_kept(self, key: bytes) -> bool:
+        """Tell whether the newest `keep` about a picture, whatever else it is about, says that it is to stay."""
+        newest = self._newest_keep.get(key)
+        return newest is not None and key in newest.kept

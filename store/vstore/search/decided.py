@@ -24,6 +24,7 @@ class Verdict(NamedTuple):
     same:  of these, that are decided to be the same.
     keep:  of these, about which it is decided which are to stay.
     over:  pictures over which others of the group are to be kept, by their keys, rising.
+    kept:  the others of which the newest `keep`, whatever else it is about, says that they are to stay.
     whole: all is decided: about each pair, and of each picture with several files that they are to stay.
     """
 
@@ -31,10 +32,15 @@ class Verdict(NamedTuple):
     same: int = 0
     keep: int = 0
     over: tuple[bytes, ...] = ()
+    kept: tuple[bytes, ...] = ()
     whole: bool = False
 
     def to_json(self) -> dict[str, Json]:
-        return {**self._asdict(), "over": [key.hex() for key in self.over]}
+        return {
+            **self._asdict(),
+            "over": [key.hex() for key in self.over],
+            "kept": [key.hex() for key in self.kept],
+        }
 
 
 class Decided:
@@ -91,6 +97,7 @@ class Decided:
             same=count["same"] // 2,
             keep=count["keep"] // 2,
             over=tuple(sorted(over)),
+            kept=tuple(sorted(key for key in keys if key not in over and self._is_kept(key))),
             whole=decided == pairs and all(len(paths[key]) < 2 or self._keeps_copies(key) for key in keys),
         )
 
@@ -101,9 +108,16 @@ class Decided:
 
     def _keeps_copies(self, key: bytes) -> bool:
         """Tell whether all files of a picture are to stay: the newest `keep` about it lets all of its pictures stay."""
-        every = (self._decisions[number] for number in self._about.get(key, ()))
-        newest = next((one for one in every if one.verb == "keep"), None)
+        newest = self._newest_keep(key)
         return newest is not None and newest.kept == newest.keys
+
+    def _is_kept(self, key: bytes) -> bool:
+        newest = self._newest_keep(key)
+        return newest is not None and key in newest.kept
+
+    def _newest_keep(self, key: bytes) -> Decision | None:
+        every = (self._decisions[number] for number in self._about.get(key, ()))
+        return next((one for one in every if one.verb == "keep"), None)
 
 
 class Undecided:

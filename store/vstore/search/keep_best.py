@@ -158,11 +158,12 @@ class KeepBest:
         if len(there) < 2:
             return None
         rules: list[str] = []
-        over, ranked = set(verdict.over), list[bytes]()
+        decided = dict.fromkeys(verdict.kept, -1) | dict.fromkeys(verdict.over, 1)
+        ranked = list[bytes]()
         for is_link in (False, True):  # whoever keeps a link keeps the file of another path
             some = [path for path in there if found[path].is_link is is_link]
-            for is_over in (False, True):
-                left = [path for path in some if (keys[path] in over) is is_over]
+            for rank in (-1, 0, 1):
+                left = [path for path in some if decided.get(keys[path], 0) == rank]
                 if left and not ranked and len(left) < len(some):
                     rules.append("decided")
                 ranked += self._ranked(left, keys, found, [] if ranked else rules)
