@@ -29,6 +29,7 @@ POOL = "store/test_pool.py"
 OWNER, CATALOGUE, CACHES = "store/test_owner.py", "store/test_catalogue.py", "store/test_user_cache.py"
 PROOFS, TURN, AGAIN = "store/test_row_proofs.py", "store/test_turn.py", "store/test_read_again.py"
 LINKAGE, ALIKE, BURSTS = "store/test_linkage.py", "store/test_dupes.py", "store/test_bursts.py"
+DECIDED, BEST = "store/test_decided.py", "store/test_keep_best.py"
 GUARDS, ROOTS, EMPTY = "store/test_sync_guards.py", "store/test_undo_roots.py", "cli/test_empty_arguments.py"
 
 MOVES, PLANS = "store/test_plan_moves.py", "store/test_plans.py"
@@ -523,6 +524,29 @@ MUTATIONS = [
     Mutation(
         "a burst", "search/bursts.py", "other.taken - one.taken <= _APART", "other.taken - one.taken < _APART", BURSTS
     ),
+    # What was decided, and the best file
+    Mutation(
+        "decided: the oldest",
+        "search/decided.py",
+        "news = both & ~seen[at]",
+        "news = both & ~(1 << at)",
+        DECIDED,
+        "each_pair",
+    ),
+    Mutation("decided: copies", "search/decided.py", " and newest.kept == newest.keys", "", DECIDED, "each_pair"),
+    Mutation(
+        "shown: all", "search/decided.py", "if verdict.whole and not self._all:", "if False:", DECIDED, "left_out"
+    ),
+    Mutation(
+        "decided again",
+        "decide/news.py",
+        " or any(not later[other] for other in held.overriding(one))",
+        "",
+        "store/test_decide_pictures.py",
+        "again",
+    ),
+    Mutation("best: what is unknown", "search/keep_best.py", "len(known) < len(paths) or ", "", BEST, "not_known"),
+    Mutation("best: over", "search/keep_best.py", "(keys[path] in over) is is_over", "not is_over", BEST, "decided"),
     # Files that plans move
     Mutation(
         "moved: bytes unread",
