@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from measure import in_turn, machine, ratio, spread, timed, workplace
+from measure import Cost, both_times, in_turn, machine, ratio, spread, workplace
 
 from vstore import Store
 from vstore.disk.segment_writer import rounded, write_segment
@@ -97,10 +97,9 @@ def whole(rows: int, recipe: Recipe, runs: int, title: str, target: str = "") ->
     with workplace() as top:
         keys = build(top / ".vstore", rows, recipe)
         ours, theirs = pairs(top / ".vstore", keys), product(top / ".vstore")
-        found = in_turn({"pairs": lambda: timed(ours), "product": lambda: timed(theirs)}, runs)
+        found = in_turn({"pairs": lambda: both_times(ours), "product": lambda: both_times(theirs)}, runs)
     print(f"{title} of {rows:,} x {recipe['dim']}, {runs} runs")
-    print(f"  pairs / product: {ratio(found['pairs'], found['product'])}{target}")
-    print("  " + "; ".join(f"{name} {spread(values, 's', 1)}" for name, values in found.items()))
+    told(found, "product", "s", 1, target)
 
 
 def delta(rows: int, recipe: Recipe, new: int, runs: int) -> None:
@@ -115,21 +114,27 @@ def delta(rows: int, recipe: Recipe, new: int, runs: int) -> None:
         kept = shutil.copytree(repo.layout.indexes, top / "kept")
         vectors = np.concatenate([repo.segment(ref).rows() for ref in repo.state.segments(space)])[:new]
 
-        def ours() -> float:
+        def ours() -> Cost:
             shutil.rmtree(repo.layout.indexes)
             shutil.copytree(kept, repo.layout.indexes)
             fresh = Repository(folder)
-            return timed(lambda: near_pairs(fresh, space, keys, LEAST, stages=Stages()))
+            return both_times(lambda: near_pairs(fresh, space, keys, LEAST, stages=Stages()))
 
         def theirs() -> None:
             with Store(folder) as store, store.view() as view:
                 view.search_many(vectors.astype(np.float32), 10)
 
-        found = in_turn({"pairs": ours, "search_many": lambda: timed(theirs)}, runs)
-    print(f"{new} new pictures beside {rows - new:,} x {recipe['dim']}, {runs} runs")
-    both = ratio(found["pairs"], found["search_many"])
-    print(f"  pairs / search_many of {new}, each with a store that is opened: {both}   target 2")
-    print("  " + "; ".join(f"{name} {spread(values)}" for name, values in found.items()))
+        found = in_turn({"pairs": ours, "search_many": lambda: both_times(theirs)}, runs)
+    print(f"{new} new pictures beside {rows - new:,} x {recipe['dim']}, {runs} runs; stores and views are opened")
+    told(found, "search_many", "ms", 1000, "target 2")
+
+
+def told(found: Mapping[str, list[Cost]], other: str, unit: str, scale: float, target: str) -> None:
+    """Print how many times as long as the other side the pairs take, by the clock and by the time of the processors."""
+    for name, field in (("wall", 0), ("CPU", 1)):
+        sides = {side: [float(cost[field]) for cost in costs] for side, costs in found.items()}
+        print(f"  {name}: pairs / {other} {ratio(sides['pairs'], sides[other])}   {target}")
+        print("    " + "; ".join(f"{side} {spread(values, unit, scale)}" for side, values in sides.items()))
 
 
 def main() -> None:
@@ -143,7 +148,7 @@ def main() -> None:
     recipe: Recipe = {"family": "bench", "name": "bench", "dim": args.dim}
     print(f"{machine()}, numpy {np.__version__}")
     if args.only in (None, "whole"):
-        whole(args.rows, recipe, args.runs, "all pairs", "   target 2.5")
+        whole(args.rows, recipe, args.runs, "all pairs", "target 2.5")
     if args.only in (None, "delta"):
         delta(args.rows, recipe, args.new, args.runs)
     if args.only in (None, "turned"):

@@ -10,6 +10,7 @@ from vstore.errors import UsageError
 from vstore.search.compared import Compared
 from vstore.search.nodes import FOLDED
 from vstore.search.pair_scores import WHOLE, Scoring
+from vstore.search.threads import cores, share
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 BLOCK = 2048  # rows compared with as many others at once: 6 MB at 768 numbers a row, and 16 MB of scores
+_AHEAD = 4  # blocks of rows that are read at once
 MOST_PAIRS = 50_000_000  # that are found: 2 GB of memory, and no answer that anybody can look through
 _FEW = 8  # rows of a clump up to which its pairs with another row are listed
 _CHECKED = 64  # rows of a clump up to which a new one is compared with each, where their angles do not tell
@@ -89,7 +91,12 @@ class Comparison:
         sizes = np.ones(begin, np.int64)
         for first, members in self._members.items():
             sizes[first] = len(members)
-        parts = [self._reaching(block, leaders[at : at + BLOCK], begin) for at in range(0, len(leaders), BLOCK)]
+        others = [leaders[at : at + BLOCK] for at in range(0, len(leaders), BLOCK)]
+        parts = []
+        for at in range(0, len(others), _AHEAD):  # rows are read in threads; products take all cores by themselves
+            some = others[at : at + _AHEAD]
+            read = share(self._read, some, cores())
+            parts += [self._reaching(block, *pair, begin) for pair in zip(some, read, strict=True)]
         old = _Near(*_joined(parts, 3))
         new = self._among(block, begin)
         self._fold(_Near(*_joined([old, new], 3)))
@@ -118,13 +125,18 @@ class Comparison:
         _, *columns = (np.concatenate(column) for column in zip(*self._found, strict=True))
         return Compared(self._clump[: self.count].copy(), *columns)
 
-    def _reaching(self, block: Any, leaders: Ints, begin: int) -> _Near:
+    def _read(self, rows: Ints) -> tuple[Any, Floats]:
+        """Read some rows, ready to be multiplied, and their norms. Raises: Damage."""
+        those, norms = self._scoring.rows.with_norms(rows)
+        return self._scoring.ready(those), norms
+
+    def _reaching(self, block: Any, leaders: Ints, read: tuple[Any, Floats], begin: int) -> _Near:
         """Find the rows of a block that may reach a row of an earlier clump, by the first one of that."""
         import numpy as np
 
+        those, norms = read
+        scores = self._scoring.about(block, those)
         # Rows that are not divided by their norms give scores that are as many times larger.
-        those, norms = self._scoring.rows.with_norms(leaders)
-        scores = self._scoring.about(block, self._scoring.ready(those))
         rows, others = np.nonzero(scores >= self._floor[leaders] * norms)
         return _Near(rows + begin, leaders[others], scores[rows, others] / norms[others])
 

@@ -121,10 +121,11 @@ class SpaceRows:
         import numpy as np
 
         if self._sums is None:
-            sums = np.empty(len(self), np.uint64)
-            for begin in range(0, len(self), _SUMMED):
-                rows = np.ascontiguousarray(self.stored(np.arange(begin, min(begin + _SUMMED, len(self)))))
-                sums[begin : begin + len(rows)] = row_sums(rows.data.cast("B"), rows[0].nbytes)
+            sums, order = np.empty(len(self), np.uint64), self.as_stored()  # one after another they need not be copied
+            for begin in range(0, len(order), _SUMMED):
+                some = order[begin : begin + _SUMMED]
+                rows = np.ascontiguousarray(self.stored(some))
+                sums[some] = row_sums(rows.data.cast("B"), rows[0].nbytes)
             self._sums = sums
         return self._sums
 
