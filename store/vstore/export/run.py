@@ -115,7 +115,7 @@ def is_search(format: str, operands: object, options: Mapping[str, object]) -> b
     for name in options:
         if name not in ("k", "at", "where", *narrowing):
             raise TypeError(f"export() got an unexpected keyword argument {name!r}")
-    given = [name for name in narrowing if options.get(name) not in (None, False)]
+    given = [name for name in narrowing if (word := options.get(name)) is not None and word is not False]
     has_operands = not (isinstance(operands, (tuple, list)) and not operands)  # an array has no truth
     if (has_operands or given) and format not in OF_SEARCHES:
         raise UsageError(
