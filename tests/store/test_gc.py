@@ -60,8 +60,9 @@ def test_vectors_younger_than_fourteen_days_stay_although_no_snapshot_names_them
     assert world.store.gc().vectors == 0
     older(monkeypatch, 14.1)
     report = world.store.gc()
-    # The segment. The pack of the last gc stays: most of it are facts of pictures in use.
-    assert (report.vectors, report.unnamed, report.rewritten) == (10, 0, 1)
+    # The segment, and perhaps the pack of the last gc: about half of it are facts of pictures in use.
+    assert (report.vectors, report.unnamed) == (10, 0)
+    assert report.rewritten in (1, 2)
     assert sorted(world.keys()) == sorted(world.key(n) for n in (0, 1, 50))
     assert world.store.check(read_data=True).ok
 
