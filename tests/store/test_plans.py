@@ -210,7 +210,7 @@ def test_without_a_file_that_stays_nothing_goes(world: Planned) -> None:
 
     world.edit(change)
     report = world.apply()
-    assert {row.reason for row in report.refused} == {"no file of its group stays"}
+    assert {row.reason for row in report.refused} == {"no picture of its group stays"}
     assert (report.moved, files(world.pictures)) == ((), before)
 
 
@@ -289,6 +289,25 @@ def test_links_and_other_names_of_one_file_are_left_alone(world: Planned) -> Non
         "pictures/d2.png": "it is another name of the file that stays for it",
     }
     assert set(world.disk()) == set(before) - {"e/d.png", "e/dd.png", "f/a.png"}
+
+
+def test_a_file_with_two_names_is_not_planned_to_go_by_one_of_them(world: Planned) -> None:
+    os.link(world.pictures / "b/a.png", world.pictures / "b/aa.png")
+    world.sync()
+    plan = world.plan()
+    assert "pictures/b/a.png" not in str(plan), "its group has nothing that goes"
+    world.put({"f/a.png": 1})
+    world.sync()
+    world.file.unlink()
+    (group,) = (one for one in world.plan()["groups"] if "pictures/f/a.png" in str(one))
+    name = "another name of a file of this group"
+    assert [(file["path"], file["do"], file.get("why")) for file in group["files"]] == [
+        ("pictures/a.png", "keep", "first by its path"),
+        ("pictures/b/a.png", "keep", name),
+        ("pictures/b/aa.png", "keep", name),
+        ("pictures/f/a.png", "move", None),
+    ]
+    assert world.apply().refused == ()
 
 
 def test_a_link_is_never_the_file_that_stays(world: Planned) -> None:
@@ -592,6 +611,18 @@ def test_a_sidecar_stays_if_its_picture_is_refused(world: Planned) -> None:
     }
 
 
+def test_no_picture_goes_for_a_sidecar_that_stays(world: Planned) -> None:
+    beside(world, "one.xmp")
+    world.plan()
+    turned = {"pictures/a/one.png": "move", "pictures/x/one.xmp": "keep"}
+    world.edit(
+        lambda plan: [f.update(do=turned.get(f["path"], f["do"])) for group in plan["groups"] for f in group["files"]]
+    )
+    reason = "no picture of its group stays"
+    assert world.reasons() == {"pictures/a/one.png": reason, "pictures/x/one.png": reason}
+    assert {"a/one.png", "x/one.png"} <= set(world.disk())
+
+
 def raw_pair(world: Planned) -> Planned:
     """A RAW file and a JPEG of its name, beside copies of both. No RAW is decoded: the names decide."""
     world.put({"a/two.cr2": 93, "x/two.cr2": 93, "a/two.jpg": 94, "x/two.jpg": 94})
@@ -619,6 +650,15 @@ def test_a_raw_file_stays_while_a_picture_of_its_name_does(world: Planned) -> No
     stays = {"do": "keep", "path": "pictures/a/two.cr2", "key": world.key(93)}
     world.edit(lambda plan: plan["groups"].append({"files": [stays, row]}))
     assert world.reasons() == {"pictures/x/two.cr2": "two.jpg stays, and shares its name"}
+
+
+def test_a_name_that_is_not_utf8_may_be_the_reason(world: Planned) -> None:
+    name, stays = os.fsdecode(b"\xff.cr2"), os.fsdecode(b"\xff.jpg")
+    put(world.pictures, {f"a/{name}": 93, f"x/{name}": 93, f"x/{stays}": 95, f"z/{name}": 93})
+    world.sync(include=["*.cr2"])
+    why = {file.get("why") for group in world.plan()["groups"] for file in group["files"]}
+    assert "\ufffd.jpg stays, and shares its name" in why
+    assert "move" in {file["do"] for group in world.said()["groups"] for file in group["files"]}
 
 
 def test_a_raw_file_stays_if_the_jpeg_of_its_name_is_refused(world: Planned) -> None:

@@ -129,16 +129,16 @@ class _Run:
         self._stages.put_down()
 
     def _jobs(self) -> Iterator[_Job]:
-        """Yield what is to go; refuse what contradicts itself."""
+        """Yield what is to go; refuse what contradicts itself. No picture goes for a sidecar that stays."""
         times = Counter(file.path for group in self._plan.groups for file in group.files if file.do == MOVE)
         stays = {file.path for group in self._plan.groups for file in group.files if file.do == KEEP}
         for group in self._plan.groups:
-            keepers = tuple(file for file in group.files if file.do == KEEP)
+            keepers = tuple(file for file in group.files if file.do == KEEP and not is_sidecar(file.path))
             for file in group.files:
                 if file.do == KEEP:
                     continue
                 if not keepers:
-                    self._refuse(file, "no file of its group stays")
+                    self._refuse(file, "no picture of its group stays")
                 elif file.path in stays:
                     self._refuse(file, "the plan says of it, too, that it stays")
                 elif times[file.path] > 1:
@@ -153,7 +153,7 @@ class _Run:
         """
         about: dict[tuple[bytes, ...], set[bytes]] = {}
         for job in jobs:
-            kept = tuple(dict.fromkeys(file.key for file in job.keepers if not is_sidecar(file.path)))
+            kept = tuple(dict.fromkeys(file.key for file in job.keepers))
             if kept and job.file.key not in kept and not is_sidecar(job.file.path) and self._is_there(job):
                 about.setdefault(kept, set()).add(job.file.key)
         if not about:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from vstore.errors import UsageError
-from vstore.format.canonical import Json, named_path, refuse_large
+from vstore.format.canonical import Json, named, named_path, refuse_large
 from vstore.format.hashing import HASHES
 from vstore.plans.moves import path_of
 from vstore.plans.report import Unmoved
@@ -100,7 +100,7 @@ def _group(group: PlanGroup) -> str:
 
 def _file(file: PlanFile) -> dict[str, Json]:
     value = {"do": file.do, **named_path(file.path), "key": file.key.hex(), "size": file.size}
-    return {**value, **({"why": file.why} if file.why else {})}
+    return {**value, **({"why": named("why", file.why)["why"]} if file.why else {})}  # it may name a file
 
 
 def _text(value: Json) -> str:

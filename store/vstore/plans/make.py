@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -63,29 +64,34 @@ def _planned(places: Places, copies: Copies, heeded: Heeded) -> PlanGroup | None
     """
     order = {key: at for at, key in enumerate(heeded.in_order([*dict.fromkeys(key for _, key in copies.files)]))}
     linked = {places.target_of_link(path) for path, _ in copies.files}
-    names: set[tuple[int, int]] = set()
+    looks = [(path, key, _looked(places, path)) for path, key in sorted(copies.files, key=lambda file: order[file[1]])]
+    names = Counter((found.st_dev, found.st_ino) for _, _, found in looks if isinstance(found, os.stat_result))
     files: list[PlanFile] = []
     best: bytes | None = None
-    for path, key in sorted(copies.files, key=lambda file: order[file[1]]):
-        try:
-            found = places.look(path)
-        except Gone:
+    for path, key, found in looks:
+        if isinstance(found, Gone):
             continue
-        except Unfit as unfit:
-            files.append(PlanFile(KEEP, path, key, 0, unfit.reason))
+        if isinstance(found, Unfit):
+            files.append(PlanFile(KEEP, path, key, 0, found.reason))
             continue
         name, why = (found.st_dev, found.st_ino), ""
-        if name in names:
-            why = "another name of a file of this group"
-        elif best is None:
+        if best is None:
             best, why = key, copies.why if path == copies.files[0][0] else "the first of them that may stay"
+        elif names[name] > 1:  # nothing is won if one of them goes, and it may be the same file in two folders
+            why = "another name of a file of this group"
         elif name in linked:
             why = "a link of this group leads to it"
         else:
             why = heeded.why_it_stays(key, best)
-        names.add(name)
         files.append(PlanFile(KEEP if why else MOVE, path, key, found.st_size, why))
     return PlanGroup(copies.alike, copies.score, tuple(files)) if len(names) > 1 else None
+
+
+def _looked(places: Places, path: bytes) -> os.stat_result | Unfit:
+    try:
+        return places.look(path)
+    except Unfit as unfit:
+        return unfit
 
 
 class _Folders:
