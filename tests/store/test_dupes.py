@@ -151,7 +151,7 @@ def test_json_has_the_fields_that_are_promised(world: World) -> None:
                 "wasted": 0,
                 "copies": 1,
                 "tier": "bytes",
-                "verdict": {"pairs": 0, "same": 0, "keep": 0, "over": [], "whole": False},
+                "verdict": {"pairs": 0, "same": 0, "keep": 0, "over": [], "kept": [], "whole": False},
                 "best": [],
                 "paths": [
                     {"path": "pictures/a.png", "trouble": "No such file or directory"},
