@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from vstore.format.list_columns import KeptField as KeptField
     from vstore.format.list_columns import LeftColumn as LeftColumn
     from vstore.format.usual_words import UsualWords as UsualWords
+    from vstore.gallery.write import GalleryReport as GalleryReport
     from vstore.gc.run import GcReport as GcReport
     from vstore.importing.options import ImportWords as ImportWords
     from vstore.importing.report import ImportRefused as ImportRefused
@@ -172,6 +173,7 @@ _HOMES = {
     "vstore.facts.fill": "FillWords",
     "vstore.facts.report": "FactsReport Undecoded",
     "vstore.format.usual_words": "UsualWords",
+    "vstore.gallery.write": "GalleryReport",
     "vstore.gc.run": "GcReport",
     "vstore.fields.report": "FieldRow FieldsCarried FieldsChanged FieldsExported FieldsImported UnknownRow",
     "vstore.format.list_columns": "KeptField LeftColumn",

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import os
 import pty
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -560,3 +561,40 @@ def test_pictures_of_one_colour_are_marked_warned_of_and_left_out_of_copies(pict
     assert near.out.endswith("2 flat pictures (one colour) left out of pictures that look alike\n")
     assert pictures("dupes", "--near", "--json").json["flat"] == 2
     assert "flat" not in pictures("dupes").out
+
+
+# --html
+
+
+def test_the_hits_are_written_to_a_page(pictures: Line) -> None:
+    ran = pictures("search", "./pictures/b.png", "--html", "hits.html", "-q")
+    assert re.fullmatch(r"Wrote 3 pictures of v1 to hits\.html \(\d+\.\d KiB\)\n", ran.out)
+    page = (pictures.home / "hits.html").read_text()
+    assert page.count("<img") == 3
+    assert "<h1>Search: ./pictures/b.png</h1>" in page
+    (pictures.home / "pictures/b.png").unlink()
+    document = pictures("search", "--image", "pictures/a.png", "--html", "again.html", "--json").json
+    size = (pictures.home / "again.html").stat().st_size
+    assert document == {
+        "store": document["store"], "snapshot": "v1", "out": "again.html",
+        "pictures": 3, "shown": 3, "missing": 1, "bytes": size,
+    }  # fmt: skip
+    said = pictures("search", "./pictures/a.png", "--html", "more.html").out
+    assert said.endswith("; 1 of them cannot be shown\n")
+
+
+@pytest.mark.parametrize("option", ["-l", "-0", "--interactive"])
+def test_a_page_goes_with_no_other_way_to_show_hits(pictures: Line, option: str) -> None:
+    words = [] if option == "--interactive" else ["./pictures/b.png"]
+    ran = pictures("search", *words, "--html", "hits.html", option, code=2)
+    assert "does not go with --html" in ran.err
+    assert not (pictures.home / "hits.html").exists()
+
+
+def test_a_page_replaces_no_file_and_nothing_is_looked_for_then(pictures: Line) -> None:
+    (pictures.home / "mine.html").write_text("mine")
+    ran = pictures("search", "./pictures/none.png", "--html", "mine.html", code=2)
+    assert "mine.html already exists\n  name another one, or remove it" in ran.err
+    assert (pictures.home / "mine.html").read_text() == "mine"
+    ran = pictures("search", "./pictures/b.png", "--html", "none/hits.html", code=2)
+    assert "there is no folder none to write into" in ran.err

@@ -44,7 +44,7 @@ CONTRACT = Tables(
 )
 
 
-PLANS = (("--plan",), ("--apply",), ("--restore",))  # options of `dupes` with documents of their own
+PLANS = (("--plan",), ("--apply",), ("--restore",), ("--html",))  # options with documents of their own
 GROUPS = {line[0] for line in all_commands() if len(line) > 1}
 
 
@@ -180,6 +180,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     say("search", str(pictures / "a.png"), "-k", "100")
     say("search", str(pictures / "a.png"), "-k", "100", "--min-p", "0.9", "--collapse")
     say("search", f"{pictures.name}/a.png")
+    say("search", "--html", str(top / os.fsdecode(b"page\xff.html")), str(pictures / "a.png"))
     put(top, {"far/a.png": 1, "far/again.jpg": _again(1, 95), "gift/README": b""})
     say("init", where=top / "gift/.vstore")
     say("sync", str(top / "far"), where=top / "gift/.vstore")

@@ -16,8 +16,8 @@ import pytest
 from support.arrays import read_npz
 from support.builder import Builder, Floats, unit_vectors
 
+from vstore.disk import target
 from vstore.errors import Damage, DiskTrouble
-from vstore.export import target
 from vstore.store import Store
 
 FILES = ("npz", "parquet", "jsonl")
@@ -158,7 +158,7 @@ def test_an_export_that_breaks_off_leaves_nothing(
         raise OSError(28, "No space left on device", str(new))
 
     before = sorted(os.listdir(tmp_path))
-    monkeypatch.setattr("vstore.export.target.os.rename", refuse)
+    monkeypatch.setattr("vstore.disk.target.os.rename", refuse)
     with Store(builder.repo.layout.folder) as store, pytest.raises(DiskTrouble, match="No space"):
         store.snapshot_export("current", tmp_path / "out", format=format)
     assert sorted(os.listdir(tmp_path)) == before

@@ -112,6 +112,6 @@ def test_gc_refuses_where_a_page_of_facts_is_lost(used: Builder) -> None:
 
 
 def test_facts_to_delete_are_something_to_write() -> None:
-    nothing = Plan([], {}, PackPlan([], [], 0), unnamed=0, facts=0, changes={}, blobs={})
+    nothing = Plan([], {}, PackPlan([], [], 0), unnamed=0, facts=0, changes={}, blobs={}, keys={})
     assert not nothing.changes_something
     assert nothing._replace(facts=1).changes_something, "a gc on a full disk may have left them"

@@ -6,18 +6,21 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from vstore import UsageError, VstoreError
+from vstore_cli.again import typed_again
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, offline_option
 from vstore_cli.options import where_option
 from vstore_cli.output import count, echo_json, json_option, openable, shown, table, tell, tell_notes, write_raw
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.query import Part, parse
+from vstore_cli.reports.page import refuse_page, write_page
 
 if TYPE_CHECKING:
     from vstore import SearchReport, Store
@@ -60,6 +63,7 @@ _HELP_WORDS = """\
 @click.option("--collapse", is_flag=True, help="Show near-duplicates once: the best of them.")
 @click.option("-l", "--paths-only", is_flag=True, help="Print only paths, one per line.")
 @click.option("-0", "--null", is_flag=True, help="Print only paths, each ended by NUL.")
+@click.option("--html", metavar="FILE", help="Write the pictures that are found to a new file, for a browser.")
 @click.option(
     "--interactive",
     is_flag=True,
@@ -75,6 +79,7 @@ def search(
     images: tuple[str, ...],
     paths_only: bool,
     null: bool,
+    html: str | None,
     interactive: bool,
     quiet: bool,
     as_json: bool,
@@ -89,6 +94,8 @@ def search(
 
     --where takes one SQL expression over what is known of a picture: its facts (taken, camera, width, rating, ...), its
     path, and the fields of your own. Pictures of which it is not true are left out before the nearest are looked for.
+
+    --html makes one file with the pictures in it, small: it needs nothing else, and may be sent to others.
 
     The scores are cosines: 1 means the same picture, 0 means nothing in common. --min-p 0.001 leaves out what 1 in
     1,000 pairs of unrelated pictures of this snapshot score as high as; of a text, what 1 in 1,000 pictures score as
@@ -105,11 +112,14 @@ def search(
       vstore search ./cat.jpg + 0.5:./beach.jpg - ./dog.jpg
       vstore search --image cat.jpg --at v3 -l
       vstore search "a red car" - ./truck.jpg
+      vstore search ./cat.jpg -k 100 --html like-the-cat.html
       vstore search ./cat.jpg --where "taken >= '2024-06' and rating > 3"
       vstore search ./cat.jpg --min-p 0.0001 --collapse
     """
     if interactive and (words or images):
         raise UsageError("--interactive reads what to look for from its input", "leave it out, or write it on a line")
+    if html is not None:
+        refuse_page(html, {"--interactive": interactive, "--paths-only": paths_only, "--null": null})
     parts = [] if interactive else _parts(words, images)
     # Both by bench_search.py. No search for pictures gives BLAS anything to do, and its threads take two cores 40 ms to
     # start. And the threads that read segments would wait 5 ms for their turn, again and again, while faiss is loaded.
@@ -138,7 +148,14 @@ def search(
     files = [os.fsdecode(part.image) if part.image is not None else part.text or "" for part in parts]
     with open_store([*near, *filter(os.path.exists, files)], keep_model=interactive) as store:
         if not interactive:
-            show(_asking(store, parts, options, quiet=quiet)())
+            report = _asking(store, parts, options, quiet=quiet)()
+            if html is None:
+                show(report)
+            else:
+                title = "Search: " + (" ".join([*words, *images]) or "all pictures")
+                write_page(
+                    partial(report.to_html, html, title=title), quiet=quiet, as_json=as_json, again=typed_again()
+                )
             return 0
         from vstore_cli.interactive import converse
 

@@ -130,7 +130,7 @@ class Fields(Opened):
         format: csv, jsonl or parquet; by default what the name of the file says, and jsonl for an open one.
         Raises: UsageError; SnapshotNotFound, AmbiguousSnapshot; MissingPackage, Damage, DiskTrouble.
         """
-        from vstore.export.target import make
+        from vstore.disk.target import make
         from vstore.fields.save import fields_export
 
         file = as_path(out) if isinstance(out, (str, bytes, os.PathLike)) else out

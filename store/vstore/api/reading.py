@@ -332,7 +332,7 @@ class Reading(Opened):
         options: the words of `SearchWords`.
         Raises:  UsageError if `out` exists, or if a search is given for another format; Damage.
         """
-        from vstore.export import target
+        from vstore.disk import target
         from vstore.export.pictures import Found
         from vstore.export.run import LINKS, export_links, is_search, snapshot_export
 

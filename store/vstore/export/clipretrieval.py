@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vstore.disk.target import create, folder
 from vstore.export.arrow import MARK, arrow_array, arrow_field
 from vstore.export.columns import columns_of
 from vstore.export.details import DetailsFile
 from vstore.export.npz import write_array
 from vstore.export.pictures import BLOCK, Pictures
-from vstore.export.target import create, folder
 from vstore.packages import PARQUET
 from vstore.repository.repository import Repository
 

@@ -10,10 +10,10 @@ import io
 import json
 from pathlib import Path
 
+from vstore.disk.target import create
 from vstore.export.columns import FactColumn, FieldColumn, columns_of
 from vstore.export.details import DetailsFile
 from vstore.export.pictures import Pictures
-from vstore.export.target import create
 from vstore.format.canonical import Json
 from vstore.format.facts import FLAT, PIXELS, READER
 from vstore.repository.repository import Repository

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from vstore.disk.target import nameless
 from vstore.export.pictures import Pictures
-from vstore.export.target import nameless
 from vstore.format.canonical import Json
 from vstore.format.facts import Column
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from vstore.disk.target import create
 from vstore.export.details import DetailsFile
 from vstore.export.pictures import Pictures
-from vstore.export.target import create
 from vstore.format.canonical import Json
 from vstore.repository.repository import Repository
 

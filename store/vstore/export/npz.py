@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from vstore.disk.target import nameless
 from vstore.export.details import DetailsFile
 from vstore.export.pictures import Pictures
-from vstore.export.target import nameless
 from vstore.format.exported_details import TIMES
 from vstore.repository.repository import Repository
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vstore.brief import briefly
+from vstore.disk import target
 from vstore.errors import UsageError
-from vstore.export import target
 from vstore.export.pictures import Found, Pictures
 from vstore.format.canonical import Json, named
 from vstore.paths import as_text

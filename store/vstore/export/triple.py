@@ -14,10 +14,10 @@ import xxhash
 
 from vstore.disk.file_hash import hash_file
 from vstore.disk.segment_writer import index_header
+from vstore.disk.target import create, folder
 from vstore.export.details import DetailsFile
 from vstore.export.npz import write_array
 from vstore.export.pictures import Pictures
-from vstore.export.target import create, folder
 from vstore.format.exported import NAME, PICTURES, Exported
 from vstore.packages import faiss_module
 from vstore.repository.repository import Repository

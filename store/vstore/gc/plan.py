@@ -64,6 +64,7 @@ class Plan(NamedTuple):
     facts:     the number of facts to delete.
     changes:   the changes of the log, without those of segments and packs.
     blobs:     blobs that the changes name, and no pack holds, by digest.
+    keys:      the pictures of the snapshots that stay, by space.
     """
 
     snapshots: list[str]
@@ -73,6 +74,7 @@ class Plan(NamedTuple):
     facts: int
     changes: dict[str, Json]
     blobs: dict[bytes, bytes]
+    keys: Mapping[str, set[bytes]]
 
     @property
     def parts(self) -> Iterator[SegmentPlan]:
@@ -137,6 +139,7 @@ def plan_of(
         facts=facts.freed,
         changes={**changes, **ended, **facts.changes},
         blobs=blobs,
+        keys=used.keys,
     )
 
 

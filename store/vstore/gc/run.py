@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from vstore.disk import durable, inside
 from vstore.disk.reserve import write_reserve
+from vstore.disk.thumbs import drop_thumbs
 from vstore.disk.trouble import is_full
 from vstore.errors import DiskTrouble
 from vstore.format.canonical import Json
@@ -136,6 +137,7 @@ def _collect(
     stages.put_down()
     for name in stale_cache(repo, changed=changed):
         durable.remove(repo.layout.own_cache / name)
+    drop_thumbs(repo.layout.own_cache, set().union(*plan.keys.values()))
     durable.sweep(repo.layout.folder, "ingest")  # a catalogue that was being made
     _restore_reserve(repo)
     plan = published[0] if published else plan

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Callable
 from typing import NoReturn
 
 from vstore.quick_tuple import NamedTuple
 
 _MOST = 40  # links of one path, as many as Linux follows
+_STEP = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class Fence(NamedTuple):
@@ -69,6 +73,28 @@ def stays_below(folder: bytes, path: bytes) -> bool:
             at, target = folder, target[len(folder) :]
         rest += target.split(b"/")[::-1]
     return True
+
+
+def open_unlinked(path: bytes) -> int:
+    """Open a regular file along no link, step by step: none that appears meanwhile leads elsewhere.
+
+    path:    absolute, as `os.path.realpath` gives it.
+    Returns: its descriptor. Raises: OSError, also for a link, and for all that is no regular file.
+    """
+    *folders, name = path.strip(b"/").split(b"/")
+    at = os.open(b"/", os.O_RDONLY | _STEP)
+    try:
+        for folder in folders:
+            below = os.open(folder, os.O_RDONLY | _STEP, dir_fd=at)
+            os.close(at)
+            at = below
+        file = os.open(name, os.O_RDONLY | _FILE, dir_fd=at)
+    finally:
+        os.close(at)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return file
 
 
 def _is_below(path: bytes, folder: bytes) -> bool:

@@ -18,14 +18,44 @@ from typing import TYPE_CHECKING, NoReturn
 from vstore.errors import Untrusted
 from vstore.format.entries import Root, Snapshot
 from vstore.format.relabelling import yesterday
-from vstore.pictures.links import Fence, stays_below
+from vstore.pictures.links import Fence, open_unlinked, stays_below
 from vstore.pictures.scan_options import ScanOptions
 from vstore.quoting import quoted
 from vstore.repository.places import is_below, is_gone, is_same, relative
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vstore.disk.named_places import NamedPlace
+
+
+class PictureSource:
+    """The way from the stored paths of a report to its pictures, to show them. In another process nothing is shown.
+
+    It is no part of an answer: any two are equal.
+
+    open_file: opens the file of a stored path, to be read; None where there is none, or nobody may look.
+    cache:     the folder for caches; None if nothing is kept.
+    """
+
+    __slots__ = ("cache", "open_file")
+
+    def __init__(self, open_file: Callable[[bytes], int | None] = lambda path: None, cache: Path | None = None) -> None:
+        self.open_file = open_file
+        self.cache = cache
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PictureSource)
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __repr__(self) -> str:
+        return "PictureSource()"
+
+    def __reduce__(self) -> tuple[type[PictureSource], tuple[()]]:
+        return PictureSource, ()
 
 
 class KnownFolders:
@@ -135,6 +165,23 @@ class KnownFolders:
             return file if stays_below(base, file) or self.may_lead_out(root) else None
 
         return file_of
+
+    def source(self, snapshot: Snapshot | None) -> PictureSource:
+        """Give the way to the pictures of a snapshot. Links are followed as `file_finder` does."""
+        base, labels = self._base, self._repo.labels_in(snapshot)
+        file_of = self.file_finder(snapshot)
+        roots = {os.fsencode(root.label): root for root in self._repo.state.roots.values()}
+
+        def open_file(path: bytes) -> int | None:
+            file = file_of(path)
+            if file is None:
+                return None
+            real = os.path.realpath(file)  # a link may have come since
+            if not is_below(real, base) and not self.may_lead_out(roots[labels.today(path).partition(b"/")[0]]):
+                return None
+            return open_unlinked(real)
+
+        return PictureSource(open_file, self._repo.layout.cache)
 
 
 def keep_named(repo: Repository, roots: Iterable[Root]) -> None:

@@ -1,86 +1,90 @@
-"""The pictures of a search as a notebook shows them: thumbnails in the page itself, and their names."""
+"""The pictures of a search as a notebook shows them, and as a page of their own."""
 
 from __future__ import annotations
 
-import binascii
-import io
 import os
-import re
-from collections.abc import Callable, Sequence
-from html import escape
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vstore.format.hashing import HASHES
-from vstore.pictures.picture_file import read_regular
+from vstore.counts import counted
+from vstore.errors import VstoreError
+from vstore.gallery.page import Card, data_url, text
+from vstore.gallery.thumbnails import GONE, Missing, Shown, Wanted, thumbnails
+from vstore.gallery.write import GalleryReport, Section, write_gallery
+from vstore.repository.acquaintance import PictureSource
 
 if TYPE_CHECKING:
+    from vstore.paths import AnyPath
+    from vstore.progress import Progress
     from vstore.search.hit import Hit
 
-_MOST = 50  # pictures that are shown
-_SIDE = 160  # pixels of a thumbnail
-_TRIES = 5  # files of one picture
-_LARGEST = 1 << 30  # bytes of a picture
+_MOST = 50  # pictures that a notebook shows
+_SIDE = 160  # pixels of one there
 _BOX = f"width:{_SIDE}px;height:{_SIDE}px"
 _NONE = f'<div style="{_BOX};display:flex;align-items:center;justify-content:center;background:#8882">no picture</div>'
 
-FileToOpen = Callable[[bytes], "bytes | None"]
 
-
-def shown(hits: Sequence[Hit], notes: Sequence[str], file_to_open: FileToOpen | None) -> str:
+def shown(hits: Sequence[Hit], notes: Sequence[str], source: PictureSource | None) -> str:
     """Write the hits of a search as HTML. Raises nothing: a picture that cannot be shown is a grey box.
 
-    notes:        lines that stand above them.
-    file_to_open: finds the file of a stored path; None where nobody may look. Without it no picture is shown.
+    notes:  lines that stand above them.
+    source: the way to the pictures; None where nobody may look. Without it no picture is shown.
     """
-    said = "".join(f"<p>{_text(note)}</p>" for note in notes)
-    figures = "".join(_figure(hit, file_to_open) for hit in hits[:_MOST])
-    more = f"<p>… {len(hits) - _MOST:,} more</p>" if len(hits) > _MOST else ""
+    said = "".join(f"<p>{text(note)}</p>" for note in notes)
     if not hits:
         return f"{said}<p>no pictures</p>"
+    some = hits[:_MOST]
+    try:
+        pictures: list[Shown | Missing] = list(thumbnails(source or PictureSource(), map(_wanted, some)))
+    except VstoreError:  # no process can be started; the cache is damaged
+        pictures = [GONE] * len(some)
+    figures = "".join(map(_figure, some, pictures))
+    more = f"<p>… {len(hits) - _MOST:,} more</p>" if len(hits) > _MOST else ""
     return f'{said}<div style="display:flex;flex-wrap:wrap;gap:8px">{figures}</div>{more}'
 
 
-def _figure(hit: Hit, file_to_open: FileToOpen | None) -> str:
-    path = _text(hit.path)
-    name = _text(os.path.basename(hit.path.rstrip("/")))
-    picture = None if file_to_open is None else _thumbnail(hit, file_to_open)
-    image = _NONE if picture is None else f'<img src="{picture}" alt="" style="{_BOX};object-fit:contain">'
+def write_hits(
+    hits: Sequence[Hit],
+    notes: Sequence[str],
+    source: PictureSource | None,
+    out: AnyPath,
+    *,
+    snapshot: str,
+    title: str,
+    progress: Progress | None,
+) -> GalleryReport:
+    """Write the hits of a search to a page of their own. notes: lines above them. Raises: as `SearchReport.to_html`."""
+    return write_gallery(
+        out,
+        source or PictureSource(),
+        snapshot=snapshot,
+        title=title,
+        lines=(f"{counted(len(hits), 'picture')} of {snapshot}, the most similar first", *notes),
+        sections=(Section("", "", [_card(hit) for hit in hits]),),
+        progress=progress,
+    )
+
+
+def _card(hit: Hit) -> Card:
+    files = [None if file in hit.unnamed else file for file in hit.files]
+    lines = ["one colour"] * hit.flat
+    if hit.collapsed:
+        lines.append(f"and {counted(len(hit.collapsed), 'near-duplicate')}")
+    return Card(_wanted(hit), files, f"{hit.score:.3f}", tuple(lines))
+
+
+def _wanted(hit: Hit) -> Wanted:
+    return Wanted(hit.key, hit.paths)
+
+
+def _figure(hit: Hit, picture: Shown | Missing) -> str:
+    path = text(hit.path)
+    name = text(os.path.basename(hit.path.rstrip("/")))
+    image = _NONE
+    if isinstance(picture, Shown):
+        image = f'<img src="{data_url(picture.thumb)}" alt="{name}" style="{_BOX};object-fit:contain">'
     caption = (
         f'<figcaption style="width:{_SIDE}px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap">'
         f"{hit.score:.3f}<br>{name}</figcaption>"
     )
     return f'<figure title="{path}" style="margin:0;font-size:12px">{image}{caption}</figure>'
-
-
-def _text(text: str) -> str:
-    """Escape a text. Half characters, and what is not UTF-8 in a path, cannot be shown."""
-    return escape(re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text), quote=True)
-
-
-def _thumbnail(hit: Hit, file_to_open: FileToOpen) -> str | None:
-    """Make a thumbnail of the first file that still holds the picture. Returns: a data URL; None if none does."""
-    for path in hit.paths[:_TRIES]:
-        try:
-            file = file_to_open(path)
-            if file is not None and (data := _content(file, hit.key)) is not None:
-                return _small(data)
-        except Exception:  # a picture that is broken, a folder that is gone: there is no picture to show
-            continue
-    return None
-
-
-def _content(file: bytes, key: bytes) -> bytes | None:
-    """Read a file. None if it holds another picture now. Raises: OSError."""
-    data = read_regular(file, _LARGEST)
-    (digest,) = (known.digest for known in HASHES.values() if known.size == len(key))
-    return data if digest(data) == key else None
-
-
-def _small(data: bytes) -> str:
-    from vstore.pictures.decoding import prepare
-    from vstore.pictures.preparation import preparation_2, preparation_of
-
-    picture, _ = prepare(data, preparation_of({"prepare": preparation_2(_SIDE)}))
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{binascii.b2a_base64(out.getvalue(), newline=False).decode()}"

@@ -91,7 +91,7 @@ def search_many(
     reports = []
     for query, one, some in zip(ready, nearest, notes, strict=True):
         is_flat = query.flat or not query.keys.isdisjoint(flats)
-        reports.append(SearchReport(name, reporter.hits(one, flats), is_flat, some, file_to_open=opened.file_to_open))
+        reports.append(SearchReport(name, reporter.hits(one, flats), is_flat, some, source=opened.source))
     return reports
 
 

@@ -59,7 +59,7 @@ class OpenSnapshot:
     rows:     the index of all its pictures.
     file_of:  finds the file of a stored path today; None if its folder is not known.
     is_known: tells whether the folder of a stored path may be looked at.
-    file_to_open: finds the file of a stored path; None where nobody may look.
+    source:   the way to its pictures, to show them.
     """
 
     def __init__(self, repo: Repository, at: str) -> None:
@@ -94,7 +94,7 @@ class OpenSnapshot:
         self.file_of = repo.file_finder(self.snapshot)
         folders = KnownFolders(repo)
         self.is_known = folders.knower(self.snapshot)
-        self.file_to_open = folders.file_finder(self.snapshot)
+        self.source = folders.source(self.snapshot)
 
     def wait(self) -> None:
         """Wait until every segment was read against its checksums. Raises: Damage, FileNotFoundError."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from vstore.brief import briefly
@@ -12,6 +12,11 @@ from vstore.search.hit import Hit
 if TYPE_CHECKING:
     import pandas
     import pyarrow
+
+    from vstore.gallery.write import GalleryReport
+    from vstore.paths import AnyPath
+    from vstore.progress import Progress
+    from vstore.repository.acquaintance import PictureSource
 
 _COLUMNS = {
     "key": "text", "score": "float", "path": "path", "file": "path", "paths": "paths", "flat": "bool",
@@ -33,7 +38,7 @@ class SearchReport(Sequence[Hit]):
     """
 
     # No dataclass: importing that takes longer than a search.
-    __slots__ = ("_file_to_open", "alike", "flat_query", "hits", "least", "notes", "snapshot")
+    __slots__ = ("_source", "alike", "flat_query", "hits", "least", "notes", "snapshot")
     _fields = ("snapshot", "hits", "flat_query", "notes", "least", "alike")
 
     snapshot: str
@@ -42,7 +47,7 @@ class SearchReport(Sequence[Hit]):
     notes: tuple[str, ...]
     least: float | None
     alike: float | None
-    _file_to_open: Callable[[bytes], bytes | None] | None
+    _source: PictureSource | None
 
     def __init__(
         self,
@@ -53,13 +58,13 @@ class SearchReport(Sequence[Hit]):
         least: float | None = None,
         alike: float | None = None,
         *,
-        file_to_open: Callable[[bytes], bytes | None] | None = None,
+        source: PictureSource | None = None,
     ) -> None:
         """
-        file_to_open: finds the file of a stored path for a thumbnail; None where nobody may look.
+        source: the way to its pictures, to show them; None where nobody may look.
         """
-        values = (snapshot, hits, flat_query, notes, least, alike, file_to_open)
-        for name, value in zip((*self._fields, "_file_to_open"), values, strict=True):
+        values = (snapshot, hits, flat_query, notes, least, alike, source)
+        for name, value in zip((*self._fields, "_source"), values, strict=True):
             object.__setattr__(self, name, value)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
@@ -99,8 +104,25 @@ class SearchReport(Sequence[Hit]):
         """Show the pictures in a notebook."""
         from vstore.search.html import shown
 
+        return shown(self.hits, self._remarks(), self._source)
+
+    def to_html(self, out: AnyPath, *, title: str = "Search", progress: Progress | None = None) -> GalleryReport:
+        """Write the pictures to a page of its own, which needs no other file and loads nothing.
+
+        out:    a new file.
+        title:  stands above the pictures.
+        Raises: UsageError if `out` exists, or its folder does not; DiskTrouble, Damage; VstoreError if no process can
+                be started, which decodes them.
+        """
+        from vstore.search.html import write_hits
+
+        return write_hits(
+            self.hits, self._remarks(), self._source, out, snapshot=self.snapshot, title=title, progress=progress
+        )
+
+    def _remarks(self) -> tuple[str, ...]:
         flat = ("the query picture is of one colour: what is found is like it in colour alone",) * self.flat_query
-        return shown(self.hits, (*self.notes, *flat), self._file_to_open)
+        return (*self.notes, *flat)
 
     def to_arrow(self) -> pyarrow.Table:
         """Make a table of Arrow, a row for each hit. See the guide for programs. Raises: MissingPackage."""

@@ -191,7 +191,7 @@ def answer(
         terms.notes + part.notes,
         None if relevance is None else relevance.least,
         alike,
-        file_to_open=opened.file_to_open,
+        source=opened.source,
     )
 
 

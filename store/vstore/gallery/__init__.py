@@ -1,0 +1,1 @@
+"""Pictures that are shown: thumbnails, and pages in which they stand."""

@@ -1,0 +1,113 @@
+"""Writes a page of pictures to a new file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from vstore.disk import target
+from vstore.format.canonical import Json, named
+from vstore.gallery.page import Card, foot, head, heading, item
+from vstore.gallery.thumbnails import Missing, thumbnails
+from vstore.paths import AnyPath, as_path
+from vstore.progress import Progress, Stages
+from vstore.quick_tuple import NamedTuple
+from vstore.repository.acquaintance import PictureSource
+
+MOST = 1000  # pictures of a page: some ten megabytes
+
+
+class GalleryReport(NamedTuple):
+    """A page of pictures that was written.
+
+    snapshot: the snapshot of the pictures.
+    out:      the file.
+    pictures: all that were found.
+    shown:    those that are on the page, with a picture or without.
+    missing:  those of them that stand there without a picture: it is gone, changed, or cannot be decoded.
+    bytes:    bytes of the file.
+    """
+
+    snapshot: str
+    out: str
+    pictures: int
+    shown: int
+    missing: int
+    bytes: int
+
+    def to_json(self) -> dict[str, Json]:
+        return {**self._asdict(), **named("out", self.out)}
+
+
+class Section(NamedTuple):
+    """Some pictures under one heading.
+
+    title: the heading; empty for none.
+    line:  what stands below it.
+    cards: the pictures.
+    """
+
+    title: str
+    line: str
+    cards: Sequence[Card]
+
+
+def write_gallery(
+    out: AnyPath,
+    source: PictureSource,
+    *,
+    snapshot: str,
+    title: str,
+    lines: Sequence[str],
+    sections: Sequence[Section],
+    progress: Progress | None = None,
+) -> GalleryReport:
+    """Write a page to a new file. Of more than MOST pictures the first are shown, and the page says so.
+
+    source:   the way to the pictures.
+    snapshot: of the pictures.
+    title:    stands above all.
+    lines:    stand below that.
+    Raises:   UsageError if `out` exists, or its folder does not; DiskTrouble, Damage, VstoreError.
+    """
+    file, pictures = as_path(out), sum(len(section.cards) for section in sections)
+    count, stages, missing = min(pictures, MOST), Stages(progress), 0
+    if count < pictures:
+        lines = (*lines, f"The first {count:,} of {pictures:,} pictures are shown.")
+
+    def write(place: Path) -> None:
+        nonlocal missing
+        cards = islice((card for section in sections for card in section.cards), count)
+        made = thumbnails(source, (card.wanted for card in cards))
+        with target.create(place) as page:
+            page.write(head(title, lines).encode())
+            for section, some in _cut(sections, count):
+                if section.title:
+                    page.write(heading(section.title, section.line).encode())
+                page.write(b"<ul>\n")
+                for card in some:
+                    picture = next(made)
+                    missing += isinstance(picture, Missing)
+                    page.write(item(card, picture).encode())
+                    stages.advance()
+                page.write(b"</ul>\n")
+            page.write((foot() if count else f"<p>no pictures</p>\n{foot()}").encode())
+        made.close()
+
+    target.look(file)
+    stages.begin("making thumbnails", count, unit="pictures")
+    target.make(file, write)
+    stages.close()
+    return GalleryReport(snapshot, str(file), pictures, count, missing, file.stat().st_size)
+
+
+def _cut(sections: Iterable[Section], count: int) -> Iterator[tuple[Section, Sequence[Card]]]:
+    """Yield sections with their first pictures, `count` in all."""
+    for section in sections:
+        if not count:
+            return
+        some = section.cards[:count]
+        count -= len(some)
+        if some:
+            yield section, some
