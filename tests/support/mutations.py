@@ -546,7 +546,7 @@ MUTATIONS = [
         "again",
     ),
     Mutation("best: what is unknown", "search/keep_best.py", "len(known) < len(paths) or ", "", BEST, "not_known"),
-    Mutation("best: over", "search/keep_best.py", "(keys[path] in over) is is_over", "not is_over", BEST, "decided"),
+    Mutation("best: over", "search/keep_best.py", "decided.get(keys[path], 0) == rank", "rank == 0", BEST, "decided"),
     # Files that plans move
     Mutation(
         "moved: bytes unread",
