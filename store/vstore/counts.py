@@ -17,9 +17,9 @@ def whole(given: object) -> int | None:
 
 
 def as_number(given: object) -> float:
-    """Read a number, of numpy too; one that is none, or is beyond all of float, is NaN."""
+    """Read a number, of numpy too; one that is none, such as True, or is beyond all of float, is NaN."""
     try:
-        return float("nan") if isinstance(given, (str, bytes)) else float(given)  # type: ignore[arg-type]
+        return float("nan") if isinstance(given, (str, bytes, bool)) else float(given)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         return float("nan")
 

@@ -13,6 +13,7 @@ import pytest
 from support.folders import World
 
 import vstore.decide.rows
+import vstore.repository.decisions
 from vstore.decide.report import DecidedPicture
 from vstore.errors import MigrationNeeded, UsageError
 from vstore.store import Store
@@ -70,6 +71,17 @@ def test_decisions_about_some_pictures_are_those_about_all_of_them(world: World)
     assert world.store.decisions(limit=0).decisions == ()
     with pytest.raises(UsageError, match="a list of -1 decisions is none"):
         world.store.decisions(limit=-1)
+
+
+def test_the_decision_that_was_made_last_is_the_newest_though_the_clock_went_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = ["pictures/a.png", "pictures/b.png"]
+    world.store.decide("same", both)
+    monkeypatch.setattr(vstore.repository.decisions, "microseconds", lambda: 1_000_000)
+    world.store.decide("different", both)
+    assert [one.verb for one in world.store.decisions().decisions] == ["different", "same"]
+    assert world.store.decide("different", both).known == 1
 
 
 def test_what_holds_already_is_not_decided_again(world: World) -> None:
@@ -148,6 +160,7 @@ def test_a_store_without_a_snapshot_takes_whole_keys_alone(tmp_path: Path) -> No
         ("keep", ["a", "b"], ["copy"], "a picture is to be kept, and another one over it"),
         ("same", ["a", "none"], [], "pictures/none.png"),
         ("same", ["a", ""], [], "pictures"),
+        (5, ["a", "b"], [], "5 is no decision"),
     ],
 )
 def test_what_is_no_decision_is_refused(
@@ -244,10 +257,18 @@ def test_what_is_no_file_of_decisions_is_refused(world: World, monkeypatch: pyte
     monkeypatch.setattr(vstore.decide.rows, "LINE", 10)
     with pytest.raises(UsageError, match="line 1: it is too long"):
         world.store.decide(rows=write(world.top / "x", {"verb": "same", "pictures": []}))
+    with pytest.raises(UsageError, match="is open for text; open it for bytes"):
+        world.store.decide(rows=io.StringIO("{}\n"))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="a decision and a file of decisions are given"):
         world.store.decide("same", rows=[])
     with pytest.raises(UsageError, match="no decision is given"):
         world.store.decide(None, ["pictures/a.png"], rows=[])
+
+
+@pytest.mark.parametrize("limit", [-1, "3", 2.5])
+def test_a_list_has_a_whole_number_of_decisions(world: World, limit: Any) -> None:
+    with pytest.raises(UsageError, match="decisions is none; give 0 or more, or None for all"):
+        world.store.decisions(limit=limit)
 
 
 def test_no_rows_decide_nothing(world: World) -> None:

@@ -240,7 +240,7 @@ def test_what_is_no_path_or_device_is_refused_in_words(filled: World, given: Any
             slip()
 
 
-@pytest.mark.parametrize("given", [b"0.9", "0.9", [1], float("nan"), 10**400])
+@pytest.mark.parametrize("given", [b"0.9", "0.9", [1], True, float("nan"), 10**400])
 def test_a_cosine_that_is_none_is_refused_in_words(filled: World, given: Any) -> None:
     with pytest.raises(UsageError, match="is not a valid --near"):
         filled.store.dupes(near=given)

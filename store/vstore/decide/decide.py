@@ -76,9 +76,10 @@ def _choices(repo: Repository, key_of: KeyOf, rows: Iterable[Row]) -> list[Choic
 def _choice(keys: Keys, row: Row) -> Choice:
     """Make the choice that words say. Raises: UsageError."""
     _, verb, pictures, over = row
-    if verb not in VERBS:
+    if not isinstance(verb, str) or verb not in VERBS:
         every = ", ".join(VERBS)
-        raise UsageError(f"{verb!r} is no decision", f"decide one of: {every}", instead=instead(verb, VERBS))
+        meant = instead(verb, VERBS) if isinstance(verb, str) else None
+        raise UsageError(f"{verb!r} is no decision", f"decide one of: {every}", instead=meant)
     if over and verb != "keep":
         raise UsageError(f"nothing is kept over other pictures by {verb}", "leave out --over, or decide: keep")
     least = 1 if verb == "keep" else 2

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from vstore.clock import written
+from vstore.counts import whole
 from vstore.decide.keys import KeyOf, Keys
 from vstore.decide.report import DecidedPicture, DecisionRow, DecisionsReport
 from vstore.errors import UsageError
@@ -31,8 +32,11 @@ def decisions(
     limit:    of the newest alone; no more is read than they need.
     Raises:   UsageError, Damage.
     """
-    if limit is not None and limit < 0:
-        raise UsageError(f"a list of {limit} decisions is none", "give 0 or more, or None for all")
+    if limit is not None:
+        most = whole(limit)
+        if most is None or most < 0:
+            raise UsageError(f"a list of {limit!r} decisions is none", "give 0 or more, or None for all")
+        limit = most
     snapshot = repo.state.current_snapshot
     keys = Keys(repo, key_of)
     wanted = {keys.of(word) for word in several(pictures)}

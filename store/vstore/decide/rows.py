@@ -60,9 +60,11 @@ def _lines(file: BinaryIO, name: str) -> Iterator[Row]:
     number = 0
     while True:
         try:
-            line = file.readline(LINE + 1)
+            line: Any = file.readline(LINE + 1)
         except OSError as err:
             raise UsageError(f"{name} cannot be read: {err.strerror or err}", "check the file") from err
+        if isinstance(line, str):
+            raise UsageError("the file of decisions is open for text", "open it for bytes: open(FILE, 'rb')")
         if not line:
             return
         number += 1

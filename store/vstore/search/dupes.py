@@ -237,7 +237,7 @@ def _least(repo: Repository, snapshot: Snapshot, tree: Tree, near: float | Liter
         near = as_number(given := near)
         if not 0 < near <= 1:
             shown = repr(given)[:100] if math.isnan(near) else f"{near:g}"
-            raise UsageError(f"{shown} is not a valid --near", "give a cosine above 0, up to 1")
+            raise UsageError(f"{shown} is not a valid --near", "give a cosine above 0, up to 1, or auto")
     from vstore.search.background import background_of, one_in
     from vstore.search.calibration import FEWEST
 
