@@ -363,6 +363,19 @@ def test_nobody_sees_more_of_a_private_folder_than_before(place: Place) -> None:
     assert stat.S_IMODE((place.top / "sub").stat().st_mode) == 0o700
 
 
+def test_what_lies_below_a_folder_that_nobody_may_write_into_is_moved(place: Place) -> None:
+    put(place.top, {"sub/deep/copy.jpg": b"bytes"})
+    (place.top / "sub").chmod(0o555)
+    try:
+        place.away("sub/deep/copy.jpg")
+        made = place.trash / "sub"
+        assert stat.S_IMODE(made.stat().st_mode) & ~0o022 == 0o755 & ~0o022
+        restore(os.fsencode(place.trash))
+    finally:
+        (place.top / "sub").chmod(0o755)
+    assert (place.top / "sub/deep/copy.jpg").read_bytes() == b"bytes"
+
+
 def test_a_folder_of_pictures_that_was_moved_is_restored_where_it_is(place: Place) -> None:
     place.away()
     other = place.top.with_name("q")

@@ -77,11 +77,14 @@ def opened(
 
 
 def modes_of(folder: int, names: Sequence[bytes]) -> list[int]:
-    """Find the modes of the folders on a way. Raises: Unfit if one is not there, or a link, or on another disk."""
+    """Find the modes that folders like those on a way are made with: their owner may always write into them.
+
+    Raises: Unfit if one is not there, or a link, or on another disk.
+    """
     modes = []
     for at in range(len(names)):
         with opened(folder, names[: at + 1]) as fd:
-            modes.append(stat.S_IMODE(os.fstat(fd).st_mode) & 0o777)
+            modes.append(stat.S_IMODE(os.fstat(fd).st_mode) & 0o777 | stat.S_IRWXU)
     return modes
 
 
