@@ -445,6 +445,9 @@ def test_dupes_near_lists_pictures_that_look_alike(pictures: Line) -> None:
     report = pictures("dupes", "--near=0.6", "--json").json
     assert (report["near"], report["one_in"]) == (0.6, 630)
     assert len(report["groups"][0]["pictures"]) == 2
+    assert pictures("dupes", "--near", "1").lines[-1] == (
+        "score 1 or more: fewer than 1 in 1,000,000,000 pairs of unrelated pictures score this high"
+    )
     loose = pictures("dupes", "--near", "0.6", "--loose").lines
     assert loose == [lines[0].replace("alike", "like the first"), *lines[1:]]
     assert pictures("dupes", "--near", "much", "--json", code=2).error["code"] == "usage"

@@ -71,6 +71,7 @@ def test_a_score_that_is_given_is_told_how_rare_it_is(tmp_path: Path) -> None:
     assert low.near == 0.3 and low.one_in is not None and high.one_in is not None
     assert 20 < low.one_in < 400 < high.one_in
     assert high.to_json()["one_in"] == high.one_in
+    assert dupes(repo, near=0.999).one_in == dupes(repo, near=1).one_in == 1_000_000_000
     assert dupes(repo).one_in is None
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _OF_A_LIST = {"at", "under", "verify", "near", "loose", "bursts", "all", "prefer", "keep_by", "where"}
 _USES = {"plan": _OF_A_LIST - {"verify", "loose", "all"}, "apply": {"wait"}, "restore": set()}
 _LEFT = "interrupted; what was moved stays moved"
+_RAREST = 1_000_000_000  # of so many pairs of unrelated pictures, or more
 
 
 class Likeness(click.ParamType[float | Literal["auto"]]):
@@ -186,7 +187,9 @@ def dupes(
     if report.decided:
         tell(f"{count(report.decided, 'group')} left out, as all is decided about {them} (else: --all)")
     if report.near is not None and report.one_in is not None:
-        tell(f"score {report.near:g} or more: 1 in {report.one_in:,} pairs of unrelated pictures scores this high")
+        few = f"{report.one_in:,} pairs of unrelated pictures"
+        rare = f"fewer than 1 in {few} score" if report.one_in >= _RAREST else f"1 in {few} scores"
+        tell(f"score {report.near:g} or more: {rare} this high")
     frames = sum(picture.burst for group in report.groups for picture in group.pictures)
     if frames and not bursts:
         tell(f"{count(frames, 'picture')} of bursts: those of one burst are no copies of one another (else: --bursts)")

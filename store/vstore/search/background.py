@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SAMPLE = 1024  # pictures: 523,776 pairs, of which 52,378 are in the tail
 _LEAST_PAIRS = 100_000  # one of so many unrelated pairs may reach the default of look-alikes,
 _PAIRS = 100  # or one of so many for each picture: then one picture in 200 has a look-alike by chance
+RAREST = 1_000_000_000  # pairs: of rarer ones 523,776 pairs tell nothing
 _LOWEST, _HIGHEST = 0.5, 0.999  # defaults; scores from 0.9995 on are of the same picture
 
 
@@ -82,8 +83,8 @@ class Background:
 
 
 def one_in(calibration: Calibration, score: float) -> int:
-    """Say that one of so many unrelated pairs reaches a score, with two digits."""
-    pairs = 1 / max(calibration.chance(score), 1e-15)
+    """Say that one of so many unrelated pairs reaches a score, with two digits; RAREST: of so many or more."""
+    pairs = 1 / max(calibration.chance(score), 1 / RAREST)
     unit: int = 10 ** max(0, math.floor(math.log10(pairs)) - 1)
     return max(1, round(pairs / unit) * unit)
 

@@ -48,7 +48,8 @@ class DupesReport(NamedTuple):
     where:    finds the files of the stored paths.
     loose:    look-alikes reach `near` with the representative of their group, and not with all of it.
     bursts:   pictures of a burst count as copies.
-    one_in:   one of so many pairs of unrelated pictures scores `near` or more; None if it is not known.
+    one_in:   one of so many pairs of unrelated pictures scores `near` or more, 1,000,000,000: of so many or more; None
+              if it is not known.
     decided:  groups that are left out, as all is decided about them.
     notes:    remarks on what an expression could not know.
     """
