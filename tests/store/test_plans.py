@@ -396,6 +396,22 @@ def test_pictures_that_look_alike_are_decided_about_before_they_go(alike: Planne
     assert alike.apply()._replace(done=0)[1:6] == ((), 0, 0, (), 0), "a second run decides nothing again"
 
 
+def test_swapped_keys_turn_no_decision_round(alike: Planned) -> None:
+    before = alike.plan(near=0.9)["groups"]
+
+    def swap(plan: dict[str, Any]) -> None:
+        for group in plan["groups"]:
+            one, other = group["files"]
+            one["key"], other["key"] = other["key"], one["key"]
+
+    alike.edit(swap)
+    report = alike.apply()
+    assert (report.moved, report.decided, len(report.refused)) == ((), 0, 30)
+    assert list(newest_decisions(alike.repo)) == []
+    alike.file.unlink()
+    assert alike.plan(near=0.9)["groups"] == before
+
+
 def test_a_plan_that_fits_nothing_decides_nothing(alike: Planned) -> None:
     alike.plan(near=0.9)
     for group in alike.said()["groups"]:

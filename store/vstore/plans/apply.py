@@ -15,6 +15,7 @@ from vstore.clock import now
 from vstore.errors import UsageError
 from vstore.format.decisions import MOST, Decision, Verdicts
 from vstore.format.entries import Root
+from vstore.format.tree import keys_at
 from vstore.pictures.picture_file import read_regular
 from vstore.plans.companions import Names, is_raw, is_sidecar
 from vstore.plans.document import KEEP, LONGEST, MOVE, Plan, PlanFile, parsed
@@ -149,13 +150,18 @@ class _Run:
     def _decide(self, jobs: Sequence[_Job]) -> None:
         """Record which pictures are to stay, before the first of the others goes: the guards of a sync heed it.
 
-        Copies of one content need no decision: their picture stays. Of what is not there nothing is said.
+        Copies of one content need no decision: their picture stays. Of what is not there nothing is said, nor of files
+        that have other keys in the store: a decision the wrong way round would let the wrong file go by the next plan.
         """
         about: dict[tuple[bytes, ...], set[bytes]] = {}
+        jobs = [
+            job for job in jobs if not is_sidecar(job.file.path) and all(f.key != job.file.key for f in job.keepers)
+        ]
+        stored = self._stored(jobs)
         for job in jobs:
-            kept = tuple(dict.fromkeys(file.key for file in job.keepers))
-            if kept and job.file.key not in kept and not is_sidecar(job.file.path) and self._is_there(job):
-                about.setdefault(kept, set()).add(job.file.key)
+            keepers = tuple(file for file in job.keepers if stored.get(file.path, file.key) == file.key)
+            if stored.get(job.file.path, job.file.key) == job.file.key and self._is_there(_Job(job.file, keepers)):
+                about.setdefault(tuple(dict.fromkeys(file.key for file in keepers)), set()).add(job.file.key)
         if not about:
             return
         self._repo.require_format_2("decisions about pictures that only look alike")
@@ -166,6 +172,16 @@ class _Run:
             new = sorted(key for key in gone if set(kept).isdisjoint(known.kept_for(key)))
             choices += _choices(list(kept), new, made)
         self._decided = len(decide(self._repo, choices))
+
+    def _stored(self, jobs: Sequence[_Job]) -> dict[bytes, bytes]:
+        """Find the keys that the current snapshot has for the files of some jobs."""
+        snapshot = self._repo.state.current_snapshot
+        if snapshot is None or not jobs:
+            return {}
+        then = self._repo.labels_in(snapshot).then
+        names = {file.path: then(file.path) for job in jobs for file in (job.file, *job.keepers)}
+        keys = keys_at(self._repo.tree(snapshot), sorted(one for some in names.values() for one in some))
+        return {path: keys[one] for path, some in names.items() for one in some if one in keys}
 
     def _is_there(self, job: _Job) -> bool:
         """Tell whether a file is there, and one that stays for it."""
