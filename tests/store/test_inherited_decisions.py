@@ -45,6 +45,17 @@ def test_what_holds_already_is_not_said_again() -> None:
     assert inherited(old, {key(1): [key(9)]}) == []
 
 
+def test_what_was_said_of_the_heir_itself_stays_the_newer_word() -> None:
+    """As after a rollback, when the next sync finds the same edit again."""
+    heirs = {key(1): [key(9)]}
+    assert inherited([made(1, "different", 1, 2), made(2, "different", 9, 2), made(3, "same", 9, 2)], heirs) == []
+    found = inherited([made(1, "different", 1, 2, 3), made(2, "same", 9, 2)], heirs)
+    assert said(found) == [("different", keys(9, 2, 3), set()), ("same", keys(9, 2), set())]
+    found = inherited([made(1, "keep", 1, kept=(1,)), made(2, "different", 9, 2)], heirs)
+    assert said(found) == [("keep", keys(9), keys(9))]
+    assert inherited([made(1, "keep", 1, kept=(1,)), made(2, "keep", 9, 2, kept=(2,))], heirs) == []
+
+
 def test_an_edit_that_is_taken_back_brings_the_newest_word() -> None:
     old = [made(1, "different", 1, 2), made(2, "different", 9, 2), made(3, "same", 9, 2)]
     first = inherited(old, {key(9): [key(1)]})

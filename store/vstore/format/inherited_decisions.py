@@ -17,16 +17,36 @@ def inherited(decisions: Iterable[Decision], heirs: Heirs) -> list[Decision]:
     """
     every = sorted(decisions, key=lambda decision: (decision.time, decision.id))
     verdicts = Verdicts(every)
-    wanted = [
-        mapped
-        for decision in every
-        if not heirs.keys().isdisjoint(decision.keys) and _holds(decision, decision, verdicts, heirs)
-        for mapped in _mapped(decision, heirs)
-    ]
     news = frozenset(new for some in heirs.values() for new in some)
-    if all(any(_holds(mapped, decision, verdicts, news) for decision in every) for mapped in wanted):
-        return []
-    return wanted
+    made: list[Decision] = []
+    is_needed = False
+    for decision in every:
+        wanted: list[Decision] = []
+        if not heirs.keys().isdisjoint(decision.keys) and _holds(decision, decision, verdicts, heirs):
+            wanted = [*_mapped(decision, heirs)]
+        for mapped in wanted:
+            is_known = any(_holds(mapped, other, verdicts, news) for other in every)
+            is_needed |= not (is_known or _is_outdone(mapped, decision.time, every))
+        # What was said of an heir itself after that stays the newer one.
+        if not news.isdisjoint(decision.keys) and any(_outdoes(one, decision) for one in made):
+            made.append(decision._replace(id=b"", time=0))
+        made += wanted
+    return made if is_needed else []
+
+
+def _outdoes(newer: Decision, decision: Decision) -> bool:
+    """Tell whether a newer decision says something else of a pair of another one, or both keep a same picture."""
+    if (newer.verb, newer.keys, newer.kept) == (decision.verb, decision.keys, decision.kept):
+        return False
+    both = len(set(newer.keys).intersection(decision.keys))
+    return both > 1 or (both == 1 and newer.verb == decision.verb == "keep")
+
+
+def _is_outdone(mapped: Decision, time: int, every: Iterable[Decision]) -> bool:
+    """Tell whether something was said of all pictures of a decision, at once, after a time; of a keep: a keep."""
+    keys = set(mapped.keys)
+    later = (one for one in every if one.time > time and (mapped.verb != "keep" or one.verb == "keep"))
+    return any(keys.issubset(one.keys) for one in later)
 
 
 def _holds(decision: Decision, stored: Decision, verdicts: Verdicts, about: Iterable[bytes]) -> bool:
