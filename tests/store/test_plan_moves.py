@@ -17,6 +17,7 @@ from support.guarded import mounted
 from support.plans import files
 
 from vstore.disk import durable
+from vstore.disk.durable import Disk
 from vstore.disk.moving import rename_new
 from vstore.errors import Locked, UsageError
 from vstore.format.hashing import HASHES
@@ -101,6 +102,34 @@ def test_the_line_of_a_move_is_flushed_before_it(place: Place, monkeypatch: pyte
     at = calls.index("move")
     assert calls[at - 2 : at] == ["write", "fsync"]
     assert disk.calls[at - 1][1] == "moves.jsonl"
+
+
+class Flushes(Disk):
+    """A disk that notes what is flushed, by inode, and when a file is moved."""
+
+    def __init__(self) -> None:
+        self.calls: list[int | str] = []
+
+    def fsync(self, fd: int) -> None:
+        super().fsync(fd)
+        self.calls.append(os.fstat(fd).st_ino)
+
+    def move(self, folder: int, name: bytes, to: int, new: bytes) -> None:
+        super().move(folder, name, to, new)
+        self.calls.append("move")
+
+
+def test_the_record_is_found_after_a_power_cut_and_so_is_the_file(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Flushes()
+    monkeypatch.setattr(durable, "disk", disk)
+    place.away()
+    at = disk.calls.index("move")
+    above = (place.top, place.trash.parent, place.trash)
+    assert {path.stat().st_ino for path in above} <= set(disk.calls[:at]), "all folders above the record, before a move"
+    both = (place.top / "sub", place.trash / "sub")
+    assert {path.stat().st_ino for path in both} <= set(disk.calls[at:]), "both folders of the file, after it"
 
 
 def test_a_second_time_nothing_is_moved(place: Place) -> None:
@@ -289,6 +318,24 @@ def test_a_file_that_changes_after_it_was_read_stays(place: Place, monkeypatch: 
     assert (place.top / "sub/copy.jpg").read_bytes() == b"BYTES"
 
 
+def test_a_file_that_changes_under_its_old_times_stays(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = TrashFolder.note
+
+    def edited(self: TrashFolder, move: Move) -> None:
+        real(self, move)
+        path = place.top / "sub/copy.jpg"
+        before = path.stat()
+        path.write_bytes(b"BYTES")
+        while path.stat().st_ctime_ns == before.st_ctime_ns:  # the clock of a disk may tick slowly
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    monkeypatch.setattr(TrashFolder, "note", edited)
+    with pytest.raises(Unfit, match="it has changed since"):
+        place.away()
+    assert (place.top / "sub/copy.jpg").read_bytes() == b"BYTES"
+
+
 def test_a_kept_file_that_goes_after_it_was_read_keeps_the_other(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     real = TrashFolder.note
 
@@ -317,6 +364,14 @@ def test_nothing_is_moved_to_another_disk(place: Place, monkeypatch: pytest.Monk
     with mounted(place.top / "sub", "-t", "tmpfs", "tmpfs"):
         put(place.top, {"sub/copy.jpg": b"bytes"})
         assert place.refused() == way.ELSEWHERE
+
+
+def test_nothing_is_noted_of_what_lies_on_another_disk(place: Place) -> None:
+    (place.top / "sub/copy.jpg").unlink()
+    with mounted(place.top / "sub", "-t", "tmpfs", "tmpfs"):
+        put(place.top, {"sub/copy.jpg": b"bytes"})
+        assert place.refused() == way.ELSEWHERE
+    assert not place.trash.exists()
 
 
 def test_the_system_renames_without_replacing(tmp_path: Path) -> None:
