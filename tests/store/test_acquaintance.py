@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -10,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.folders import FakeOs, World, digests, put, stats_of
+from support.folders import FakeOs, World, digests, drawn, put, stats_of
 from support.forge import Forge
 from support.old_indexes import OldIndex
 from support.opened import watched
 from support.strangers import not_looked_at, unpacked
 
 from vstore.errors import LabelTaken, Untrusted, VstoreError
+from vstore.format.hashing import HASHES
 from vstore.format.usual_words import UsualWords
 from vstore.repository import on_this_disk
 from vstore.search.query import Operand
@@ -160,6 +162,23 @@ def test_every_command_that_reads_pictures_refuses(victim: Victim) -> None:
         with not_looked_at(victim.private), victim.open() as store, pytest.raises(Untrusted):
             command(store)
             pytest.fail(name)
+
+
+def test_no_plan_moves_what_lies_in_a_folder_that_was_not_named(victim: Victim, tmp_path: Path) -> None:
+    victim.sync()
+    put(victim.private, {"again.png": 50})
+    victim.forge(victim.private)
+    key = HASHES["xxh3_128"].digest(drawn(50)).hex()
+    rows = [{"do": do, "path": f"private/{name}.png", "key": key} for do, name in (("keep", 0), ("move", "again"))]
+    with victim.open() as store:
+        store.dupes_plan(tmp_path / "made.json")
+        plan = {**json.loads((tmp_path / "made.json").read_bytes()), "groups": [{"files": rows}]}
+        (tmp_path / "edited.json").write_text(json.dumps(plan))
+        with not_looked_at(victim.private):
+            report = store.dupes_apply(tmp_path / "edited.json")
+    reason = "you have not named its folder at this machine: see vstore sync"
+    assert [(row.path, row.reason) for row in report.refused] == [(b"private/again.png", reason)]
+    assert (victim.private / "again.png").exists()
 
 
 def test_every_other_command_goes_on_without_a_look(victim: Victim, tmp_path: Path) -> None:

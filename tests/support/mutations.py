@@ -602,4 +602,32 @@ MUTATIONS = [
         "still",
     ),
     Mutation("sidecar: stays alone", "plans/apply.py", "        if stays:\n", "        if False:\n", PLANS, "sidecar"),
+    Mutation(
+        "sidecar: a picture goes for it",
+        "plans/apply.py",
+        "file.do == KEEP and not is_sidecar(file.path))",
+        "file.do == KEEP)",
+        PLANS,
+        "no_picture_goes",
+    ),
+    Mutation("plan: keys swapped", "plans/apply.py", "stored = self._stored(jobs)", "stored = {}", PLANS, "swapped"),
+    Mutation(
+        "plan: an unnamed folder",
+        "plans/places.py",
+        "if not self._known.is_known(root):",
+        "if False:",
+        "store/test_acquaintance.py",
+        "no_plan",
+    ),
+    Mutation(
+        "moved: lost at a power cut",
+        "plans/trash_folder.py",
+        'for below in (self.below, TRASH, b""):',
+        "for below in ():",
+        MOVES,
+        "power_cut",
+    ),
+    Mutation(
+        "moved: noted on another disk", "plans/way.py", "if found.st_dev != device:", "if False:", MOVES, "another_disk"
+    ),
 ]
