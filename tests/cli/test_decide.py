@@ -26,6 +26,7 @@ def test_a_decision_is_made_listed_and_taken_back(pictures: Line) -> None:
     assert pictures("undo").lines[0].startswith("Undone: decide of ")
     assert pictures("decisions").lines == [head, oldest]
     assert pictures("decisions", B, C).err == "No decision is about all of these pictures.\n"
+    assert pictures("decisions", C).err == "No decision is about this picture.\n"
 
 
 def test_a_store_without_decisions_says_so(pictures: Line) -> None:
@@ -83,7 +84,7 @@ def test_decisions_are_read_from_a_file_and_from_standard_input(
         (["same", A, "pictures/copy.png"], "all that is named is one picture"),
         (["same", A, "pictures/none.png"], "pictures/none.png is neither on disk nor in this snapshot"),
         (["same", A, B, "--over", C], "nothing is kept over other pictures by same"),
-        (["keep", A, "--over", A], "a picture is to be kept, and another one over it"),
+        (["keep", A, "--over", A], "a picture cannot be kept over itself"),
         (["same", "--from", "x.jsonl"], "a decision and a file of decisions are given"),
         (["--from", "none.jsonl"], "none.jsonl cannot be read"),
         (["--from", "pictures"], "pictures is no file"),

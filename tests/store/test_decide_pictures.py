@@ -157,7 +157,7 @@ def test_a_store_without_a_snapshot_takes_whole_keys_alone(tmp_path: Path) -> No
         ("keep", [], ["a"], "no picture is named, and keep is about one or more"),
         ("same", ["a", "b"], ["c"], "nothing is kept over other pictures by same"),
         ("same", ["a", "copy"], [], "all that is named is one picture"),
-        ("keep", ["a", "b"], ["copy"], "a picture is to be kept, and another one over it"),
+        ("keep", ["a", "b"], ["copy"], "a picture cannot be kept over itself"),
         ("same", ["a", "none"], [], "pictures/none.png"),
         ("same", ["a", ""], [], "pictures"),
         (5, ["a", "b"], [], "5 is no decision"),

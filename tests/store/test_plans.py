@@ -163,8 +163,9 @@ def test_an_edited_plan_does_what_it_says(world: Planned) -> None:
     [
         (lambda file: file.update(do="delete"), "it says neither keep nor move"),
         (lambda file: file.pop("do"), "it says neither keep nor move"),
-        (lambda file: file.update(key="00"), "its key is none: it has 32 hex digits"),
-        (lambda file: file.update(key=7), "its key is none: it has 32 hex digits"),
+        (lambda file: file.update(key="00"), "its key is not 32 hex digits"),
+        (lambda file: file.pop("key"), "its key is not 32 hex digits"),
+        (lambda file: file.update(key=7), "its key is not 32 hex digits"),
         (lambda file: file.update(key="0" * 32), "it has changed since"),
         (lambda file: file.update(path="pictures/none.png"), "it is gone"),
         (lambda file: file.update(path="other/a.png"), "it is in no folder of the store"),

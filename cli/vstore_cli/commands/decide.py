@@ -106,7 +106,8 @@ def decisions(pictures: tuple[str, ...], limit: int | None, as_json: bool) -> No
     if as_json:
         echo_json(report)
         return
-    none = "No decision is about all of these pictures." if pictures else "No decision has been made."
+    named = "this picture" if len(pictures) == 1 else "all of these pictures"
+    none = f"No decision is about {named}." if pictures else "No decision has been made."
     if not are_for_people(report.decisions, as_json=False, none=none):
         return
     lines = [["time", "decision", "pictures"]]

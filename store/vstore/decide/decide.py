@@ -99,8 +99,8 @@ def _choice(keys: Keys, row: Row) -> Choice:
         )
     if named & others:
         raise UsageError(
-            f"a picture is to be kept, and another one over it: {_short(named & others)}",
-            "copies of one content are one picture here: name each once",
+            f"a picture cannot be kept over itself: {_short(named & others)}",
+            "files with the same bytes are one picture; a plan says which of them stay: vstore dupes --plan FILE",
         )
     if len(named | others) > MOST:
         raise UsageError(

@@ -169,7 +169,7 @@ def _parsed_file(value: Json, row: str, size: int) -> PlanFile:
     except (KeyError, TypeError, ValueError):
         key = b""
     if len(key) != size:
-        raise _Fault(f"its key is none: it has {2 * size} hex digits", path)
+        raise _Fault(f"its key is not {2 * size} hex digits", path)
     return PlanFile(value["do"], path, key, value.get("size") if isinstance(value.get("size"), int) else 0, row=row)
 
 
