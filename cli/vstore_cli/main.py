@@ -219,7 +219,7 @@ def vstore() -> None:
         0  done
         1  failure
         2  mistyped command
-        3  done, but some pictures unread
+        3  done, but some pictures unread, or not moved
         4  damage
         5  refused by a guard
        10  no store

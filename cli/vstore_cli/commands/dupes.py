@@ -90,7 +90,7 @@ def dupes(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    """List groups of identical pictures. Nothing is ever deleted.
+    """List identical pictures and, with --near, similar ones. Nothing is ever deleted.
 
     With --near, every two pictures of a group look alike, and the first is most like the others. Every two pictures
     are compared, once: what came of it is kept in the store, and new pictures alone are compared with all. Pictures of

@@ -56,7 +56,10 @@ _HELP_WORDS = """\
 @click.option("--under", metavar="PATH", help="Only pictures below this folder.")
 @click.option("--min-score", type=float, help="Only pictures at least this similar (-1 to 1).")
 @click.option(
-    "--min-p", type=float, metavar="P", help="Only pictures that fewer than P of unrelated ones score as high as."
+    "--min-p",
+    type=float,
+    metavar="P",
+    help="Only pictures with a score that a share of less than P of unrelated ones reaches.",
 )
 @click.option("--new-since", metavar="SNAP", help="Only pictures that this snapshot lacks.")
 @where_option("Only pictures of which this is true: \"rating >= 4 and camera like 'Canon%'\".")
@@ -97,9 +100,9 @@ def search(
 
     --html makes one file with the pictures in it, small: it needs nothing else, and may be sent to others.
 
-    The scores are cosines: 1 means the same picture, 0 means nothing in common. --min-p 0.001 leaves out what 1 in
-    1,000 pairs of unrelated pictures of this snapshot score as high as; of a text, what 1 in 1,000 pictures score as
-    high as that it is not about. --collapse shows near-duplicates once, by the score of vstore dupes --near.
+    The scores are cosines: 1 means the same picture, 0 means nothing in common. --min-p 0.001 leaves out the
+    scores that 1 in 1,000 pairs of unrelated pictures of this snapshot reaches; for a text, those that 1 in 1,000
+    pictures reaches that it is not about. --collapse shows near-duplicates once, by the score of vstore dupes --near.
 
     With --interactive, each line of the input is a search, with words in quotes as in a shell, and with -k, --image,
     --at, --under, --min-score, --min-p, --new-since, --where and --collapse for this line alone. At a terminal, help
