@@ -493,6 +493,19 @@ def test_an_edited_record_may_name_another_place_in_the_folder(place: Place, pla
     assert (place.top / place_of).read_bytes() == b"bytes"
 
 
+def test_a_forged_record_does_not_move_itself(place: Place) -> None:
+    place.away()
+    record = place.trash / "moves.jsonl"
+    record.write_bytes(record.read_bytes() + Move(b"stolen", record_of(place), b"", 0, 0).to_line())
+    report = restore(os.fsencode(place.trash))
+    assert (report.moved, [row.reason for row in report.refused]) == ((b"sub/copy.jpg",), ["the record names itself"])
+    assert record.exists()
+
+
+def record_of(place: Place) -> bytes:
+    return os.fsencode((place.trash / "moves.jsonl").relative_to(place.top))
+
+
 @pytest.mark.parametrize("what", ["nothing", "kept.jpg", ".vstore-trash", ".", "sub"])
 def test_what_is_no_trash_folder_is_refused(place: Place, what: str) -> None:
     place.away()

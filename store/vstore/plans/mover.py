@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from vstore.disk import durable
 from vstore.disk.moving import UNKNOWN
 from vstore.pictures.trash import TRASH
+from vstore.plans.moves import NAME as RECORD
 from vstore.plans.moves import Move
 from vstore.plans.proof import CHANGED, Keeper, proved, refuse_other_bytes, standing
 from vstore.plans.trash_folder import MODES, TrashFolder
@@ -82,6 +83,8 @@ def move_back(trash: TrashFolder, move: Move) -> bool:
     *beside, kept_as = split(move.new)
     if not move.new.startswith(trash.below + b"/"):
         raise Unfit("the record names no place in this trash folder")
+    if move.new == trash.below + b"/" + RECORD:
+        raise Unfit("the record names itself")
     if TRASH in (*names, name):
         raise Unfit("the record names a place in the trash for it")
     try:
