@@ -52,6 +52,19 @@ def test_pictures_are_named_by_file_by_stored_path_and_by_key(world: World) -> N
     assert said(world.another()) == [("same", "b.png c.png", ""), ("different", "a.png b.png c.png", "")]
 
 
+def test_the_key_of_a_group_is_a_picture(world: World) -> None:
+    key = world.store.dupes().groups[0].key
+    assert counts(world.store.decide("keep", key)) == (1, 0, 1, 0)
+    assert counts(world.store.decide("same", [bytes(16), bytes.fromhex(world.key(2))])) == (1, 0, 2, 1)
+    assert said(world.store) == [("same", f"{bytes(16).hex()} b.png", ""), ("keep", "a.png", "")]
+
+
+def test_bytes_that_are_a_path_are_no_key(world: World) -> None:
+    shutil.copy(world.pictures / "b.png", "sixteen-long.png")
+    assert counts(world.store.decide("same", [b"sixteen-long.png", world.key(3)])) == (1, 0, 2, 0)
+    assert said(world.store) == [("same", "b.png c.png", "")]
+
+
 def test_keep_marks_those_that_are_to_stay(world: World) -> None:
     world.store.decide("keep", "pictures/a.png", over=["pictures/b.png", "pictures/c.png"])
     world.store.decide("keep", ["pictures/a.png", "pictures/b.png"])

@@ -15,7 +15,10 @@ KeyOf = Callable[[Repository, Snapshot, AnyPath], bytes]
 
 
 class Keys:
-    """The keys of the pictures that words mean. A whole key is taken as it is: its picture may come later."""
+    """The keys of the pictures that words mean. A whole key, in hex or as its bytes, is taken as it is.
+
+    Its picture may come later.
+    """
 
     def __init__(self, repo: Repository, key_of: KeyOf) -> None:
         self._repo = repo
@@ -26,6 +29,8 @@ class Keys:
 
     def of(self, word: AnyPath) -> bytes:
         """Find a key. Raises: UsageError if the word means no picture, or several."""
+        if isinstance(word, bytes) and len(word) == self._repo.hash.size and not self._is_path(word):
+            return word
         name = as_bytes(word)
         key = self._tree.get(name)
         if key is not None:
@@ -35,3 +40,6 @@ class Keys:
         if self._snapshot is None:
             raise UsageError("there is no snapshot yet", "make the first one with: vstore sync PATH")
         return self._key_of(self._repo, self._snapshot, word)
+
+    def _is_path(self, name: bytes) -> bool:
+        return b"\0" not in name and (self._tree.get(name) is not None or os.path.lexists(name))
