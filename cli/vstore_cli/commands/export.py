@@ -39,7 +39,7 @@ from vstore_cli.query import parse
     "--min-p",
     type=float,
     metavar="P",
-    help="Of a search: only pictures that fewer than P of unrelated ones score as high as.",
+    help="Of a search: only those with a score that a share of less than P of unrelated ones reaches.",
 )
 @click.option("--new-since", metavar="SNAP", help="Of a search: only pictures that this snapshot lacks.")
 @where_option("Only pictures of which this is true: \"rating >= 4 and camera like 'Canon%'\".")

@@ -61,7 +61,7 @@ class Limits(NamedTuple):
 
     k:         as many at most.
     min_score: none below it.
-    min_p:     none that so many of what is unrelated score as high as.
+    min_p:     none with a score that this share of what is unrelated reaches.
     collapse:  none that is a near-duplicate of a better one.
     """
 
@@ -128,7 +128,7 @@ def search(
     min_score: hits below it are left out.
     new_since: pictures of this snapshot are left out.
     where:     only pictures for which this SQL expression over their facts, fields and paths is true.
-    min_p:     hits are left out that at least this share of unrelated pairs of pictures score as high as; of another
+    min_p:     hits are left out whose score at least this share of the pairs of unrelated pictures reaches; for another
                query than one picture, this share of the pictures that it is not about.
     collapse:  near-duplicates of a better hit are folded under it, by the default score of `dupes`.
     Raises:    UsageError, SnapshotNotFound, Damage; ModelError if the space cannot embed an operand, VstoreError
