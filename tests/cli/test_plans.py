@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from support.folders import drawn
 from support.lines import Line
 from support.plans import files
@@ -51,6 +52,23 @@ def test_a_plan_is_written_carried_out_and_taken_back(pictures: Line) -> None:
     ]
     assert pictures("dupes", "--restore", trash).lines == ["Moved 0 files back; 2 are there already."]
     assert files(pictures.home / "pictures") == before
+
+
+def test_what_stays_is_noted_and_can_be_taken_back(line: Line) -> None:
+    photo = Path(__file__).parents[2] / "examples/pictures/animals/cat-1.jpg"
+    (line.home / "photos").mkdir()
+    with Image.open(photo) as cat:
+        cat.save(line.home / "photos/large.png")
+        cat.resize((cat.width // 2, cat.height // 2)).save(line.home / "photos/small.png")
+    line("sync", "photos", "-q")
+    line("dupes", "--near", "0.9", "--plan", "plan.json")
+    ran = line("dupes", "--apply", "plan.json")
+    assert ran.lines[1] == "Noted 1 decision on what stays. Take back with: vstore undo"
+    line("dupes", "--restore", next((line.home / "photos/.vstore-trash").iterdir()))
+    again = line("dupes", "--near", "0.9")
+    assert "1 group left out" in again.out + again.err
+    line("undo")
+    assert "1 group, 1 copy" in line("dupes", "--near", "0.9").out
 
 
 def test_restore_works_without_a_store(pictures: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ def show_applied(report: DupesApplied, *, as_json: bool, quiet: bool, again: str
         earlier = f"; {number(report.done)} were moved by an earlier run" if report.done else ""
         tell(f"Moved {count(len(report.moved), 'file')}, {size(report.size)}, to the trash{earlier}.")
         if report.decided:
-            say(f"Noted {count(report.decided, 'decision')} on what stays: vstore undo takes them back.")
+            say(f"Noted {count(report.decided, 'decision')} on what stays. Take back with: vstore undo")
         for folder in report.trash:
             say(f"Move them back with: vstore dupes --restore {_quoted(folder)}")
         if report.moved:
