@@ -71,6 +71,35 @@ def test_what_stays_is_noted_and_can_be_taken_back(line: Line) -> None:
     assert "1 group, 1 copy" in line("dupes", "--near", "0.9").out
 
 
+def test_hard_links_take_the_place_of_copies_and_sidecars_stay(pictures: Line) -> None:
+    before = files(pictures.home / "pictures")
+    pictures("dupes", "--plan", "plan.json")
+    ran = pictures("dupes", "--apply", "plan.json", "--link", code=3)
+    (trash,) = (pictures.home / "pictures/.vstore-trash").iterdir()
+    assert ran.lines == [
+        f"Moved 1 file, {len(drawn(1)) / 1024:.1f} KiB, to the trash.",
+        "Made 1 hard link to what stays.",
+        f"Move them back with: vstore dupes --restore {trash}",
+        "Bring the store up to date with: vstore sync",
+    ]
+    assert ran.err.splitlines() == [
+        "1 file not moved:",
+        "  pictures/b/a.xmp: no file that stays has its bytes, and a hard link would be another picture",
+    ]
+    a, b = (pictures.home / "pictures" / name for name in ("a.png", "b/a.png"))
+    assert a.samefile(b)
+    assert pictures("dupes", "--apply", "plan.json", "--link", "--json", code=3).json["linked"] == []
+    shutil.rmtree(pictures.store)
+    pictures("dupes", "--restore", trash)
+    assert files(pictures.home / "pictures") == before and not a.samefile(b)
+
+
+def test_link_goes_with_apply_alone(pictures: Line) -> None:
+    for words in ([], ["--plan", "plan.json"], ["--restore", "pictures"]):
+        error = pictures("dupes", *words, "--link", "--json", code=2).error
+        assert error["message"].startswith("--link does not go with")
+
+
 def test_restore_works_without_a_store(pictures: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = files(pictures.home / "pictures")
     pictures("dupes", "--plan", "plan.json", "-q")

@@ -33,7 +33,7 @@ SHOWING = {"as_json", "quiet", "progress_as", "paths_only", "null", "interactive
 METHODS = {"import": "import_index", "find": "find_pictures"}  # `import` is Python's own; `Store.find` finds a store
 ELSEWHERE = {
     "sync": set(MODEL_WORDS),  # where a sync makes the store, these go to Store.sync_new
-    "dupes": {"plan", "apply", "restore", "wait"},  # to Store.dupes_plan, dupes_apply, dupes_restore
+    "dupes": {"plan", "apply", "link", "restore", "wait"},  # to Store.dupes_plan, dupes_apply, dupes_restore
 }
 OTHERWISE = {
     "search": {"words": "operands", "images": "operands"},

@@ -321,7 +321,7 @@ def _say_plans(top: Path, say: Callable[..., None]) -> None:
     for name in (b"0.png", b".png"):
         Path(os.fsdecode(odd + name)).write_bytes(drawn(89))
     (pictures / "2/d.png").unlink()
-    say("dupes", "--apply", str(file), expect=3, where=store)
+    say("dupes", "--apply", str(file), "--link", expect=3, where=store)
     (trash,) = (pictures / ".vstore-trash").iterdir()
     Path(os.fsdecode(odd + b"1.png")).write_bytes(drawn(89))
     (pictures / "2/a.png").write_bytes(drawn(89))

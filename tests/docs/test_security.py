@@ -38,6 +38,7 @@ SHOWN = {
         "tests/store/test_plan_moves.py::test_no_path_leads_out_of_the_folder",
         "tests/store/test_plan_moves.py::test_a_forged_record_moves_nothing_from_elsewhere_and_nothing_out",
         "tests/store/test_plan_moves.py::test_a_place_that_is_taken_is_not_replaced",
+        "tests/store/test_plan_links.py::test_a_forged_record_takes_no_name_from_other_bytes",
     ],
     "gives you an expression for `--where`": [
         "tests/store/test_where_expression.py::test_what_is_no_expression_is_refused_in_words",

@@ -105,6 +105,14 @@ class Watched(Disk):
         with self._doing("move", os.fsdecode(new)):
             super().move(folder, name, to, new)
 
+    def link_at(self, folder: int, name: bytes, to: int, new: bytes) -> None:
+        with self._doing("link", os.fsdecode(new)):
+            super().link_at(folder, name, to, new)
+
+    def unlink_at(self, folder: int, name: bytes) -> None:
+        with self._doing("unlink", os.fsdecode(name)):
+            super().unlink_at(folder, name)
+
     def read(self, path: str, longest: int) -> bytes:
         with self._doing("read", path):
             return super().read(path, longest)

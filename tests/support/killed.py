@@ -89,6 +89,14 @@ class Fatal(Disk):
         with self.doing():
             super().move(folder, name, to, new)
 
+    def link_at(self, folder: int, name: bytes, to: int, new: bytes) -> None:
+        with self.doing():
+            super().link_at(folder, name, to, new)
+
+    def unlink_at(self, folder: int, name: bytes) -> None:
+        with self.doing():
+            super().unlink_at(folder, name)
+
 
 def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)

@@ -32,6 +32,7 @@ LINKAGE, ALIKE, BURSTS = "store/test_linkage.py", "store/test_dupes.py", "store/
 DECIDED, BEST = "store/test_decided.py", "store/test_keep_best.py"
 GUARDS, ROOTS, EMPTY = "store/test_sync_guards.py", "store/test_undo_roots.py", "cli/test_empty_arguments.py"
 
+LINKS = "store/test_plan_links.py"
 MOVES, PLANS = "store/test_plan_moves.py", "store/test_plans.py"
 
 MUTATIONS = [
@@ -600,6 +601,19 @@ MUTATIONS = [
         "True for one in kept",
         PLANS,
         "still",
+    ),
+    Mutation("linked: last name", "plans/mover.py", " and found.st_nlink > 1", "", LINKS, "last_name"),
+    Mutation("linked: another file", "plans/mover.py", " and found.st_ino == inode", "", LINKS, "no_such_link"),
+    Mutation(
+        "linked: other bytes back",
+        "plans/mover.py",
+        "                    refuse_unlike(open_file(to, name), open_file(folder, kept_as), LINK_CHANGED)\n",
+        "",
+        LINKS,
+        "edit",
+    ),
+    Mutation(
+        "linked: to what came", "plans/linker.py", "made is None or made.st_ino != kept.st_ino", "False", LINKS, "came"
     ),
     Mutation("sidecar: stays alone", "plans/apply.py", "        if stays:\n", "        if False:\n", PLANS, "sidecar"),
     Mutation(

@@ -59,7 +59,7 @@ class FaultyDisk(Disk):
         return self._done(name, *args)
 
     def _done(self, name: str, *args: Any) -> Any:
-        at = isinstance(args[0], int) and name in ("open", "look", "mkdir")
+        at = isinstance(args[0], int) and name in ("open", "look", "mkdir", "link", "unlink")
         return getattr(super(), ("open" if name == "look" else name) + "_at" * at)(*args)
 
     def open(self, path: str, flags: int, mode: int = 0o666) -> int:
@@ -101,6 +101,12 @@ class FaultyDisk(Disk):
 
     def move(self, folder: int, name: bytes, to: int, new: bytes) -> None:
         self._call("move", folder, name, to, new)
+
+    def link_at(self, folder: int, name: bytes, to: int, new: bytes) -> None:
+        self._call("link", folder, name, to, new)
+
+    def unlink_at(self, folder: int, name: bytes) -> None:
+        self._call("unlink", folder, name)
 
     def read(self, path: str, longest: int) -> bytes:
         return bytes(self._call("read", path, longest))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 _OF_A_LIST = {"at", "under", "verify", "near", "loose", "bursts", "all", "prefer", "keep_by", "where"}
-_USES = {"plan": _OF_A_LIST - {"verify", "loose", "all"}, "apply": {"wait"}, "restore": set()}
+_USES = {"plan": _OF_A_LIST - {"verify", "loose", "all"}, "apply": {"link", "wait"}, "restore": set()}
 _LEFT = "interrupted; what was moved stays moved"
 _RAREST = 1_000_000_000  # of so many pairs of unrelated pictures, or more
 
@@ -67,6 +67,9 @@ class Likeness(click.ParamType[float | Literal["auto"]]):
 @where_option("Only pictures of which this is true: \"path not like '%/backup/%'\".")
 @click.option("--plan", metavar="FILE", help="Write a plan to a new file: which copies would go. Nothing is moved.")
 @click.option("--apply", metavar="FILE", help="Carry out a plan: move these copies to .vstore-trash in their folders.")
+@click.option(
+    "--link", is_flag=True, help="With --apply: put hard links in their places. Only of files of the same bytes."
+)
 @click.option("--restore", metavar="DIR", help="Move back what is in this folder: FOLDER/.vstore-trash/PLAN.")
 @click.option("--wait", is_flag=True, help="With --apply: wait for another process that is changing the store.")
 @progress_option
@@ -85,6 +88,7 @@ def dupes(
     where: str | None,
     plan: str | None,
     apply: str | None,
+    link: bool,
     restore: str | None,
     wait: bool,
     quiet: bool,
@@ -110,7 +114,8 @@ def dupes(
 
     --plan writes to a file which of these would go, to be read and edited; --apply moves them to .vstore-trash in
     their folder, which no sync enters; --restore moves them back. Each file is compared with its key just before it is
-    moved, and moved only while one that stays for it is there. Exit code 3 means done, but some were not moved.
+    moved, and moved only while one that stays for it is there. With --link a hard link to the one that stays takes its
+    place: an edit of one is an edit of both. Exit code 3 means done, but some were not moved.
 
     \b
     Example:
@@ -147,7 +152,7 @@ def dupes(
     if apply is not None:
         stop = Stop()
         with going_on(_LEFT), open_to_change() as store, progress(quiet) as bar, stopping(stop):
-            applied = store.dupes_apply(apply, wait=wait, progress=bar, stop=stop)
+            applied = store.dupes_apply(apply, link=link, wait=wait, progress=bar, stop=stop)
         return show_applied(applied, as_json=as_json, quiet=quiet, again=typed_again())
     if restore is not None:
         stop = Stop()

@@ -34,11 +34,13 @@ def show_applied(report: DupesApplied, *, as_json: bool, quiet: bool, again: str
     elif not quiet:
         earlier = f"; {number(report.done)} were moved by an earlier run" if report.done else ""
         tell(f"Moved {count(len(report.moved), 'file')}, {size(report.size)}, to the trash{earlier}.")
+        if report.linked:
+            say(f"Made {count(len(report.linked), 'hard link')} to what stays.")
         if report.decided:
             say(f"Noted {count(report.decided, 'decision')} on what stays. Take back with: vstore undo")
         for folder in report.trash:
             say(f"Move them back with: vstore dupes --restore {_quoted(folder)}")
-        if report.moved:
+        if report.moved or report.linked:
             say("Bring the store up to date with: vstore sync")
     if not as_json:
         _show_refused([(placed(row.path, report.where), row.reason, row.row) for row in report.refused])

@@ -19,7 +19,7 @@ ONLY_TYPED: dict[str, str] = {
         ("adopt", "drop-unnamed", "fill", "hold", "no-embed", "no-exclude", "release", "remove"),
         _CHANGES,
     ),
-    **dict.fromkeys(("all-pictures", "apply", "by", "from", "over", "replace", "restore"), _CHANGES),
+    **dict.fromkeys(("all-pictures", "apply", "by", "from", "link", "over", "replace", "restore"), _CHANGES),
     **dict.fromkeys(
         ("keep-last", "keep-hourly", "keep-daily", "keep-weekly", "keep-monthly", "keep-yearly", "keep-within"),
         _CHANGES,

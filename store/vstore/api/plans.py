@@ -67,6 +67,7 @@ class Plans(Opened):
         self,
         plan: AnyPath,
         *,
+        link: bool = False,
         wait: bool = False,
         progress: Progress | None = None,
         stop: threading.Event | None = None,
@@ -78,6 +79,8 @@ class Plans(Opened):
         an error, run it again: it goes on.
 
         plan: the file of a plan.
+        link: make a hard link to the file that stays in the place of each: only for files of the same bytes, on one
+              disk. The others are refused, and stay.
         wait: for another process that is changing the store.
         stop: if it is set, this ends after the file at hand.
         Raises: UsageError if it is no plan of this store; Locked, Interrupted, ForeignStore; MigrationNeeded if
@@ -87,7 +90,7 @@ class Plans(Opened):
 
         def run(repo: Repository) -> DupesApplied:
             repo.refuse_writing()
-            return apply(repo, read_plan(as_path(plan)), wait=wait, progress=progress, stop=stop)
+            return apply(repo, read_plan(as_path(plan)), link=link, wait=wait, progress=progress, stop=stop)
 
         return self._use(run)
 

@@ -83,6 +83,14 @@ class Disk:
 
         rename_new(folder, name, to, new)
 
+    def link_at(self, folder: int, name: bytes, to: int, new: bytes) -> None:
+        """Give a file of the user's another name, in an open folder; no file is ever replaced."""
+        os.link(name, new, src_dir_fd=folder, dst_dir_fd=to, follow_symlinks=False)
+
+    def unlink_at(self, folder: int, name: bytes) -> None:
+        """Take a name away from a file of the user's that has others."""
+        os.unlink(name, dir_fd=folder)
+
     def read(self, path: str, longest: int) -> bytes:
         return inside.read(path, longest)
 

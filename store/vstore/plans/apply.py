@@ -19,6 +19,7 @@ from vstore.format.tree import keys_at
 from vstore.pictures.picture_file import read_regular
 from vstore.plans.companions import Names, is_raw, is_sidecar
 from vstore.plans.document import KEEP, LONGEST, MOVE, Plan, PlanFile, parsed
+from vstore.plans.linker import NOT_THE_BYTES, link_away
 from vstore.plans.mover import Going, move_away
 from vstore.plans.moves import Head
 from vstore.plans.places import Places, store_identity
@@ -51,10 +52,17 @@ def read_plan(path: Path) -> Plan:
 
 
 def apply(
-    repo: Repository, plan: Plan, *, wait: bool, progress: Progress | None, stop: threading.Event | None
+    repo: Repository,
+    plan: Plan,
+    *,
+    link: bool = False,
+    wait: bool,
+    progress: Progress | None,
+    stop: threading.Event | None,
 ) -> DupesApplied:
     """Move the files that go to the trash. Rows that do not fit the disk are refused, each with its reason.
 
+    link:   make a hard link to the file that stays in the place of each; those of other bytes are refused.
     wait:   for another process that is changing the store.
     stop:   if it is set, this ends after the file at hand.
     Raises: UsageError for the plan of another store; Locked, Interrupted; ForeignStore; MigrationNeeded if pictures
@@ -75,7 +83,7 @@ def apply(
             return TrashFolder(repo.place(root), plan.id.encode(), head, store)
 
         with Places(repo, opener) as places:
-            run = _Run(repo, plan, places, stages, end)
+            run = _Run(repo, plan, link, places, stages, end)
             try:
                 with finishing(stop, "this file"):
                     run.move()
@@ -88,14 +96,18 @@ def apply(
 class _Run:
     """One run of a plan."""
 
-    def __init__(self, repo: Repository, plan: Plan, places: Places, stages: Stages, stop: threading.Event) -> None:
+    def __init__(
+        self, repo: Repository, plan: Plan, link: bool, places: Places, stages: Stages, stop: threading.Event
+    ) -> None:
         self._repo = repo
+        self._link = link
         self._plan = plan
         self._places = places
         self._stages = stages
         self._stop = stop
         self._refused = list(plan.faults)
         self._moved: list[bytes] = []
+        self._linked: list[bytes] = []
         self._bytes = 0
         self._done = 0
         self._decided = 0
@@ -144,6 +156,8 @@ class _Run:
                     self._refuse(file, "the plan says of it, too, that it stays")
                 elif times[file.path] > 1:
                     self._refuse(file, "the plan names it several times")
+                elif self._link and all(keeper.key != file.key for keeper in keepers):
+                    self._refuse(file, NOT_THE_BYTES)
                 else:
                     yield _Job(file, keepers)
 
@@ -204,12 +218,17 @@ class _Run:
             with suppress(Unfit):
                 keepers.append(self._keeper(one))
         going = Going(rest, file.key, self._repo.hash.new, keepers)
-        name = file.path.rpartition(b"/")[2]
-        goes_last = is_sidecar(name) or is_raw(name)
-        look_around = partial(self._refuse_left, path=file.path) if goes_last else None
-        size = move_away(trash, going, look_around)
+        if self._link:
+            size, made = link_away(trash, going)
+            self._linked += [file.path] * made
+        else:
+            name = file.path.rpartition(b"/")[2]
+            goes_last = is_sidecar(name) or is_raw(name)
+            look_around = partial(self._refuse_left, path=file.path) if goes_last else None
+            size = move_away(trash, going, look_around)
+            made = False
         if size is None:
-            self._done += 1
+            self._done += not made
         else:
             self._moved.append(file.path)
             self._bytes += size
@@ -241,6 +260,7 @@ class _Run:
         return DupesApplied(
             plan=self._plan.id,
             moved=tuple(self._moved),
+            linked=tuple(self._linked),
             done=self._done,
             size=self._bytes,
             refused=tuple(self._refused),

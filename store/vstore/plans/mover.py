@@ -1,8 +1,14 @@
-"""Moves one file to the trash, or back. What was done is seen on the disk alone, so that a kill spoils nothing."""
+"""Moves one file to the trash, or back: a hard link at its place is taken away first.
+
+What was done is seen on the disk alone, so that a kill spoils nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import os
+import stat
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from vstore.disk import durable
@@ -10,11 +16,13 @@ from vstore.disk.moving import UNKNOWN
 from vstore.pictures.trash import TRASH
 from vstore.plans.moves import NAME as RECORD
 from vstore.plans.moves import Move
-from vstore.plans.proof import CHANGED, Keeper, proved, refuse_other_bytes, standing
+from vstore.plans.proof import CHANGED, Keeper, proved, refuse_other_bytes, refuse_unlike, standing
 from vstore.plans.trash_folder import MODES, TrashFolder
-from vstore.plans.way import Gone, Unfit, look, look_at_file, modes_of, opened, refusing, seen, split
+from vstore.plans.way import Gone, Unfit, look, look_at_file, modes_of, open_file, opened, refusing, seen, split
 
 TAKEN = "another file is at its place now"
+LINK_CHANGED = "the hard link at its place has other bytes now: look at both"
+TAKEN_LINK = b"moves.link"  # in the trash folder: a hard link that is being taken away
 NOT_HERE = "its disk knows no move that is sure to replace no file"
 
 
@@ -33,10 +41,13 @@ class Going(NamedTuple):
     keepers: Sequence[Keeper]
 
 
-def move_away(trash: TrashFolder, going: Going, look_around: Callable[[int], None] | None = None) -> int | None:
+def move_away(
+    trash: TrashFolder, going: Going, look_around: Callable[[int], None] | None = None, inode: int | None = None
+) -> int | None:
     """Move a file to the trash, once its bytes are proved to be those of its key.
 
     look_around: raises Unfit if the files beside it tell against it; gets the open folder of the file.
+    inode:       of the file that a hard link will be made to in its place, for the record.
     Returns:     its size; None if this was done before.
     Raises:      Unfit; DiskTrouble, ReadOnly, Locked if the record cannot be written.
     """
@@ -60,16 +71,17 @@ def move_away(trash: TrashFolder, going: Going, look_around: Callable[[int], Non
         with opened(trash.root, beside, make=[*MODES, *modes_of(trash.root, names)]) as to:
             if look(to, kept_as) is not None:
                 raise Unfit("the trash has another file of its path")
-            trash.note(Move(going.path, b"/".join([*beside, kept_as]), going.key, found.st_size, found.st_mtime_ns))
+            place = b"/".join([*beside, kept_as])
+            trash.note(Move(going.path, place, going.key, found.st_size, found.st_mtime_ns, inode))
             standing(going.keepers)
             now = look_at_file(folder, name)
             if now is None or seen(now) != seen(found):
                 raise Unfit(CHANGED)
             trash.remember(b"/".join(names), b"/".join(beside))
-            _rename(folder, name, to, kept_as)
+            rename(folder, name, to, kept_as)
             moved = look(to, kept_as)
             if moved is None or (moved.st_dev, moved.st_ino) != (found.st_dev, found.st_ino):
-                _rename(to, kept_as, folder, name)  # another file took its name in that very moment
+                rename(to, kept_as, folder, name)  # another file took its name in that very moment
                 raise Unfit(CHANGED)
     return found.st_size
 
@@ -94,10 +106,14 @@ def move_back(trash: TrashFolder, move: Move) -> bool:
             modes = modes_of(trash.root, beside)[len(MODES) :]
             private = [MODES[-1]] * len(names)  # of a record that was edited
             with opened(trash.root, names, make=[*modes, *private[len(modes) :]]) as to:
-                if look(to, name) is not None:
-                    raise Unfit(TAKEN)
+                there = look(to, name)
+                if there is not None:
+                    if move.inode is None or not is_link(there, move.inode):
+                        raise Unfit(TAKEN)
+                    refuse_unlike(open_file(to, name), open_file(folder, kept_as), LINK_CHANGED)
+                    take_link(trash, to, name, move.inode)
                 trash.remember(b"/".join(names), b"/".join(beside))
-                _rename(folder, kept_as, to, name)
+                rename(folder, kept_as, to, name)
     except Gone:
         if _is_there(trash, names, name):
             return False
@@ -126,7 +142,43 @@ def _is_in_trash(trash: TrashFolder, beside: Sequence[bytes], name: bytes, going
     return True
 
 
-def _rename(folder: int, name: bytes, to: int, new: bytes) -> None:
+def is_link(found: os.stat_result, inode: int) -> bool:
+    """Tell whether this is a hard link to that file, which has other names."""
+    return stat.S_ISREG(found.st_mode) and found.st_ino == inode and found.st_nlink > 1
+
+
+def take_link(trash: TrashFolder, folder: int, name: bytes, inode: int) -> None:
+    """Take a hard link away: its file keeps its other names. Raises: Unfit.
+
+    It is moved into the trash folder, where no other program changes it, and looked at there: what took its name in
+    that very moment goes back.
+    """
+    with opened(trash.root, split(trash.below)) as own:
+        trash.remember(trash.below)
+        rename(folder, name, own, TAKEN_LINK)
+        if not _drop(own, inode):
+            rename(own, TAKEN_LINK, folder, name)
+            raise Unfit(TAKEN)
+
+
+def drop_link(trash: TrashFolder, inodes: Iterable[int]) -> None:
+    """Take away the hard link to one of these files that a kill left in the trash folder, if it is there."""
+    with contextlib.suppress(Unfit), opened(trash.root, split(trash.below)) as own:
+        if any(_drop(own, inode) for inode in inodes):
+            trash.remember(trash.below)
+
+
+def _drop(folder: int, inode: int) -> bool:
+    found = look(folder, TAKEN_LINK)
+    if found is None or not is_link(found, inode):
+        return False
+    with refusing("take the hard link away"):
+        durable.disk.unlink_at(folder, TAKEN_LINK)
+    return True
+
+
+def rename(folder: int, name: bytes, to: int, new: bytes) -> None:
+    """Move a file to a name that nobody has. Raises: Unfit."""
     try:
         with refusing("move it"):
             durable.disk.move(folder, name, to, new)

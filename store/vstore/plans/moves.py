@@ -56,6 +56,7 @@ class Move(NamedTuple):
     key:   the hash of its bytes.
     size:  in bytes.
     mtime: in ns since 1970.
+    inode: of the file that a hard link is made to in its place; None for none.
     """
 
     old: bytes
@@ -63,10 +64,12 @@ class Move(NamedTuple):
     key: bytes
     size: int
     mtime: int
+    inode: int | None = None
 
     def to_line(self) -> bytes:
         value = {**named("from", self.old), **named("to", self.new)}
-        return _line({**value, "key": self.key.hex(), "size": self.size, "mtime": self.mtime})
+        value |= {"key": self.key.hex(), "size": self.size, "mtime": self.mtime}
+        return _line(value if self.inode is None else {**value, "inode": self.inode})
 
 
 class Record(NamedTuple):
@@ -113,10 +116,10 @@ def _value(line: bytes) -> dict[str, Json] | None:
 def _move(value: dict[str, Json]) -> Move | None:
     try:
         key = bytes.fromhex(value["key"])
-        size, mtime = value["size"], value["mtime"]
-        if type(size) is not int or type(mtime) is not int:
+        size, mtime, inode = value["size"], value["mtime"], value.get("inode")
+        if type(size) is not int or type(mtime) is not int or type(inode) not in (int, type(None)):
             return None
-        return Move(path_of(value, "from"), path_of(value, "to"), key, size, mtime)
+        return Move(path_of(value, "from"), path_of(value, "to"), key, size, mtime, inode)
     except (KeyError, TypeError, ValueError):
         return None
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from vstore.disk import durable
 from vstore.disk.file_hash import hash_file
 from vstore.pictures.trash import TRASH
 from vstore.plans.way import Unfit, look_at_file, open_file, opened, refusing, seen, split
@@ -64,6 +65,12 @@ class Keeper:
         with opened(self._folder, names) as folder:
             return open_file(folder, name)
 
+    def link(self, to: int, new: bytes) -> None:
+        """Give it another name, which nobody has. to: an open folder. Raises: Unfit."""
+        *names, name = split(self.path)
+        with opened(self._folder, names) as folder, refusing("make a hard link in its place"):
+            durable.disk.link_at(folder, name, to, new)
+
 
 def standing(keepers: Sequence[Keeper]) -> list[tuple[Keeper, os.stat_result]]:
     """Find those that are there with their bytes, with their stats. Raises: Unfit if none is."""
@@ -84,11 +91,15 @@ def refuse_other_bytes(folder: int, name: bytes, keeper: Keeper) -> None:
 
     They are compared before the stats of both are: what changes meanwhile is seen there.
     """
-    one = open_file(folder, name)
-    with open(one, "rb") as a, open(keeper.open(), "rb") as b, refusing("read it"):
+    refuse_unlike(open_file(folder, name), keeper.open(), OTHER_BYTES)
+
+
+def refuse_unlike(one: int, other: int, reason: str) -> None:
+    """Compare two open files, byte for byte, and close them. Raises: Unfit, with this reason."""
+    with open(one, "rb") as a, open(other, "rb") as b, refusing("read it"):
         while True:
             left, right = a.read(_BLOCK), b.read(_BLOCK)
             if left != right:
-                raise Unfit(OTHER_BYTES)
+                raise Unfit(reason)
             if not left:
                 return

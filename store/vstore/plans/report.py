@@ -61,7 +61,8 @@ class DupesApplied(NamedTuple):
 
     plan:        its id.
     moved:       stored paths of the files that were moved to the trash.
-    done:        files that were moved by an earlier run.
+    linked:      those in whose place a hard link to the file that stays was made.
+    done:        files that were moved by an earlier run, or are such links already.
     size:        bytes of the moved files.
     refused:     rows that were not carried out.
     decided:     decisions that were recorded: which pictures are to stay.
@@ -79,11 +80,13 @@ class DupesApplied(NamedTuple):
     trash: tuple[bytes, ...]
     interrupted: bool = False
     where: Files = UNKNOWN
+    linked: tuple[bytes, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
         return {
             "plan": self.plan,
             "moved": [self.where.named(path) for path in self.moved],
+            "linked": [self.where.named(path) for path in self.linked],
             "done": self.done,
             "bytes": self.size,
             "refused": [row.to_json(self.where) for row in self.refused],

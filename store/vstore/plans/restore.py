@@ -7,7 +7,7 @@ import threading
 
 from vstore.errors import UsageError
 from vstore.pictures.trash import TRASH
-from vstore.plans.mover import move_back
+from vstore.plans.mover import drop_link, move_back
 from vstore.plans.moves import NAME, unnamed
 from vstore.plans.report import DupesRestored, Unmoved
 from vstore.plans.trash_folder import TrashFolder
@@ -19,6 +19,8 @@ from vstore.stop import finishing
 def restore(folder: bytes, *, progress: Progress | None = None, stop: threading.Event | None = None) -> DupesRestored:
     """Move what a plan moved away back to its places, as far as these are free. No file is replaced or deleted.
 
+    A hard link that was put in the place of a file is taken away: its file keeps its other names.
+
     folder: the trash folder of the plan, or its record.
     stop:   if it is set, this ends after the file at hand.
     Raises: UsageError if it is no trash folder; Locked; DiskTrouble.
@@ -29,6 +31,7 @@ def restore(folder: bytes, *, progress: Progress | None = None, stop: threading.
     with TrashFolder(place, name) as trash:
         record = trash.read()
         stages.begin("moving files back", len(record.moves))
+        drop_link(trash, {move.inode for move in record.moves if move.inode is not None})
         try:
             with finishing(stop, "this file"):
                 for move in record.moves:
