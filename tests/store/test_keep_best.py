@@ -90,6 +90,12 @@ def test_later_rules_choose_among_equals(world: World) -> None:
     assert [path.decode() for path in found.others] == ["pictures/d.jpg", "pictures/c.jpg", "pictures/a.jpg"]
 
 
+def test_a_photograph_that_was_saved_again_as_png_is_no_better(world: World) -> None:
+    taken = jpeg(scene(1, BIG), 80, taken="2024:05:01 12:00:00")
+    synced(world, {"camera.jpg": taken, "again.png": png(Image.open(io.BytesIO(taken)))})
+    assert chosen(world) == ("camera.jpg", ("metadata",))
+
+
 def test_a_preferred_folder_comes_before_all_rules(world: World) -> None:
     synced(
         world,
@@ -247,7 +253,7 @@ def test_wrong_rules_are_refused(world: World, by: Any, message: str) -> None:
 
 
 def test_the_usual_rules_are_what_the_help_says(world: World) -> None:
-    assert ",".join(RULES) == "complete,pixels,format,metadata,bytes,oldest"
+    assert ",".join(RULES) == "complete,pixels,metadata,format,bytes,oldest"
     synced(world, {"a.jpg": jpeg(scene(1, BIG)), "b.jpg": jpeg(scene(1, SMALL), 95)})
     assert chosen(world) == chosen(world, *RULES)
 

@@ -62,7 +62,7 @@ class Likeness(click.ParamType[float | Literal["auto"]]):
 @click.option(
     "--keep-by",
     metavar="RULES",
-    help="What makes a file the best of its group, in order: by default complete,pixels,format,metadata,bytes,oldest.",
+    help="What makes a file the best of its group, in order: by default complete,pixels,metadata,format,bytes,oldest.",
 )
 @where_option("Only pictures of which this is true: \"path not like '%/backup/%'\".")
 @click.option("--plan", metavar="FILE", help="Write a plan to a new file: which copies would go. Nothing is moved.")
@@ -109,7 +109,7 @@ def dupes(
     is decided, by same or keep, is left out and counted.
 
     The best file of each group is marked, with what is better about it: one below a folder that you prefer, a complete
-    one, one with more pixels, of a better format, with more metadata, with more bytes, the oldest one, the first by its
+    one, one with more pixels, with more metadata, of a better format, with more bytes, the oldest one, the first by its
     path. Your decisions come first.
 
     --plan writes to a file which of these would go, to be read and edited; --apply moves them to .vstore-trash in
