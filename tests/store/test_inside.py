@@ -53,6 +53,9 @@ EXCEPTIONS = {
     "vstore.browse.show": {"os.path.lexists"},
     "vstore.browse.words": {"os.path.lexists"},
     "vstore.check.source": {"os.path.isdir", "os.stat"},
+    "vstore.disk.target": {".is_dir", ".is_symlink", ".rglob", "os.path.lexists", "shutil.rmtree"},
+    "vstore.gallery.thumbnails": {"open"},  # by the number of the open file
+    "vstore.gallery.write": {".stat"},
     "vstore.disk.file_hash": {"open"},
     "vstore.intake.reader": {"os.open", "os.stat"},
     "vstore.intake.targets": {"os.path.isdir", "os.stat"},

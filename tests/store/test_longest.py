@@ -14,7 +14,7 @@ from support.folders import put
 from support.forge import Forge
 from support.format_page import TEXT, table
 
-from vstore.disk import durable, environment, index_parts, journal, lock, packs, salvaged_blobs, segments
+from vstore.disk import durable, environment, index_parts, journal, lock, packs, salvaged_blobs, segments, thumbs
 from vstore.disk.cache import read_cache, write_cache
 from vstore.disk.file import File
 from vstore.disk.lock import Lock
@@ -46,6 +46,7 @@ def test_the_sizes_are_those_of_the_table() -> None:
         "`FORMAT`": form.LONGEST,
         "record": records.LONGEST,
         "`cache/state`": records.LONGEST,
+        "`cache/thumbs/…`": thumbs.LARGEST,
         "other files of `cache/`": canonical.SMALL,
         "`catalogue/data.mdb`": environment.MAP_SIZE,
         "`catalogue/seal`": len(checksum(b"")),

@@ -688,6 +688,24 @@ def test_a_raw_file_stays_if_the_jpeg_of_its_name_is_refused(world: Planned) -> 
     }
 
 
+def test_of_two_raw_files_of_one_name_none_goes_alone(world: Planned) -> None:
+    world.put({"a/two.cr2": 93, "x/two.cr2": 93, "a/two.dng": 94, "x/two.dng": 94})
+    world.sync(include=["*.cr2", "*.dng"])
+    world.plan()
+    put(world.pictures, {"x/two.dng": drawn(95)})
+    assert world.reasons() == {
+        "pictures/x/two.cr2": "two.dng stays, and shares its name",
+        "pictures/x/two.dng": "it has changed since",
+    }
+
+
+def test_two_raw_files_of_one_name_go_together(world: Planned) -> None:
+    world.put({"a/two.cr2": 93, "x/two.cr2": 93, "a/two.dng": 94, "x/two.dng": 94})
+    world.sync(include=["*.cr2", "*.dng"])
+    world.plan()
+    assert {b"pictures/x/two.cr2", b"pictures/x/two.dng"} <= set(world.apply().moved)
+
+
 # The contract
 
 

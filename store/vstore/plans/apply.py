@@ -23,7 +23,7 @@ from vstore.plans.linker import NOT_THE_BYTES, link_away
 from vstore.plans.mover import Going, move_away
 from vstore.plans.moves import Head
 from vstore.plans.places import Places, store_identity
-from vstore.plans.proof import Keeper
+from vstore.plans.proof import Keeper, standing
 from vstore.plans.report import DupesApplied, Unmoved
 from vstore.plans.trash_folder import TrashFolder
 from vstore.plans.way import Unfit, look, refusing
@@ -113,7 +113,7 @@ class _Run:
         self._decided = 0
         self._left = 0
         self._keepers: dict[tuple[bytes, bytes], Keeper] = {}
-        self._going: set[bytes] = set()
+        self._going: dict[bytes, _Job] = {}
         self._names: dict[bytes, Names] = {}
         self._trash: dict[bytes, None] = {}
 
@@ -123,7 +123,7 @@ class _Run:
         Raises: as `apply`.
         """
         jobs = list(self._jobs())
-        self._going = {job.file.path for job in jobs}
+        self._going = {job.file.path: job for job in jobs}
         self._decide(jobs)
         jobs.sort(key=lambda job: _turn(job.file.path))
         self._stages.begin("moving files", len(jobs), size=sum(job.file.size for job in jobs))
@@ -137,7 +137,7 @@ class _Run:
                 self._carry_out(job)
             except Unfit as unfit:
                 self._refuse(job.file, unfit.reason)
-            self._going.discard(job.file.path)
+            del self._going[job.file.path]
             self._stages.advance(1, job.file.size)
         self._stages.put_down()
 
@@ -248,9 +248,22 @@ class _Run:
                 self._names[above] = Names(os.fsencode(one) for one in os.listdir(folder))
         names = self._names[above]
         others = names.owners_of(name) if is_sidecar(name) else names.pictures_like(name)
-        stays = [one for one in others if above + slash + one not in self._going and look(folder, one) is not None]
+        stays = [
+            one
+            for one in others
+            if look(folder, one) is not None and not self._goes(self._going.get(above + slash + one))
+        ]
         if stays:
             raise Unfit(f"{os.fsdecode(stays[0])} stays, and shares its name")
+
+    def _goes(self, job: _Job | None) -> bool:
+        """Tell whether a file that is still here can go: of two RAW files of one name one must not go alone."""
+        with suppress(Unfit):
+            if job is not None:
+                standing([self._keeper(job.file)])
+                standing([self._keeper(one) for one in job.keepers])
+                return True
+        return False
 
     def _refuse(self, file: PlanFile, reason: str) -> None:
         self._refused.append(Unmoved(file.path, reason, file.row))
