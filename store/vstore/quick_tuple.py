@@ -14,7 +14,7 @@ else:
     _names = {"_new": tuple.__new__, "__builtins__": {}}
 
     class _Fields:
-        """What `collections.namedtuple` gives to each of its classes, made once."""
+        """The methods that `collections.namedtuple` gives to each of its classes, made once."""
 
         @classmethod
         def _make(cls, values: Any) -> Any:

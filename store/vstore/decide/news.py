@@ -11,7 +11,7 @@ from vstore.repository.decisions import Choice
 
 
 class _Said(NamedTuple):
-    """What a decision says, whenever it was made."""
+    """The content of a decision, whenever it was made."""
 
     verb: str
     keys: tuple[bytes, ...]

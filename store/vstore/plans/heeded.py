@@ -1,4 +1,4 @@
-"""What was decided about copies, as a plan heeds it. Pure."""
+"""Decisions about copies, as a plan heeds them. Pure."""
 
 from __future__ import annotations
 

@@ -16,7 +16,11 @@ FAR = "the file that stays for it lies on another disk, to which no hard link le
 
 
 class Linked(NamedTuple):
-    """What was done. moved: bytes of the file that went to the trash now, or None. made: a link was made now."""
+    """The steps of a run that were done now.
+
+    moved: bytes of the file that went to the trash, or None.
+    made:  a link was made.
+    """
 
     moved: int | None
     made: bool

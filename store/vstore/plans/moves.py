@@ -1,6 +1,6 @@
 """`moves.jsonl`: what was moved to the trash folder of a plan. Pure.
 
-A line is written and flushed before each move, so that it may be about one that never happened: the disk tells. Lines
+A line is written and flushed before each move, and may be about one that never happened: the disk tells. Lines
 that cannot be read were cut off by a kill, before their move.
 """
 
@@ -73,7 +73,7 @@ class Move(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What a file `moves.jsonl` says.
+    """The content of a file `moves.jsonl`.
 
     has_head: its first line was read.
     is_cut:   its last line has no end.

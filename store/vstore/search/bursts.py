@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Shot(NamedTuple):
-    """What a camera took at a moment. All that programs saved of it are copies.
+    """A moment at which a camera took a picture. All that programs saved of that are copies.
 
     camera, size: of the picture, as it is shown.
     taken:        when, in microseconds.

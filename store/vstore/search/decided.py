@@ -1,4 +1,4 @@
-"""What was decided about the pictures of groups: which may share none, and which groups are still to be looked at."""
+"""Decisions about the pictures of groups: which may share none, and which groups are still to be looked at."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Paths = Mapping[bytes, Sequence[bytes]]
 
 @briefly
 class Verdict(NamedTuple):
-    """What was decided about a group.
+    """The decisions about a group.
 
     pairs: of its pictures.
     same:  of these, that are decided to be the same.

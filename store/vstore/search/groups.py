@@ -84,7 +84,7 @@ class Group(NamedTuple):
 
     @property
     def burst(self) -> bool:
-        """Whether pictures of it were taken within seconds of one another."""
+        """Tell whether pictures of it were taken within seconds of one another."""
         return any(picture.burst for picture in self.pictures)
 
     def to_json(self, where: Files = UNKNOWN) -> dict[str, Json]:

@@ -55,7 +55,7 @@ class KeptEdges(NamedTuple):
 
 
 class _About(NamedTuple):
-    """What the head of a part says of its payload."""
+    """The parameters in the head of a part."""
 
     least: int
     in_turns: bool
