@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
+from hypothesis import given
+from hypothesis import strategies as st
 from support.builder import key
 
 from vstore.format.decisions import Decision, Verdicts
@@ -54,6 +58,61 @@ def test_what_was_said_of_the_heir_itself_stays_the_newer_word() -> None:
     found = inherited([made(1, "keep", 1, kept=(1,)), made(2, "different", 9, 2)], heirs)
     assert said(found) == [("keep", keys(9), keys(9))]
     assert inherited([made(1, "keep", 1, kept=(1,)), made(2, "keep", 9, 2, kept=(2,))], heirs) == []
+
+
+def test_what_was_said_of_the_other_pictures_stays_the_newer_word() -> None:
+    heirs = {key(1): [key(9)]}
+    found = inherited([made(1, "same", 1, 2, 3), made(2, "different", 2, 3)], heirs)
+    assert said(found) == [("same", keys(9, 2, 3), set()), ("different", keys(2, 3), set())]
+    found = inherited([made(1, "keep", 1, 2, 3, kept=(2,)), made(2, "keep", 2, 3, kept=(3,))], heirs)
+    assert said(found) == [("keep", keys(9, 2, 3), keys(2)), ("keep", keys(2, 3), keys(3))]
+    found = inherited([made(1, "keep", 1, 2, kept=(1,)), made(2, "keep", 2, 4, kept=(2,))], heirs)
+    assert said(found) == [("keep", keys(9, 2), keys(9)), ("keep", keys(2, 4), keys(2))], "the newest keep about it"
+    found = inherited([made(1, "same", 1, 2), made(2, "different", 2, 4), made(3, "keep", 2, kept=(2,))], heirs)
+    assert said(found) == [("same", keys(9, 2), set())], "of another pair"
+
+
+def test_what_is_made_again_outdoes_nothing_that_is_newer_either() -> None:
+    old = [made(1, "different", 1, 2, 7), made(2, "same", 9, 2, 3), made(3, "different", 2, 3), made(4, "same", 2, 3)]
+    found = inherited(old, {key(1): [key(9)]})
+    assert said(found) == [
+        ("different", keys(9, 2, 7), set()),
+        ("same", keys(9, 2, 3), set()),
+        ("different", keys(2, 3), set()),
+        ("same", keys(2, 3), set()),
+    ]
+
+
+SAID = st.one_of(
+    st.frozensets(st.integers(1, 6), min_size=2, max_size=4).flatmap(
+        lambda about: st.one_of(
+            st.tuples(st.sampled_from(["same", "different"]), st.just(about), st.just(frozenset[int]())),
+            st.frozensets(st.sampled_from(sorted(about)), min_size=1).map(lambda kept: ("keep", about, kept)),
+        )
+    ),
+    st.integers(1, 6).map(lambda one: ("keep", frozenset([one]), frozenset([one]))),
+)
+
+
+@given(st.lists(SAID, max_size=6))
+def test_an_edit_changes_no_verdict_on_pictures_that_were_not_edited(
+    every: list[tuple[str, frozenset[int], frozenset[int]]],
+) -> None:
+    old = [made(at, verb, *about, kept=tuple(kept)) for at, (verb, about, kept) in enumerate(every)]
+    found = inherited(old, {key(1): [key(6)]})
+    after = [*old, *(decision._replace(id=bytes([n]) * 16, time=n) for n, decision in enumerate(found, 100))]
+    verdicts = [Verdicts(some) for some in (old, after)]
+    for pair in combinations(map(key, range(1, 6)), 2):
+        one, two = (verdict.of(*pair) for verdict in verdicts)
+        assert (one and (one.verb, {*one.kept} & {*pair})) == (two and (two.verb, {*two.kept} & {*pair}))
+    for number in range(1, 6):
+        assert newest_keep(old, key(number)) == newest_keep(after, key(number))
+
+
+def newest_keep(decisions: list[Decision], picture: bytes) -> tuple[bool, bool] | None:
+    """Whether the newest `keep` about a picture lets it stay, and all of its files."""
+    found = [one for one in decisions if one.verb == "keep" and picture in one.keys]
+    return (picture in found[-1].kept, found[-1].keys == found[-1].kept) if found else None
 
 
 def test_an_edit_that_is_taken_back_brings_the_newest_word() -> None:

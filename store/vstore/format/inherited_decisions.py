@@ -18,7 +18,7 @@ def inherited(decisions: Iterable[Decision], heirs: Heirs) -> list[Decision]:
     every = sorted(decisions, key=lambda decision: (decision.time, decision.id))
     verdicts = Verdicts(every)
     news = frozenset(new for some in heirs.values() for new in some)
-    made: list[Decision] = []
+    made = _Made()
     is_needed = False
     for decision in every:
         wanted: list[Decision] = []
@@ -27,19 +27,40 @@ def inherited(decisions: Iterable[Decision], heirs: Heirs) -> list[Decision]:
         for mapped in wanted:
             is_known = any(_holds(mapped, other, verdicts, news) for other in every)
             is_needed |= not (is_known or _is_outdone(mapped, decision.time, every))
-        # What was said of an heir itself after that stays the newer one.
-        if not news.isdisjoint(decision.keys) and any(_outdoes(one, decision) for one in made):
-            made.append(decision._replace(id=b"", time=0))
-        made += wanted
-    return made if is_needed else []
+        # What was said after that stays the newer word: of an heir itself, and of the other pictures.
+        if made.outdo(decision):
+            made.add(decision._replace(id=b"", time=0))
+        for mapped in wanted:
+            made.add(mapped)
+    return made.all if is_needed else []
 
 
-def _outdoes(newer: Decision, decision: Decision) -> bool:
-    """Tell whether a newer decision says something else of a pair of another one, or both keep a same picture."""
-    if (newer.verb, newer.keys, newer.kept) == (decision.verb, decision.keys, decision.kept):
+class _Made:
+    """Decisions that become the newest, looked up by their pictures."""
+
+    def __init__(self) -> None:
+        self.all: list[Decision] = []
+        self._about: dict[bytes, list[int]] = {}
+
+    def add(self, decision: Decision) -> None:
+        for key in decision.keys:
+            self._about.setdefault(key, []).append(len(self.all))
+        self.all.append(decision)
+
+    def outdo(self, decision: Decision) -> bool:
+        """Tell whether one of them says something else of a pair of a decision, or both keep a same picture."""
+        seen, alike = set[int](), set[int]()
+        for key in decision.keys:
+            for number in self._about.get(key, ()):
+                one = self.all[number]
+                if number in alike:
+                    continue
+                if (one.verb, one.keys, one.kept) == (decision.verb, decision.keys, decision.kept):
+                    alike.add(number)
+                elif number in seen or one.verb == decision.verb == "keep":
+                    return True
+                seen.add(number)
         return False
-    both = len(set(newer.keys).intersection(decision.keys))
-    return both > 1 or (both == 1 and newer.verb == decision.verb == "keep")
 
 
 def _is_outdone(mapped: Decision, time: int, every: Iterable[Decision]) -> bool:
