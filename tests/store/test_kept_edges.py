@@ -151,6 +151,39 @@ def test_a_picture_that_is_gone_is_forgotten_with_the_next_new_one(tmp_path: Pat
     assert [one["pictures"] for one in parameters(builder)] == [11]
 
 
+def test_a_part_with_pictures_that_are_gone_gives_way_to_the_one_that_goes_on_from_it(
+    tmp_path: Path, compared: list[tuple[int, int]]
+) -> None:
+    vectors = crowded(30, 8, 1)
+    builder = store(tmp_path, vectors[:25], [15, 10])
+    near(builder, {key(n) for n in range(25)}, 0.8)
+    builder.list_segments(builder.repo.state.segments(builder.space)[1:])
+    builder.add_segment([key(n) for n in range(25, 30)], vectors[25:])
+    rows = stored(builder)
+    for _ in range(2):
+        assert found(near(builder, set(rows), 0.8)) == plain_pairs(rows, 800_000)
+    assert compared == [(0, 25), (10, 15)]
+    assert [one["pictures"] for one in parameters(builder)] == [15]
+
+
+def test_of_several_parts_the_one_that_knows_most_of_the_pictures_is_read(
+    tmp_path: Path, compared: list[tuple[int, int]]
+) -> None:
+    """A larger one stayed, as another user's file in a folder from which only its owner removes it."""
+    vectors = crowded(30, 8, 1)
+    builder = store(tmp_path, vectors[:25], [15, 10])
+    near(builder, {key(n) for n in range(25)}, 0.8)
+    (path,) = parts_of(builder.repo.layout)
+    larger = path.read_bytes()
+    builder.list_segments(builder.repo.state.segments(builder.space)[1:])
+    builder.add_segment([key(n) for n in range(25, 30)], vectors[25:])
+    rows = stored(builder)
+    near(builder, set(rows), 0.8)
+    path.write_bytes(larger)
+    assert found(near(builder, set(rows), 0.8)) == plain_pairs(rows, 800_000)
+    assert compared == [(0, 25), (10, 15)]
+
+
 def test_nearly_equal_pictures_cost_few_pairs(tmp_path: Path) -> None:
     """300 of one screen, each with another clock, and 300 of another one that looks like it."""
     rng = np.random.default_rng(1)

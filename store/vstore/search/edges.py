@@ -42,7 +42,7 @@ def compare(
     import numpy as np
 
     rows, in_turns = SpaceRows(repo, space, keys), _is_turned(repo, space)
-    kept = read_edges(repo, space, min(least, FOLDED), in_turns=in_turns)
+    kept = read_edges(repo, space, rows.column, min(least, FOLDED), in_turns=in_turns)
     if kept is not None:
         at = places_of(kept.keys, rows.column, repo.hash.size)
         at[at >= 0] = np.where(kept.sums[at] == rows.sums(), at, -1)[at >= 0]
@@ -64,9 +64,9 @@ def compare(
     try:
         _go_through(under_way, len(every), stages)
     except KeyboardInterrupt:  # the next one goes on from there
-        _keep(repo, space, under_way, every, lowest, in_turns=in_turns)
+        _keep(repo, space, under_way, every, lowest, kept, in_turns=in_turns)
         raise
-    _keep(repo, space, under_way, every, lowest, in_turns=in_turns)
+    _keep(repo, space, under_way, every, lowest, kept, in_turns=in_turns)
     return rows, _part_of(under_way.compared(), places_of(every.column, rows.column, repo.hash.size))
 
 
@@ -99,14 +99,23 @@ def _go_through(under_way: Comparison, count: int, stages: Stages) -> None:
         stages.advance(end - begin, work=end * (end + 1) // 2 - begin * (begin + 1) // 2)
 
 
-def _keep(repo: Repository, space: str, under_way: Comparison, every: SpaceRows, least: int, *, in_turns: bool) -> None:
-    """Keep what was compared so far, if anything was."""
+def _keep(
+    repo: Repository,
+    space: str,
+    under_way: Comparison,
+    every: SpaceRows,
+    least: int,
+    before: KeptEdges | None,
+    *,
+    in_turns: bool,
+) -> None:
+    """Keep what was compared so far, if anything was. before: what it went on from."""
     import numpy as np
 
     if under_way.begun < under_way.count:
         done = every.ordered(np.arange(under_way.count))
         found = KeptEdges(least, in_turns, done.column, done.sums(), under_way.compared())
-        keep_edges(repo, space, found)
+        keep_edges(repo, space, found, before and before.path)
 
 
 def _part_of(compared: Compared, at: Ints) -> Compared:

@@ -91,18 +91,34 @@ class _About(NamedTuple):
         return [key_size * self.pictures, 8 * self.pictures, *each]
 
 
-def read_edges(repo: Repository, space: str, least: int, *, in_turns: bool) -> KeptEdges | None:
-    """Read the part with most pictures that has all pairs of a score; None if there is none.
+def read_edges(repo: Repository, space: str, keys: bytes, least: int, *, in_turns: bool) -> KeptEdges | None:
+    """Read the part that knows most of some pictures, of those that have all pairs of a score; None if there is none.
 
     A part that is damaged, or does not say what a part of its kind can, is passed over.
+    keys: of the pictures, one after another.
     """
+    size = repo.hash.size
     with contextlib.ExitStack() as stack:
-        for about, part in _parts(repo, space, stack):
-            if about.least <= least and about.in_turns == in_turns:
-                found = _read(part, about, repo.hash.size)
-                if found is not None:
-                    return found
+        parts = _parts(repo, space, stack)
+        fitting = [one for one in parts if one[0].least <= least and one[0].in_turns == in_turns]
+        if len(fitting) > 1:
+            fitting.sort(key=lambda one: -_known(one[1], one[0].pictures * size, keys, size))
+        for about, part in fitting:
+            found = _read(part, about, size)
+            if found is not None:
+                return found
     return None
+
+
+def _known(part: IndexPart, length: int, keys: bytes, size: int) -> int:
+    """Count the pictures that a part has. length: of its own keys, which come first. keys: of the pictures."""
+    own = b""
+    with contextlib.suppress(Damage, OSError):
+        for block in part.blocks():
+            own += block
+            if len(own) >= length:
+                return int((places_of(own[:length], keys, size) >= 0).sum())
+    return 0
 
 
 def _parts(repo: Repository, space: str, stack: contextlib.ExitStack) -> list[tuple[_About, IndexPart]]:
@@ -155,8 +171,11 @@ def _is_possible(compared: Compared, least: int) -> bool:
     )
 
 
-def keep_edges(repo: Repository, space: str, edges: KeptEdges) -> None:
-    """Write a part, and remove those that it makes needless, if the store can be written and `ingest` is free."""
+def keep_edges(repo: Repository, space: str, edges: KeptEdges, before: Path | None = None) -> None:
+    """Write a part, and remove those that it makes needless, if the store can be written and `ingest` is free.
+
+    before: the part that it goes on from, whose pictures it has as far as they are there.
+    """
     import numpy as np
 
     if repo.format < 2:
@@ -171,7 +190,7 @@ def keep_edges(repo: Repository, space: str, edges: KeptEdges) -> None:
         size = sum(map(len, payload))
         path = write_index_part(repo, space, KIND, payload, size=size, covers=(), parameters=about.to_document())
         if path is not None:
-            _remove_needless(repo, space, path, about)
+            _remove_needless(repo, space, path, about, before)
 
 
 def forget_edges(repo: Repository, edges: KeptEdges) -> None:
@@ -194,7 +213,7 @@ def _ingest_if_free(repo: Repository) -> Iterator[bool]:
         yield True
 
 
-def _remove_needless(repo: Repository, space: str, written: Path, newest: _About) -> None:
+def _remove_needless(repo: Repository, space: str, written: Path, newest: _About, before: Path | None) -> None:
     """Remove the parts that say no more than the newest one, and the smallest ones if there are many."""
     stay = 1
     with contextlib.ExitStack() as stack, contextlib.suppress(DiskTrouble, ReadOnly):
@@ -203,7 +222,7 @@ def _remove_needless(repo: Repository, space: str, written: Path, newest: _About
                 continue
             is_needless = about.in_turns == newest.in_turns and about.least >= newest.least
             is_needless = is_needless and about.pictures <= newest.pictures
-            if is_needless or stay >= _MOST_PARTS:
+            if is_needless or part.path == before or stay >= _MOST_PARTS:
                 durable.remove(part.path)
             else:
                 stay += 1
