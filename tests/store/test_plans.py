@@ -454,6 +454,94 @@ def test_what_was_decided_to_be_different_stays_so(alike: Planned) -> None:
     assert alike.sync().removed == 31
 
 
+def held(world: Planned, one: bytes, other: bytes) -> tuple[str, tuple[bytes, ...]] | None:
+    """Give the verb, and which of the two stay."""
+    found = Verdicts(newest_decisions(world.repo)).of(one, other)
+    return found and (found.verb, tuple(key for key in found.kept if key in (one, other)))
+
+
+def stays(world: Planned, key: bytes, *others: bytes) -> None:
+    """Write a plan by which the first stays for the last; those between stay, too."""
+    world.plan(near=0.9)
+    order = {key.hex(): at for at, key in enumerate((key, *others))}
+
+    def change(plan: dict[str, Any]) -> None:
+        for group in plan["groups"]:
+            group["files"].sort(key=lambda file: order[file["key"]])
+            for file in group["files"]:
+                file["do"] = "move" if file["key"] == others[-1].hex() else "keep"
+
+    world.edit(change)
+
+
+def test_what_stays_by_chance_is_not_decided_to_stay(three: tuple[Planned, list[bytes]]) -> None:
+    """Of three, the second stays as it has two names: it was once decided to stay, over the word of the user."""
+    world, keys = three
+    first, second, third = keys
+    os.link(world.pictures / "1.png", world.pictures / "1 too.png")
+    world.sync()
+    decide(world.repo, [Choice("keep", [first, second], [first])])
+    decide(world.repo, [Choice("keep", [first, third], [first]), Choice("same", [first, third])])
+    found = said(world.plan(near=0.9))
+    assert [do for do, _ in (found[key.hex()] for key in keys)] == ["keep", "keep", "move"]
+    report = world.apply()
+    assert (report.moved, report.decided) == ((b"pictures/2.png",), 1)
+    assert held(world, first, second) == held(world, first, third) == ("keep", (first,))
+    assert held(world, second, third) is None
+    (world.pictures / "1 too.png").unlink()
+    world.sync()
+    world.file.unlink()
+    assert said(world.plan(near=0.9))[second.hex()][0] == "move"
+
+
+def test_what_goes_goes_for_a_picture_that_it_is_not_different_from(three: tuple[Planned, list[bytes]]) -> None:
+    world, (first, second, third) = three
+    stays(world, first, second, third)
+    decide(world.repo, [Choice("different", [first, third])])
+    assert (world.apply().moved, held(world, first, third)) == ((b"pictures/2.png",), ("different", ()))
+    assert held(world, second, third) == ("keep", (second,))
+
+
+def test_what_is_different_from_all_that_stays_is_refused(three: tuple[Planned, list[bytes]]) -> None:
+    world, keys = three
+    stays(world, *keys)
+    decide(world.repo, [Choice("different", keys)])
+    report = world.apply()
+    assert (report.moved, report.decided, len(report.refused)) == ((), 0, 1)
+    assert report.refused[0].reason == "it is decided to be another picture than those that stay for it"
+
+
+def test_what_is_not_there_is_not_decided_to_stay(three: tuple[Planned, list[bytes]]) -> None:
+    world, (first, second, third) = three
+    stays(world, first, second, third)
+    (world.pictures / "0.png").unlink()
+    assert len(world.apply().moved) == 1
+    assert (held(world, first, third), held(world, second, third)) == (None, ("keep", (second,)))
+
+
+def test_what_was_decided_about_two_that_go_holds(three: tuple[Planned, list[bytes]]) -> None:
+    world, _ = three
+    plan = world.plan(near=0.9)["groups"][0]["files"]
+    best, one, other = (bytes.fromhex(file["key"]) for file in plan)
+    assert [file["do"] for file in plan] == ["keep", "move", "move"]
+    decide(world.repo, [Choice("keep", [one, other], [one])])
+    assert (len(world.apply().moved), held(world, one, other)) == (2, ("keep", (one,)))
+    assert held(world, best, one) == held(world, best, other) == ("keep", (best,))
+
+
+def test_all_files_of_what_stays_do_so_still(three: tuple[Planned, list[bytes]]) -> None:
+    world, (first, second, third) = three
+    decide(world.repo, [Choice("keep", [first], [first])])
+    stays(world, first, second, third)
+    assert len(world.apply().moved) == 1
+    assert held(world, first, third) == ("keep", (first,))
+    world.put({"copy.png": grey(0)})
+    world.sync()
+    world.file.unlink()
+    files = world.plan(near=0.9)["groups"][0]["files"]
+    assert [file["do"] for file in files if file["key"] == first.hex()] == ["keep", "keep"]
+
+
 def test_what_is_kept_must_be_there_still(alike: Planned) -> None:
     alike.plan(near=0.9)
     alike.apply()

@@ -624,7 +624,8 @@ MUTATIONS = [
         PLANS,
         "no_picture_goes",
     ),
-    Mutation("plan: keys swapped", "plans/apply.py", "stored = self._stored(jobs)", "stored = {}", PLANS, "swapped"),
+    Mutation("plan: keys swapped", "plans/apply.py", "stored = self._stored(alike)", "stored = {}", PLANS, "swapped"),
+    Mutation("plan: for another picture", "plans/apply.py", "if not _are_different(", "if not (", PLANS, "different"),
     Mutation(
         "plan: an unnamed folder",
         "plans/places.py",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -122,9 +122,8 @@ class _Run:
 
         Raises: as `apply`.
         """
-        jobs = list(self._jobs())
+        jobs = self._decide(list(self._jobs()))
         self._going = {job.file.path: job for job in jobs}
-        self._decide(jobs)
         jobs.sort(key=lambda job: _turn(job.file.path))
         self._stages.begin("moving files", len(jobs), size=sum(job.file.size for job in jobs))
         self._left = len(jobs)
@@ -161,31 +160,41 @@ class _Run:
                 else:
                     yield _Job(file, keepers)
 
-    def _decide(self, jobs: Sequence[_Job]) -> None:
+    def _decide(self, jobs: Sequence[_Job]) -> list[_Job]:
         """Record which pictures are to stay, before the first of the others goes: the guards of a sync heed it.
 
-        Copies of one content need no decision: their picture stays. Of what is not there nothing is said, nor of files
-        that have other keys in the store: a decision the wrong way round would let the wrong file go by the next plan.
+        One picture stays for each that goes, the first that does in the plan: of the others nothing is said, which may
+        stay for another reason, as what lies on another disk does. Copies of one content need no decision: their
+        picture stays. Of what is not there nothing is said, nor of files that have other keys in the store: a decision
+        the wrong way round would let the wrong file go by the next plan.
+
+        Returns: the jobs, but for those that are refused as they go against what was decided.
         """
-        about: dict[tuple[bytes, ...], set[bytes]] = {}
-        jobs = [
+        about: dict[bytes, set[bytes]] = {}
+        left: list[_Job] = []
+        alike = [
             job for job in jobs if not is_sidecar(job.file.path) and all(f.key != job.file.key for f in job.keepers)
         ]
-        stored = self._stored(jobs)
-        for job in jobs:
-            keepers = tuple(file for file in job.keepers if stored.get(file.path, file.key) == file.key)
-            if stored.get(job.file.path, job.file.key) == job.file.key and self._is_there(_Job(job.file, keepers)):
-                about.setdefault(tuple(dict.fromkeys(file.key for file in keepers)), set()).add(job.file.key)
-        if not about:
-            return
-        self._repo.require_format_2("decisions about pictures that only look alike")
-        made = list(newest_decisions(self._repo))
+        stored = self._stored(alike)
+        made = list(newest_decisions(self._repo)) if alike else []
         known = Verdicts(made)
-        choices: list[Choice] = []
-        for kept, gone in about.items():
-            new = sorted(key for key in gone if set(kept).isdisjoint(known.kept_for(key)))
-            choices += _choices(list(kept), new, made)
-        self._decided = len(decide(self._repo, choices))
+        asked = {job.file.path for job in alike}
+        for job in jobs:
+            key = job.file.key
+            if job.file.path in asked and stored.get(job.file.path, key) == key and self._is_there(job.file):
+                sure = [one for one in job.keepers if stored.get(one.path, one.key) == one.key]
+                there = [one.key for one in sure if self._is_there(one)]
+                if there and set(there).isdisjoint(known.kept_for(key)):
+                    keeper = next((one for one in there if not _are_different(known, key, one)), None)
+                    if keeper is None:
+                        self._refuse(job.file, "it is decided to be another picture than those that stay for it")
+                        continue
+                    about.setdefault(keeper, set()).add(key)
+            left.append(job)
+        if about:
+            self._repo.require_format_2("decisions about pictures that only look alike")
+            self._decided = len(decide(self._repo, _choices(about, made)))
+        return left
 
     def _stored(self, jobs: Sequence[_Job]) -> dict[bytes, bytes]:
         """Find the keys that the current snapshot has for the files of some jobs."""
@@ -197,16 +206,10 @@ class _Run:
         keys = keys_at(self._repo.tree(snapshot), sorted(one for some in names.values() for one in some))
         return {path: keys[one] for path, some in names.items() for one in some if one in keys}
 
-    def _is_there(self, job: _Job) -> bool:
-        """Tell whether a file is there, and one that stays for it."""
-        try:
-            self._places.look(job.file.path)
-        except Unfit:
-            return False
-        for file in job.keepers:
-            with suppress(Unfit):
-                self._places.look(file.path)
-                return True
+    def _is_there(self, file: PlanFile) -> bool:
+        with suppress(Unfit):
+            self._places.look(file.path)
+            return True
         return False
 
     def _carry_out(self, job: _Job) -> None:
@@ -284,20 +287,37 @@ class _Run:
         )
 
 
-def _choices(kept: list[bytes], gone: list[bytes], made: Sequence[Decision]) -> Iterator[Choice]:
-    """Yield the decisions that some pictures stay and others need not: few, but none about two that are different.
+def _choices(about: Mapping[bytes, Collection[bytes]], made: Sequence[Decision]) -> Iterator[Choice]:
+    """Yield the decisions that some pictures stay and others need not: few, but none that says more than that.
 
-    kept: the best one first.
+    about: by picture that stays, those that go for it.
+    made:  the decisions in force, newest first.
 
-    A decision is one on every pair of its pictures: it would take back that they are.
+    A decision is one on every pair of its pictures, and would take back what was decided about two that go; and of a
+    picture all of whose files are to stay that is said again, as a newer `keep` takes it back.
     """
-    every = {*kept, *gone}
-    if any(one.verb == "different" and len(every.intersection(one.keys)) > 1 for one in made):
-        yield from (Choice("keep", [kept[0], key], [kept[0]]) for key in gone)
-        return
-    room = max(MOST - len(kept), 1)
-    for at in range(0, len(gone), room):
-        yield Choice("keep", [*kept, *gone[at : at + room]], kept)
+    numbers: dict[bytes, list[int]] = {}
+    newest: dict[bytes, Decision] = {}
+    for number, one in enumerate(made):
+        for key in one.keys:
+            numbers.setdefault(key, []).append(number)
+            if one.verb == "keep":
+                newest.setdefault(key, one)
+    for kept, gone in about.items():
+        times = Counter(number for key in gone for number in numbers.get(key, ()))
+        apart = any(count > 1 for count in times.values()) or not about.keys().isdisjoint(gone)
+        room = 1 if apart else MOST - 1
+        some = sorted(gone)
+        for at in range(0, len(some), room):
+            yield Choice("keep", [kept, *some[at : at + room]], [kept])
+    for kept in about:
+        if kept in newest and newest[kept].kept == newest[kept].keys:
+            yield Choice("keep", [kept], [kept])
+
+
+def _are_different(known: Verdicts, one: bytes, other: bytes) -> bool:
+    held = known.of(one, other)
+    return held is not None and held.verb == "different"
 
 
 def _turn(path: bytes) -> int:
