@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
@@ -170,3 +171,38 @@ def test_verdicts_are_those_of_a_look_at_each_decision_in_turn(sets: list[set[by
         for b in KEYS:
             about = [decision for decision in every if {a, b} <= set(decision.keys)]
             assert verdicts.of(a, b) == (about[-1] if about else None)
+
+
+def keep(time: int, keys: Iterable[bytes], kept: Iterable[bytes]) -> Decision:
+    return Decision.of("keep", keys, kept, id=ID, time=time)
+
+
+def test_another_is_to_stay_instead_where_the_newest_decision_on_the_pair_says_so() -> None:
+    verdicts = Verdicts([keep(1, [A, B], [B]), keep(2, [A, C, D], [C, D]), made(3, "same", A, D)])
+    assert [set(verdicts.kept_for(key)) for key in (A, B, C, D)] == [{B, C}, set(), set(), set()]
+
+
+class Counted(bytes):
+    """A key whose comparisons are counted."""
+
+    count = 0
+
+    def __eq__(self, other: object) -> bool:
+        Counted.count += 1
+        return bytes.__eq__(self, other)
+
+    def __lt__(self, other: bytes) -> bool:
+        Counted.count += 1
+        return bytes.__lt__(self, other)
+
+    __hash__ = bytes.__hash__
+
+
+@pytest.mark.parametrize("also", [False, True], ids=["keep all", "and then one over the others"])
+def test_who_stays_instead_is_found_without_a_look_at_each_pair(also: bool) -> None:
+    keys = [Counted(n.to_bytes(16, "big")) for n in range(200)]
+    verdicts = Verdicts([keep(1, keys, keys), *([keep(2, keys, keys[:1])] if also else [])])
+    Counted.count = 0
+    found = [list(verdicts.kept_for(key)) for key in keys]
+    assert found == [[], *([[keys[0]] if also else []] * 199)]
+    assert Counted.count < len(keys) * len(keys)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from vstore.errors import Damage, UsageError
@@ -113,17 +113,21 @@ class Verdicts:
     def of(self, a: bytes, b: bytes) -> Decision | None:
         """Find the decision that holds between two pictures; None where nobody decided."""
         for i in reversed(self._about.get(a, [])):
-            keys = self._decisions[i].keys
-            at = bisect.bisect_left(keys, b)
-            if at < len(keys) and keys[at] == b:
+            if _is_in(self._decisions[i].keys, b):
                 return self._decisions[i]
         return None
 
     def kept_for(self, key: bytes) -> Iterator[bytes]:
         """Yield the pictures that are to stay instead of one, as the decision that holds between the two says."""
         about = (self._decisions[i] for i in self._about.get(key, []))
-        kept = {one for decision in about if decision.verb == "keep" for one in decision.kept}
-        for one in sorted(kept - {key}):
+        over = [one for one in about if one.verb == "keep" and not _is_in(one.kept, key)]
+        for one in sorted({one for decision in over for one in decision.kept}):
             held = self.of(key, one)
-            if held is not None and held.verb == "keep" and one in held.kept and key not in held.kept:
+            if held is not None and held.verb == "keep" and _is_in(held.kept, one) and not _is_in(held.kept, key):
                 yield one
+
+
+def _is_in(keys: Sequence[bytes], key: bytes) -> bool:
+    """Tell whether a key is among rising ones."""
+    at = bisect.bisect_left(keys, key)
+    return at < len(keys) and keys[at] == key
