@@ -261,6 +261,26 @@ def test_too_many_pairs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         near(builder, set(stored(builder)), 0.01)
 
 
+def test_a_lower_score_that_was_asked_before_refuses_no_higher_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compared: list[tuple[int, int]]
+) -> None:
+    monkeypatch.setattr(comparison_module, "BLOCK", 5)
+    monkeypatch.setattr(comparison_module, "MOST_PAIRS", 30)
+    builder = store(tmp_path, crowded(20, 8, 1), [20])
+    rows = stored(builder)
+    first = {key(n): rows[key(n)] for n in range(10)}
+    near(builder, set(first), 0.01)
+    with pytest.raises(UsageError, match=r"more than 30 pairs of pictures have a score of 0\.02 or more"):
+        near(builder, set(rows), 0.02)
+    compared.clear()
+    assert found(near(builder, set(rows), 0.99)) == plain_pairs(rows, 990_000)
+    assert [ends for ends in compared if ends[0] < 10] == []
+    compared.clear()
+    assert found(near(builder, set(rows), 0.99)) == plain_pairs(rows, 990_000)
+    assert found(near(builder, set(first), 0.01)) == plain_pairs(first, 10_000)
+    assert compared == []
+
+
 # Parts that cannot be used
 
 

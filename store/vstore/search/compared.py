@@ -47,6 +47,11 @@ class Compared(NamedTuple):
         number = np.cumsum(stay) - 1
         return self._renumbered(stay, number)
 
+    def reaching(self, least: int) -> Compared:
+        """Leave out all pairs of a lower score."""
+        reach = self.score >= least
+        return Compared(self.clump, self.one[reach], self.other[reach], self.score[reach], self.crowd, self.row)
+
     def ordered(self, order: Ints) -> Compared:
         """Number the rows in another order. order: int64 (n,), the rows."""
         import numpy as np

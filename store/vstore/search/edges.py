@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from vstore.errors import UsageError
 from vstore.progress import Stages
 from vstore.repository.repository import Repository
 from vstore.search import comparison
@@ -37,7 +38,7 @@ def compare(
 
     least:   the score that pairs reach, in millionths.
     Returns: the rows of the pictures in the order of their keys, and the pairs that reach it, or less.
-    Raises:  Damage, FileNotFoundError.
+    Raises:  Damage, FileNotFoundError; UsageError if too many pairs reach the score.
     """
     import numpy as np
 
@@ -53,21 +54,36 @@ def compare(
             kept = None
         elif len(known) == len(rows):
             return rows, found
+    asked = min(least, FOLDED)
+    if kept is None or kept.least == asked:
+        return rows, _go_on(repo, space, rows, kept, asked, stages, in_turns=in_turns)
+    try:
+        return rows, _go_on(repo, space, rows, kept, kept.least, stages, in_turns=in_turns)
+    except UsageError:  # too many pairs reach the lower score, which nobody asks for now
+        kept = kept._replace(least=asked, compared=kept.compared.reaching(asked), path=None)
+        return rows, _go_on(repo, space, rows, kept, asked, stages, in_turns=in_turns)
+
+
+def _go_on(
+    repo: Repository, space: str, rows: SpaceRows, kept: KeptEdges | None, least: int, stages: Stages, *, in_turns: bool
+) -> Compared:
+    """Compare the pictures that were not, and keep the pairs. Raises: Damage; UsageError if there are too many."""
+    import numpy as np
+
     if kept is None:
-        lowest, before = min(least, FOLDED), none_compared()
+        before = none_compared()
         old, new = rows.ordered(np.empty(0, np.int64)), rows.ordered(rows.as_stored())
     else:
-        lowest = kept.least
         old, new, before = _parted(kept, rows, repo.hash.size)
     every = old.joined(new)
-    under_way = Comparison(before, Scoring(every), _scoring(every, in_turns), lowest)
+    under_way = Comparison(before, Scoring(every), _scoring(every, in_turns), least)
     try:
         _go_through(under_way, len(every), stages)
     except KeyboardInterrupt:  # the next one goes on from there
-        _keep(repo, space, under_way, every, lowest, kept, in_turns=in_turns)
+        _keep(repo, space, under_way, every, least, kept, in_turns=in_turns)
         raise
-    _keep(repo, space, under_way, every, lowest, kept, in_turns=in_turns)
-    return rows, _part_of(under_way.compared(), places_of(every.column, rows.column, repo.hash.size))
+    _keep(repo, space, under_way, every, least, kept, in_turns=in_turns)
+    return _part_of(under_way.compared(), places_of(every.column, rows.column, repo.hash.size))
 
 
 def _parted(kept: KeptEdges, rows: SpaceRows, key_size: int) -> tuple[SpaceRows, SpaceRows, Compared]:
