@@ -182,6 +182,13 @@ def test_another_is_to_stay_instead_where_the_newest_decision_on_the_pair_says_s
     assert [set(verdicts.kept_for(key)) for key in (A, B, C, D)] == [{B, C}, set(), set(), set()]
 
 
+def test_nothing_stays_instead_of_what_is_to_stay_with_all_its_files() -> None:
+    over = keep(1, [A, B, C], [C])
+    assert [[*Verdicts([over, keep(2, [A, B], [A, B])]).kept_for(key)] for key in (A, B)] == [[], []]
+    assert [*Verdicts([over, keep(2, [A], [A]), keep(3, [A, B], [B])]).kept_for(A)] == [B, C], "a newer one"
+    assert [*Verdicts([over, keep(2, [A, D], [A])]).kept_for(A)] == [C], "of the other pair"
+
+
 class Counted(bytes):
     """A key whose comparisons are counted."""
 

@@ -57,3 +57,10 @@ def test_a_picture_that_is_to_stay_with_all_its_files_goes_for_none() -> None:
     assert heeded(("keep", [A], [A])).why_it_stays(A, A) == STAYS
     assert heeded(("keep", [A, B], [A, B])).why_it_stays(A, C) == STAYS
     assert heeded(("keep", [A, B], [A])).why_it_stays(A, A) == "", "its copies may go"
+
+
+def test_what_is_to_stay_with_all_its_files_comes_behind_none() -> None:
+    one = heeded(("keep", [A, B], [B]), ("keep", [A], [A]))
+    assert (one.in_order([A, B]), one.in_order([C, A])) == ([A, B], [A, C])
+    one = heeded(("keep", [A, B], [B]), ("keep", [A, C], [A]))
+    assert (one.in_order([A, B]), one.why_it_stays(A, B)) == ([B, A], ""), "of the other pair"

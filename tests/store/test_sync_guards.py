@@ -15,6 +15,7 @@ from support.guarded import many, refused, unlink
 
 from vstore.errors import Refused, UsageError
 from vstore.intake.ingest import Ingest
+from vstore.repository.decisions import Choice, decide
 from vstore.sync.guards import LOSS_COUNT, LOSS_PERCENT
 
 # Losing much
@@ -31,6 +32,25 @@ def test_the_label_of_a_missing_folder_is_quoted_for_the_shell(tmp_path: Path) -
     shutil.rmtree(world.pictures)
     with pytest.raises(Refused, match="vstore sync NEW_PLACE --as 'my pictures';"):
         world.sync()
+
+
+@pytest.mark.parametrize("stay", [False, True])
+def test_a_lost_folder_counts_unless_its_pictures_were_not_to_stay(settled: World, stay: bool) -> None:
+    settled.put({f"good/{n}.png": n for n in range(30)} | {f"old/{n}.png": 100 + n for n in range(30)})
+    settled.sync()
+    keys = {
+        folder: [bytes.fromhex(settled.key(first + n)) for n in range(30)]
+        for folder, first in (("good", 0), ("old", 100))
+    }
+    decide(settled.repo, [Choice("keep", pair, pair[:1]) for pair in zip(keys["good"], keys["old"], strict=True)])
+    if stay:
+        decide(settled.repo, [Choice("keep", keys["old"], keys["old"])])
+    shutil.rmtree(settled.pictures / "old")
+    if stay:
+        with pytest.raises(Refused, match="would remove 30 of the 60 pictures"):
+            settled.sync()
+    else:
+        assert settled.sync().removed == 30
 
 
 def test_three_pictures_of_which_one_is_deleted_are_no_accident(settled: World) -> None:

@@ -109,6 +109,7 @@ class Verdicts:
         for i, decision in enumerate(self._decisions):
             for key in decision.keys:
                 self._about.setdefault(key, []).append(i)
+        self._keeps = {key: one for one in self._decisions if one.verb == "keep" for key in one.keys}
 
     def of(self, a: bytes, b: bytes) -> Decision | None:
         """Find the decision that holds between two pictures; None where nobody decided."""
@@ -117,8 +118,22 @@ class Verdicts:
                 return self._decisions[i]
         return None
 
+    def newest_keep(self, key: bytes) -> Decision | None:
+        """Find the newest `keep` about a picture, whatever else it is about."""
+        return self._keeps.get(key)
+
+    def keeps_all(self, key: bytes) -> bool:
+        """Tell whether a picture is to stay with all of its files: the newest `keep` about it lets all of its own."""
+        newest = self._keeps.get(key)
+        return newest is not None and newest.kept == newest.keys
+
     def kept_for(self, key: bytes) -> Iterator[bytes]:
-        """Yield the pictures that are to stay instead of one, as the decision that holds between the two says."""
+        """Yield the pictures that are to stay instead of one, as the decision that holds between the two says.
+
+        None are if it is to stay with all of its files.
+        """
+        if self.keeps_all(key):
+            return
         about = (self._decisions[i] for i in self._about.get(key, []))
         over = [one for one in about if one.verb == "keep" and not _is_in(one.kept, key)]
         for one in sorted({one for decision in over for one in decision.kept}):

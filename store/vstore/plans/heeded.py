@@ -14,9 +14,7 @@ class Heeded:
     """The decisions of a store, asked about copies."""
 
     def __init__(self, decisions: Iterable[Decision]) -> None:
-        every = sorted(decisions, key=lambda one: (one.time, one.id))
-        self._verdicts = Verdicts(every)
-        self._newest_keep = {key: one for one in every if one.verb == "keep" for key in one.keys}
+        self._verdicts = Verdicts(decisions)
 
     def in_order(self, keys: Sequence[bytes]) -> list[bytes]:
         """Put pictures that are to stay before all others, and those over which one of them is to be kept behind."""
@@ -31,9 +29,8 @@ class Heeded:
 
     def why_it_stays(self, key: bytes, best: bytes) -> str:
         """Say why a picture must not go for another one; "" where it may. best: the other one; itself for copies."""
-        newest = self._newest_keep.get(key)
-        if newest is not None and newest.kept == newest.keys:
-            return STAYS  # with all of its files
+        if self._verdicts.keeps_all(key):
+            return STAYS
         if key == best:
             return ""
         held = self._verdicts.of(key, best)
@@ -45,5 +42,5 @@ class Heeded:
 
     def _is_kept(self, key: bytes) -> bool:
         """Tell whether the newest `keep` about a picture, whatever else it is about, says that it is to stay."""
-        newest = self._newest_keep.get(key)
+        newest = self._verdicts.newest_keep(key)
         return newest is not None and key in newest.kept
