@@ -113,6 +113,20 @@ def test_what_holds_already_is_not_decided_again(world: World) -> None:
     assert counts(world.store.decide("keep", ["pictures/c.png"], over=["pictures/a.png"])) == (1, 0, 2, 0)
 
 
+def test_what_is_kept_over_a_picture_is_decided_again_after_all_its_copies_were_to_stay(world: World) -> None:
+    a, b, c = (f"pictures/{name}.png" for name in "abc")
+    rows = [{"verb": "keep", "pictures": [b], "over": [a]}, {"verb": "keep", "pictures": [a]}]
+    world.store.decide(rows=rows)
+    assert counts(world.store.decide(rows=rows)) == (0, 2, 0, 0)
+    assert counts(world.store.decide("keep", [b], over=[a])) == (1, 0, 2, 0)
+    world.store.decide("keep", [a, c])
+    assert counts(world.store.decide("keep", [b], over=[a])) == (1, 0, 2, 0)
+    world.store.decide("keep", [c])
+    assert counts(world.store.decide("keep", [b], over=[a])) == (0, 1, 0, 0), "of another picture"
+    world.store.decide("same", [a, c])
+    assert counts(world.store.decide("keep", [b], over=[a])) == (0, 1, 0, 0), "of another pair"
+
+
 def test_a_file_that_contradicts_itself_can_be_read_again(world: World) -> None:
     names = [f"pictures/{name}.png" for name in "abc"]
     rows = [

@@ -65,7 +65,7 @@ class _Held:
     def overriding(self, said: _Said) -> Iterator[_Said]:
         """Yield those newer than the newest of its kind that are about two of its pictures, or about copies of one."""
         lists = sorted((self._about[key] for key in said.keys), key=len)
-        if len(lists) > 1 and not said.keeps_all:
+        if len(lists) > 1 and said.verb != "keep":
             lists.pop()  # who is about two of them stands in another list, too; and this one may be very long
         at, keys, seen = self._newest[said], set(said.keys), set[int]()
         for numbers in lists:
@@ -75,5 +75,6 @@ class _Held:
                 other = self._all[number]
                 if number not in seen:
                     seen.add(number)
-                    if len(keys.intersection(other.keys)) > 1 or (said.keeps_all and other.verb == "keep"):
+                    is_of_copies = said.verb == other.verb == "keep" and (said.keeps_all or other.keeps_all)
+                    if is_of_copies or len(keys.intersection(other.keys)) > 1:
                         yield other
