@@ -382,6 +382,15 @@ def test_a_part_that_says_what_none_of_ours_does_is_passed_over(
     assert compared == [(0, 40)]
 
 
+def test_a_part_of_no_pictures_is_passed_over(tmp_path: Path, compared: list[tuple[int, int]]) -> None:
+    builder = store(tmp_path, crowded(12, 8, 1), [12])
+    rows = stored(builder)
+    path = written(builder, rows)
+    forged(path, {"pictures": 0, "pairs": 0, "crowds": 0}, b"")
+    assert found(near(builder, set(rows), 0.8)) == plain_pairs(rows, 800_000)
+    assert compared == [(0, 12), (0, 12)]
+
+
 def test_a_part_of_another_kind_or_over_segments_is_passed_over(
     clumped: Builder, compared: list[tuple[int, int]]
 ) -> None:

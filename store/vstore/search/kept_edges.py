@@ -71,7 +71,7 @@ class _About(NamedTuple):
         if len(values) <= len(names) or len(parameters) != len(values) or not 0 <= min(values) <= max(values) < 1 << 32:
             return None
         least, turns, pictures, pairs, crowds, version = values
-        if version != _VERSION or turns not in (1, 8):
+        if version != _VERSION or turns not in (1, 8) or not pictures:
             return None
         return cls(least, turns == 8, pictures, pairs, crowds)
 
