@@ -184,6 +184,29 @@ def test_of_several_parts_the_one_that_knows_most_of_the_pictures_is_read(
     assert compared == [(0, 25), (10, 15)]
 
 
+def test_a_picture_may_stand_before_the_first_one_of_its_crowd(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compared: list[tuple[int, int]]
+) -> None:
+    """A clump of twelve is gone, and a picture that reached it stands before the three that joined the clump later."""
+    monkeypatch.setattr(comparison_module, "BLOCK", 4)
+    one, other, *more = unit_vectors(6, 16, 5)
+    vectors = np.array([one] * 12 + [one + 0.3 * other] + [one] * 3 + more, np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    builder = store(tmp_path, vectors[:16], [12, 1, 3])
+    near(builder, {key(n) for n in range(13)}, 0.9)
+    near(builder, {key(n) for n in range(16)}, 0.9)
+    builder.list_segments(builder.repo.state.segments(builder.space)[1:])
+    builder.add_segment([key(n) for n in range(16, 20)], vectors[16:])
+    rows = stored(builder)
+    near(builder, set(rows), 0.9)
+    (path,) = parts_of(builder.repo.layout)
+    _, columns = columns_of(path)
+    assert (columns["crowds"] > columns["rows"]).any()
+    compared.clear()
+    assert found(near(builder, set(rows), 0.9)) == plain_pairs(rows, 900_000)
+    assert compared == []
+
+
 def test_nearly_equal_pictures_cost_few_pairs(tmp_path: Path) -> None:
     """300 of one screen, each with another clock, and 300 of another one that looks like it."""
     rng = np.random.default_rng(1)
@@ -440,7 +463,8 @@ def _same_key(columns: dict[str, Any]) -> None:
         _set("scores", 0, 1_000_001),
         _set("scores", 0, 4_294_967_295),
         _set("crowds", 0, 1),
-        _set("crowds", 0, 39),
+        _set("crowds", 0, 40),
+        _set("crowds", 0, 4_294_967_295),
         _set("rows", 0, 40),
         _set("rows", 0, 3),
         _twice,

@@ -160,7 +160,7 @@ def _is_possible(compared: Compared, least: int) -> bool:
     if not ((clump <= np.arange(count)).all() and (clump[clump] == clump).all()):
         return False
     one, other, crowd, row = compared.one, compared.other, compared.crowd, compared.row
-    if not ((one < other).all() and (other < count).all() and (crowd < row).all() and (row < count).all()):
+    if not ((one < other).all() and (other < count).all() and (crowd < count).all() and (row < count).all()):
         return False
     return bool(
         (compared.score >= least).all()
