@@ -9,6 +9,7 @@ import socket
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.failing_disks import Watched
@@ -164,6 +165,25 @@ def test_a_file_is_not_moved_without_one_that_stays(place: Place) -> None:
     os.link(place.top / "sub/copy.jpg", place.top / "kept.jpg")
     assert place.refused() == "it is another name of the file that stays for it"
     assert place.refused(keeper="sub/copy.jpg") == "it is another name of the file that stays for it"
+
+
+@pytest.mark.parametrize("what", ["st_size", "st_mtime_ns", "st_ctime_ns", ""])
+def test_a_file_is_not_moved_for_itself_behind_another_mount(
+    place: Place, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Two mounts of one folder have two devices, and may have two inodes for one file: its times tell."""
+
+    def stands(keeper: Keeper) -> os.stat_result:
+        found = (place.top / "sub/copy.jpg").stat()
+        fields = [name for name in dir(found) if name.startswith("st_")]
+        values = {name: getattr(found, name) for name in fields} | {"st_dev": found.st_dev + 1, "st_ino": 7}
+        return SimpleNamespace(**values | ({what: values[what] + 1} if what else {}))  # type: ignore[return-value]
+
+    monkeypatch.setattr(Keeper, "stands", stands)
+    if what:
+        assert place.away()
+    else:
+        assert place.refused() == "it may be the file that stays for it, seen through another mount"
 
 
 def test_what_lies_in_the_trash_stays_for_nothing(place: Place) -> None:

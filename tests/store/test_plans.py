@@ -21,6 +21,7 @@ from support.plans import files
 from vstore.embed.builtin import BuiltinEmbedder
 from vstore.errors import Locked, MigrationNeeded, Refused, UsageError
 from vstore.format.decisions import Verdicts
+from vstore.plans.places import Places
 from vstore.plans.report import DupesApplied
 from vstore.progress import Silent
 from vstore.repository.decisions import Choice, decide, newest_decisions
@@ -309,6 +310,26 @@ def test_a_file_with_two_names_is_not_planned_to_go_by_one_of_them(world: Planne
         ("pictures/f/a.png", "move", None),
     ]
     assert world.apply().refused == ()
+
+
+@pytest.mark.parametrize(("later", "do"), [(0, "keep"), (1, "move")])
+def test_a_file_that_may_be_seen_through_two_mounts_is_not_planned_to_go(
+    world: Planned, monkeypatch: pytest.MonkeyPatch, later: int, do: str
+) -> None:
+    looked = Places.look
+
+    def look(places: Places, path: bytes) -> os.stat_result:
+        found = looked(places, path)
+        if not path.startswith(b"pictures/b/"):
+            return found
+        one = looked(places, b"pictures/a.png")
+        numbers = {name: getattr(one, name) for name in dir(one) if name.startswith("st_")}
+        mode, inode, device, *rest = found
+        return os.stat_result((mode, inode, device + 1, *rest), numbers | {"st_ctime_ns": one.st_ctime_ns + later})
+
+    monkeypatch.setattr(Places, "look", look)
+    (copy,) = [file for group in world.plan()["groups"] for file in group["files"] if "/b/" in file["path"]] or [{}]
+    assert copy.get("do", "keep") == do
 
 
 def test_a_link_is_never_the_file_that_stays(world: Planned) -> None:

@@ -569,6 +569,14 @@ MUTATIONS = [
         MOVES,
         "stays",
     ),
+    Mutation(
+        "moved: itself elsewhere",
+        "plans/mover.py",
+        "if any(moment(one) == moment(found)",
+        "if any(False",
+        MOVES,
+        "mount",
+    ),
     Mutation("moved: replaced", "disk/moving.py", "_NOREPLACE = 1", "_NOREPLACE = 0", MOVES, "moment"),
     Mutation(
         "moved: along a link",
@@ -625,7 +633,7 @@ MUTATIONS = [
         "no_picture_goes",
     ),
     Mutation("plan: keys swapped", "plans/apply.py", "stored = self._stored(alike)", "stored = {}", PLANS, "swapped"),
-    Mutation("plan: for another picture", "plans/apply.py", "if not _are_different(", "if not (", PLANS, "different"),
+    Mutation("plan: for another picture", "plans/apply.py", "if not _are_different(", "if (", PLANS, "different"),
     Mutation(
         "plan: an unnamed folder",
         "plans/places.py",

@@ -16,7 +16,7 @@ from vstore.plans.document import KEEP, MOVE, Plan, PlanFile, PlanGroup
 from vstore.plans.heeded import Heeded
 from vstore.plans.places import Places, store_identity
 from vstore.plans.trash_folder import TrashFolder
-from vstore.plans.way import Gone, Unfit, opened, split
+from vstore.plans.way import Gone, Unfit, moment, opened, split
 from vstore.repository.decisions import newest_decisions
 from vstore.repository.repository import Repository
 
@@ -66,6 +66,10 @@ def _planned(places: Places, copies: Copies, heeded: Heeded) -> PlanGroup | None
     linked = {places.target_of_link(path) for path, _ in copies.files}
     looks = [(path, key, _looked(places, path)) for path, key in sorted(copies.files, key=lambda file: order[file[1]])]
     names = Counter((found.st_dev, found.st_ino) for _, _, found in looks if isinstance(found, os.stat_result))
+    devices: dict[tuple[int, int, int], set[int]] = {}
+    for _, _, found in looks:
+        if isinstance(found, os.stat_result):
+            devices.setdefault(moment(found), set()).add(found.st_dev)
     files: list[PlanFile] = []
     best: bytes | None = None
     for path, key, found in looks:
@@ -79,6 +83,8 @@ def _planned(places: Places, copies: Copies, heeded: Heeded) -> PlanGroup | None
             best, why = key, copies.why if path == copies.files[0][0] else "the first of them that may stay"
         elif names[name] > 1:  # nothing is won if one of them goes, and it may be the same file in two folders
             why = "another name of a file of this group"
+        elif len(devices[moment(found)]) > 1:
+            why = "it may be a file of this group, seen through another mount"
         elif name in linked:
             why = "a link of this group leads to it"
         else:

@@ -18,9 +18,10 @@ from vstore.plans.moves import NAME as RECORD
 from vstore.plans.moves import Move
 from vstore.plans.proof import CHANGED, Keeper, proved, refuse_other_bytes, refuse_unlike, standing
 from vstore.plans.trash_folder import MODES, TrashFolder
-from vstore.plans.way import Gone, Unfit, look, look_at_file, modes_of, open_file, opened, refusing, seen, split
+from vstore.plans.way import Gone, Unfit, look, look_at_file, modes_of, moment, open_file, opened, refusing, seen, split
 
 TAKEN = "another file is at its place now"
+ELSEWHERE_TOO = "it may be the file that stays for it, seen through another mount"
 LINK_CHANGED = "the hard link at its place has other bytes now: look at both"
 TAKEN_LINK = b"moves.link"  # in the trash folder: a hard link that is being taken away
 NOT_HERE = "its disk knows no move that is sure to replace no file"
@@ -62,6 +63,8 @@ def move_away(
         found = proved(folder, name, going.key, going.new)
         if any((one.st_dev, one.st_ino) == (found.st_dev, found.st_ino) for _, one in others):
             raise Unfit("it is another name of the file that stays for it")
+        if any(moment(one) == moment(found) and one.st_dev != found.st_dev for _, one in others):
+            raise Unfit(ELSEWHERE_TOO)
         same = next((keeper for keeper, _ in others if keeper.key == going.key), None)
         if same is not None:
             refuse_other_bytes(folder, name, same)

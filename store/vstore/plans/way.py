@@ -135,6 +135,14 @@ def open_file(folder: int, name: bytes) -> int:
     return fd
 
 
+def moment(found: os.stat_result) -> tuple[int, int, int]:
+    """Give what one file has in common that is seen through two mounts, with devices and inodes of their own.
+
+    Copies on two disks do not change in the same nanosecond.
+    """
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
 def seen(found: os.stat_result) -> tuple[int, ...]:
     """Give what changes if a file does, or another takes its name."""
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
