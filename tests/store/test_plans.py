@@ -540,6 +540,29 @@ def test_what_is_not_there_is_not_decided_to_stay(three: tuple[Planned, list[byt
     assert (held(world, first, third), held(world, second, third)) == (None, ("keep", (second,)))
 
 
+@pytest.mark.parametrize("is_changed", [False, True])
+def test_the_last_copy_of_a_picture_goes_with_a_decision(three: tuple[Planned, list[bytes]], is_changed: bool) -> None:
+    """The copy that is to stay went, or changed, after the plan was made: what stays is another picture."""
+    world, (first, second, _) = three
+    (world.pictures / "2.png").unlink()
+    world.put({"copy.png": grey(10)})
+    world.sync()
+    world.plan(near=0.9)
+
+    def change(plan: dict[str, Any]) -> None:
+        for file in plan["groups"][0]["files"]:
+            file["do"] = "move" if file["path"] == "pictures/1.png" else "keep"
+
+    world.edit(change)
+    (world.pictures / "copy.png").unlink()
+    if is_changed:
+        world.put({"copy.png": 77})
+    report = world.apply()
+    assert len(report.refused) == is_changed, "what is there may be changed back"
+    assert (report.moved, report.decided) == (() if is_changed else (b"pictures/1.png",), not is_changed)
+    assert held(world, first, second) == (None if is_changed else ("keep", (first,)))
+
+
 def test_what_was_decided_about_two_that_go_holds(three: tuple[Planned, list[bytes]]) -> None:
     world, _ = three
     plan = world.plan(near=0.9)["groups"][0]["files"]

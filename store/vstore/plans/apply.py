@@ -163,15 +163,16 @@ class _Run:
     def _decide(self, jobs: Sequence[_Job]) -> list[_Job]:
         """Record which pictures are to stay, before the first of the others goes: the guards of a sync heed it.
 
-        One picture stays for each that goes, the first that does in the plan: of the others nothing is said, which may
-        stay for another reason, as what lies on another disk does. Copies of one content need no decision: their
-        picture stays. Of what is not there nothing is said, nor of files that have other keys in the store: a decision
-        the wrong way round would let the wrong file go by the next plan.
+        One picture stays for each that goes, the first that does in the plan: of the others nothing is said, which
+        may stay for another reason, as what lies on another disk does. Copies of one content need no decision: their
+        picture stays, and they go for a file of it alone. Of what is not there nothing is said, nor of files that
+        have other keys in the store: a decision the wrong way round would let the wrong file go by the next plan.
 
         Returns: the jobs, but for those that are refused as they go against what was decided.
         """
         about: dict[bytes, set[bytes]] = {}
         left: list[_Job] = []
+        jobs = [self._among_copies(job) for job in jobs]
         alike = [
             job for job in jobs if not is_sidecar(job.file.path) and all(f.key != job.file.key for f in job.keepers)
         ]
@@ -205,6 +206,15 @@ class _Run:
         names = {file.path: then(file.path) for job in jobs for file in (job.file, *job.keepers)}
         keys = keys_at(self._repo.tree(snapshot), sorted(one for some in names.values() for one in some))
         return {path: keys[one] for path, some in names.items() for one in some if one in keys}
+
+    def _among_copies(self, job: _Job) -> _Job:
+        """Let a picture go for a copy of itself alone while one is there; else for another picture alone."""
+        same = tuple(one for one in job.keepers if one.key == job.file.key)
+        if not same or is_sidecar(job.file.path):
+            return job
+        if any(self._is_there(one) for one in same):
+            return job._replace(keepers=same)
+        return job._replace(keepers=tuple(one for one in job.keepers if one.key != job.file.key) or same)
 
     def _is_there(self, file: PlanFile) -> bool:
         with suppress(Unfit):
