@@ -107,7 +107,9 @@ def test_an_option_that_a_message_names_is_one_of_a_command_that_says_it(path: P
     every = (" ".join(words) for words in all_commands() if words and not isinstance(found(words), click.Group))
     known = set().union(*map(options_of, VERBS.get(verb, every))) | {"--store", "--trust", "--help"} | ELSEWHERE
     for node, text in texts(ast.parse(path.read_text())):
-        prose = re.sub(r"\b(pip|hf) [^;,)]*", "", COMMAND.sub("", text))
+        prose = re.sub(
+            r"\b(pip|hf) [^;,)]*", "", COMMAND.sub("", re.sub(r"var\(--[a-z-]+\)|--[a-z-]+:#", "", text))
+        )  # CSS
         named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]\b", prose))
         assert named <= known, f"{path.name}:{getattr(node, 'lineno', 0)}"
 

@@ -71,6 +71,13 @@ def test_pictures_are_not_compared_by_such_a_row(folder: Path, value: bytes) -> 
 
 
 @pytest.mark.parametrize("value", NONE)
+def test_no_chance_is_told_by_such_a_row(folder: Path, value: bytes) -> None:
+    forge(folder, value)
+    with Store(".vstore") as store, pytest.raises(Damage, match="no vectors of norm 1"):
+        store.search([Operand(1.0, b"pictures/a.png")], k=1, collapse=True)
+
+
+@pytest.mark.parametrize("value", NONE)
 def test_a_check_finds_it_and_a_repair_embeds_its_picture_again(folder: Path, value: bytes) -> None:
     forge(folder, value)
     with Store(".vstore") as store:

@@ -110,5 +110,5 @@ def background_of(repo: Repository, space: str, tree: Tree) -> Background:
     keys = nsmallest(2 * SAMPLE, every)
     flats = set() if recipe is None else flat_among(repo, recipe, keys)
     rows = SpaceRows(repo, space, [keys[number] for number in sampled(keys, flats)])
-    stored: Floats = rows.stored(np.arange(len(rows))).astype(np.float32)
+    stored, _ = rows.with_norms(np.arange(len(rows)))
     return Background(stored, len(every), turns=recipe is not None and has_turns(recipe))

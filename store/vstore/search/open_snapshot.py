@@ -204,6 +204,7 @@ class OpenSnapshot:
         import numpy as np
 
         from vstore.search.background import SAMPLE, Background, sampled  # most searches do without
+        from vstore.search.space_rows import require_norm_1
         from vstore.search.turned import has_turns
 
         self.wait()
@@ -212,6 +213,7 @@ class OpenSnapshot:
         rows = np.empty((len(numbers), self.space.dim), np.float32)
         for at, row in enumerate(self.row_of[numbers].tolist() if numbers else ()):
             rows[at] = self.rows.vector(row)
+        require_norm_1(np.linalg.norm(rows, axis=1))
         turns = bool(self.space.recipe) and has_turns(self.recipe(repo))
         return Background(rows, len(self.paths), turns=turns)
 

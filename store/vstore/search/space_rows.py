@@ -53,8 +53,8 @@ class SpaceRows:
         order = np.lexsort(every.T[::-1])
         is_first = np.ones(len(order), bool)
         is_first[1:] = (every[order[1:]] != every[order[:-1]]).any(axis=1)  # a key may be given twice
-        self._keys = np.frombuffer(column, np.uint8).reshape(-1, self._key_size)[order[is_first]]
-        part, row, column = np.full(len(self._keys), -1), np.empty(len(self._keys), np.int64), self.column
+        self._key_rows = np.frombuffer(column, np.uint8).reshape(-1, self._key_size)[order[is_first]]
+        part, row, column = np.full(len(self._key_rows), -1), np.empty(len(self._key_rows), np.int64), self.column
         for number, segment in enumerate(self._segments) if keys else ():
             at = places_of(column, segment.keys, self._key_size)
             rows = np.flatnonzero(at >= 0)[::-1]  # of a key that stands twice the first row wins
@@ -70,13 +70,13 @@ class SpaceRows:
 
     def _choose(self, numbers: Ints) -> None:
         """Keep some rows, in another order."""
-        self._keys, self._part, self._row = self._keys[numbers], self._part[numbers], self._row[numbers]
+        self._key_rows, self._part, self._row = self._key_rows[numbers], self._part[numbers], self._row[numbers]
         self._sums = None if self._sums is None else self._sums[numbers]
 
     @property
     def column(self) -> bytes:
         """The keys, one after another."""
-        return self._keys.tobytes()
+        return self._key_rows.tobytes()
 
     def key_list(self) -> list[bytes]:
         """List the keys of the pictures, by the numbers of their rows."""
@@ -101,7 +101,7 @@ class SpaceRows:
 
         both = copy(self)
         both._parts |= others._parts
-        both._keys = np.concatenate([self._keys, others._keys])
+        both._key_rows = np.concatenate([self._key_rows, others._key_rows])
         both._part, both._row = np.append(self._part, others._part), np.append(self._row, others._row)
         mine, theirs = self._sums, others._sums
         both._sums = None if mine is None or theirs is None else np.append(mine, theirs)
@@ -150,7 +150,7 @@ class SpaceRows:
 
         rows: Floats = self.stored(at).astype(np.float32)
         norms: Floats = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-        _require_norm_1(norms)
+        require_norm_1(norms)
         return rows, norms
 
     def exact(self, at: Ints) -> tuple[Doubles, Doubles]:
@@ -167,7 +167,7 @@ class SpaceRows:
         if stored.dtype.itemsize > 2:
             rows = np.rint(rows * _GRID) / _GRID
         squares: Doubles = np.einsum("ij,ij->i", rows, rows)
-        _require_norm_1(np.sqrt(squares))
+        require_norm_1(np.sqrt(squares))
         return rows, squares
 
     def stored(self, at: Ints) -> Any:
@@ -188,7 +188,8 @@ class SpaceRows:
         return found
 
 
-def _require_norm_1(norms: npt.NDArray[Any]) -> None:
+def require_norm_1(norms: npt.NDArray[Any]) -> None:
+    """Refuse rows that are no vectors. norms: theirs. Raises: Damage."""
     import numpy as np
 
     if not (np.abs(norms - 1) <= NORM_OFF).all():
