@@ -53,6 +53,24 @@ def test_a_lost_folder_counts_unless_its_pictures_were_not_to_stay(settled: Worl
         assert settled.sync().removed == 30
 
 
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_what_stays_in_another_folder_must_be_there(tmp_path: Path, is_gone: bool) -> None:
+    """A sync of one folder alone once took pictures of another for kept that had gone from there."""
+    world, other = World(tmp_path), tmp_path / "other"
+    put(other, {f"{n}.png": n for n in range(30)})
+    world.put({f"old/{n}.png": 100 + n for n in range(30)} | {f"{n}.png": 200 + n for n in range(10)})
+    world.store.sync([other, world.pictures])
+    pairs = [(bytes.fromhex(world.key(n)), bytes.fromhex(world.key(100 + n))) for n in range(30)]
+    decide(world.repo, [Choice("keep", pair, pair[:1]) for pair in pairs])
+    shutil.rmtree(world.pictures / "old")
+    if is_gone:
+        shutil.rmtree(other)
+        with pytest.raises(Refused, match="would remove 30 of the 40 pictures"):
+            world.sync()
+    else:
+        assert world.sync().removed == 30
+
+
 def test_three_pictures_of_which_one_is_deleted_are_no_accident(settled: World) -> None:
     settled.put(many(3))
     settled.sync()

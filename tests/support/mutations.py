@@ -605,8 +605,8 @@ MUTATIONS = [
     Mutation(
         "lost: for one that is gone",
         "sync/losses.py",
-        "named[one] > 0 for one in kept",
-        "True for one in kept",
+        "if there.isdisjoint(kept.get(key, ()))",
+        "if not kept.get(key)",
         PLANS,
         "still",
     ),

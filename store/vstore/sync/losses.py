@@ -28,6 +28,7 @@ class Before(NamedTuple):
     spots:     gives the remembered places of a folder's subfolders.
     spots_now: looks at some of these, and at the mount points.
     kept_for:  gives the pictures that are to stay instead of some, as the user decided.
+    file_of:   finds the file of a path in a folder that this sync does not look at; None if it may not be looked at.
     """
 
     tree: Tree
@@ -35,6 +36,7 @@ class Before(NamedTuple):
     spots: Callable[[bytes], Spots]
     spots_now: Callable[[bytes, list[bytes]], Spots]
     kept_for: Callable[[Collection[bytes]], dict[bytes, set[bytes]]] = lambda keys: {}
+    file_of: Callable[[bytes], bytes | None] = lambda path: None
 
 
 class Emptied(NamedTuple):
@@ -96,8 +98,22 @@ class Losses:
         if not lost or self._size is None:
             return lost
         kept = self.before.kept_for(lost)
-        named = self._named({one for some in kept.values() for one in some})
-        return {key: p for key, p in lost.items() if not any(named[one] > 0 for one in kept.get(key, ()))}
+        there = self._there({one for some in kept.values() for one in some})
+        return {key: p for key, p in lost.items() if there.isdisjoint(kept.get(key, ()))}
+
+    def _there(self, keys: set[bytes]) -> set[bytes]:
+        """Find those of some keys that a path has after the sync at which something is now, in whatever folder."""
+        assert self._size is not None
+        found = {new for path, _, new in self.changes if new in keys and self._exists(path)}
+        changed = {path for path, _, _ in self.changes}
+        tree, wanted = self.before.tree, keys - found
+        for leaf, column in zip(tree.leaves, tree.key_columns(), strict=True) if wanted else ():
+            if wanted.isdisjoint(column[at : at + self._size] for at in range(0, len(column), self._size)):
+                continue
+            found.update(
+                key for path, key in tree.aliases(leaf) if key in wanted and path not in changed and self._exists(path)
+            )
+        return found
 
     def file_of(self, path: bytes) -> bytes:
         """Find the absolute path of a lost picture; of another folder it stays what it is."""
@@ -113,7 +129,8 @@ class Losses:
         """Tell whether there is still something at a path, though the scan did not take it."""
         label, _, rest = path.partition(b"/")
         place = self._places.get(label)
-        return place is not None and os.path.lexists(os.path.join(place, rest))
+        file = self.before.file_of(path) if place is None else os.path.join(place, rest)
+        return file is not None and os.path.lexists(file)
 
 
 def lost_keys(changes: Iterable[Change], survey: Survey, named: Counter[bytes]) -> dict[bytes, Lost]:

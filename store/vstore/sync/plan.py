@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Collection, Sequence
@@ -122,12 +123,15 @@ class Planner:
 
     def _before(self, base: Base, survey: Survey) -> Before:
         """Collect the ways to what is known of the folders from before the sync."""
+        from vstore.repository.acquaintance import KnownFolders
         from vstore.sync.disks import spots_of
         from vstore.sync.losses import Before
         from vstore.sync.week import fullest
 
         after = self._repo.after_folders(base.scope.changes())
         places = {os.fsencode(target.root.label): target for target in survey.targets}
+
+        finder = functools.cache(lambda: KnownFolders(self._repo).file_finder(None))  # of few syncs pictures are lost
 
         def now(label: bytes, folders: list[bytes]) -> Spots:
             target = places[label]
@@ -139,6 +143,7 @@ class Planner:
             spots=self._memory.spots,
             spots_now=now,
             kept_for=self._kept_for,
+            file_of=lambda path: finder()(path),
         )
 
     def _kept_for(self, keys: Collection[bytes]) -> dict[bytes, set[bytes]]:
