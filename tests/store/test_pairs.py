@@ -14,7 +14,7 @@ from support.near_stores import crowded, different, found, near, store, stored
 from support.plain_pairs import plain_pairs, plain_score
 
 from vstore.embed.builtin import RECIPES
-from vstore.errors import Damage
+from vstore.errors import Damage, UsageError
 from vstore.progress import Silent, Stages
 from vstore.search import comparison as comparison_module
 from vstore.search import node_pairs as node_pairs_module
@@ -75,6 +75,7 @@ def test_any_pictures_and_decisions_give_what_the_plain_way_gives(
         patch.setattr(scores_module, "_DENSE", dense)
         patch.setattr(comparison_module, "_CHECKED", checked)
         patch.setattr(node_pairs_module, "_AT_ONCE", block)
+        patch.setattr(node_pairs_module, "_PIECE", block)
         pairs = near(builder, list(kept), least, apart=apart, decided=decided)
     assert found(pairs) == plain_pairs(kept, millionths(least), apart)
 
@@ -233,3 +234,15 @@ def test_a_score_above_that_of_nodes_parts_clumps(
     pairs = near(builder, set(kept), least)
     assert found(pairs) == plain_pairs(kept, millionths(least))
     assert 2 < len(set(pairs.node.tolist())) < 40
+
+
+def test_too_many_pairs_within_a_clump_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison_module, "MOST_PAIRS", 100)
+    rows = unit_vectors(1, 16).repeat(40, axis=0) + 0.003 * np.random.default_rng(1).standard_normal((40, 16))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    builder = store(tmp_path, rows.astype(np.float32), [40])
+    kept = stored(builder)
+    assert len(set(near(builder, set(kept), 0.9).node.tolist())) == 1
+    assert len(near(builder, set(kept), 1.0).one) == 0
+    with pytest.raises(UsageError, match=r"more than 100 pairs of pictures have a score of 0\.9996 or more"):
+        near(builder, set(kept), 0.9996)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 BLOCK = 2048  # rows compared with as many others at once: 6 MB at 768 numbers a row, and 16 MB of scores
 _AHEAD = 4  # blocks of rows that are read at once
-MOST_PAIRS = 50_000_000  # that are found: 2 GB of memory, and no answer that anybody can look through
+MOST_PAIRS = 50_000_000  # that are found, of rows and then of nodes: 2 GB of memory, and no answer to look through
 _FEW = 8  # rows of a clump up to which its pairs with another row are listed
 _CHECKED = 64  # rows of a clump up to which a new one is compared with each, where their angles do not tell
 _TRIED = 8  # clumps that a new row may join; it need not join any
@@ -110,10 +110,7 @@ class Comparison:
         reach = score >= self._least
         self._pairs += int(reach.sum()) + len(many.row)
         if self._pairs > MOST_PAIRS:
-            raise UsageError(
-                f"more than {MOST_PAIRS:,} pairs of pictures have a score of {self._least / WHOLE:g} or more",
-                "ask for a higher score",
-            )
+            raise too_many(self._least)
         pairs = early[reach], late[reach], score[reach]
         self._found.append(Compared(np.arange(begin, end), *pairs, many.other, many.row))
         self.count = end
@@ -199,6 +196,14 @@ class Comparison:
                 return False
         self._widths[first] = max(self._widths[first], angle)
         return True
+
+
+def too_many(least: int) -> UsageError:
+    """Make the error of more pairs than `MOST_PAIRS`."""
+    return UsageError(
+        f"more than {MOST_PAIRS:,} pairs of pictures have a score of {least / WHOLE:g} or more",
+        "ask for a higher score",
+    )
 
 
 def _joined(parts: list[Any], columns: int) -> list[Any]:

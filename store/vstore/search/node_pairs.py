@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from itertools import combinations, pairwise, product
+from collections.abc import Iterable, Iterator
+from itertools import chain, pairwise, product
 from typing import TYPE_CHECKING, NamedTuple
 
+from vstore.search import comparison
 from vstore.search.compared import Compared, Members
 from vstore.search.nodes import FOLDED, Apart
 from vstore.search.pair_scores import WHOLE, Scoring
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     Scores = npt.NDArray[np.int32]
 
 _AT_ONCE = 1024  # rows that are compared exactly with as many others
+_PIECE = 1 << 20  # pairs that are looked at together: some 50 MB
 # The score under which a row reaches no row of a clump, if it is that with one of them: twice the angle.
 _OUT_OF_REACH = math.floor(math.cos(2 * math.acos((FOLDED - 0.5) / WHOLE)) * WHOLE) - 1
 
@@ -44,29 +46,80 @@ def folding(compared: Compared, plain: Scoring, least: int) -> tuple[Ints, Ints,
     """
     import numpy as np
 
-    high = compared.score >= least
-    one, other = compared.one[high], compared.other[high]
-    near = plain.pairs(compared.crowd, compared.row) >= _OUT_OF_REACH
-    if near.any():
-        members = Members(compared.clump)
-        inside = [members.of(crowd) for crowd in compared.crowd[near].tolist()]
-        more = np.concatenate(inside)
-        rows = np.repeat(compared.row[near], list(map(len, inside)))
-        one = np.concatenate([one, np.minimum(more, rows)])
-        other = np.concatenate([other, np.maximum(more, rows)])
-        codes = np.sort(one * len(compared) + other)
-        one, other = np.divmod(codes[np.diff(codes, prepend=-1) > 0], len(compared))  # some are listed and in a crowd
-    folded = plain.pairs(one, other) >= least
-    one, other = one[folded], other[folded]
-    if least <= FOLDED:
-        return compared.clump, one, other
-    clump = np.arange(len(compared))  # those of equal rows
-    found = [(one, other)]
-    for rows in Members(compared.clump).several.values():
-        clump[rows] = rows[plain.rows.first_equal(rows)]
-        found += _within(clump[rows], rows, plain, least)
-    one, other = (np.concatenate(column) for column in zip(*found, strict=True))
+    members = Members(compared.clump)
+    found = [_reaching(_maybe_folded(compared, members, plain, least), plain, least)]
+    clump = compared.clump
+    if least > FOLDED:
+        clump = np.arange(len(compared))  # those of equal rows
+        for rows in members.several.values():
+            clump[rows] = rows[plain.rows.first_equal(rows)]
+            found.append(_within(clump[rows], rows, plain, least))
+    one, other = np.divmod(_collected(chain(*found), len(compared), least), max(1, len(compared)))
     return clump, one, other
+
+
+def _maybe_folded(compared: Compared, members: Members, plain: Scoring, least: int) -> Iterator[tuple[Ints, Ints]]:
+    """Find the pairs of rows of different clumps that may reach a score. members: of the clumps."""
+    import numpy as np
+
+    high = compared.score >= least
+    yield compared.one[high], compared.other[high]
+    near = plain.pairs(compared.crowd, compared.row) >= _OUT_OF_REACH
+    for crowd, row in zip(compared.crowd[near].tolist(), compared.row[near].tolist(), strict=True):
+        inside = members.of(crowd)
+        yield np.minimum(inside, row), np.maximum(inside, row)
+
+
+def _reaching(pairs: Iterable[tuple[Ints, Ints]], scoring: Scoring, least: int) -> Iterator[tuple[Ints, Ints]]:
+    """Choose the pairs of rows that reach a score. Many are scored at once, but never all."""
+    for one, other in _in_pieces(pairs):
+        reach = scoring.pairs(one, other) >= least
+        yield one[reach], other[reach]
+
+
+def _in_pieces(pairs: Iterable[tuple[Ints, Ints]]) -> Iterator[tuple[Ints, Ints]]:
+    """Join pairs until they are many."""
+    import numpy as np
+
+    waiting: list[tuple[Ints, Ints]] = []
+    count = 0
+    for pair in pairs:
+        waiting.append(pair)
+        count += len(pair[0])
+        if count >= _PIECE:
+            one, other = map(np.concatenate, zip(*waiting, strict=True))
+            yield one, other
+            waiting, count = [], 0
+    if waiting:
+        one, other = map(np.concatenate, zip(*waiting, strict=True))
+        yield one, other
+
+
+def _collected(pairs: Iterable[tuple[Ints, Ints]], count: int, least: int) -> Ints:
+    """Collect pairs: int64 (m,), rising, each once, as one number. count: of the rows.
+
+    Raises: UsageError if they are more than `MOST_PAIRS`. least: the score that they reach.
+    """
+    import numpy as np
+
+    found, size = [np.empty(0, np.int64)], 0
+    for one, other in pairs:
+        found.append(one * count + other)
+        size += len(one)
+        if size > comparison.MOST_PAIRS:
+            found = [_once(found)]
+            size = len(found[0])
+            if size > comparison.MOST_PAIRS:
+                raise comparison.too_many(least)
+    return _once(found)
+
+
+def _once(codes: list[Ints]) -> Ints:
+    """Sort numbers, and leave each in once. np.unique hashes: these take it a hundred times as long."""
+    import numpy as np
+
+    every = np.sort(np.concatenate(codes))
+    return every[np.diff(every, prepend=-1) > 0]
 
 
 def _within(first: Ints, rows: Ints, plain: Scoring, least: int) -> Iterator[tuple[Ints, Ints]]:
@@ -84,15 +137,26 @@ def _within(first: Ints, rows: Ints, plain: Scoring, least: int) -> Iterator[tup
             alone = ~(np.isin(one, several) | np.isin(other, several))
             yield one[alone], other[alone]
             for ends in zip(one[~alone].tolist(), other[~alone].tolist(), strict=True):
-                pairs = np.array(list(product(*(rows[first == end] for end in ends))))
-                yield pairs.min(axis=1), pairs.max(axis=1)
+                for left, right in _products(*(rows[first == end] for end in ends)):
+                    yield np.minimum(left, right), np.maximum(left, right)
+
+
+def _products(some: Ints, others: Ints) -> Iterator[tuple[Ints, Ints]]:
+    """Pair each of some with each of others, a piece at a time."""
+    import numpy as np
+
+    step = max(1, _PIECE // max(1, len(others)))
+    for at in range(0, len(some), step):
+        part = some[at : at + step]
+        yield np.repeat(part, len(others)), np.tile(others, len(part))
 
 
 def pairs_of_nodes(compared: Compared, node: Ints, scoring: Scoring, least: int, parted: Apart | None) -> NodePairs:
     """Find the pairs of nodes whose score reaches `least`, and of which no pair across is decided to be different."""
     import numpy as np
 
-    crowded = _crowded(compared, node)
+    maybe = _reaching(_crowded(compared, node), scoring, least)
+    crowded = _collected(maybe, len(node), least)
     listed = _listed(compared, node, least, crowded, parted)
     more = _exact(node, crowded, scoring, least, parted)
     one, other = np.concatenate([listed.one, more.one]), np.concatenate([listed.other, more.other])
@@ -126,32 +190,31 @@ def _listed(compared: Compared, node: Ints, least: int, crowded: Ints, parted: A
     return NodePairs(first[whole], second[whole], lowest[whole])
 
 
-def _crowded(compared: Compared, node: Ints) -> Ints:
-    """Find the pairs of nodes whose pairs of rows are not all listed: int64 (m,), rising, one number each."""
+def _crowded(compared: Compared, node: Ints) -> Iterator[tuple[Ints, Ints]]:
+    """Find the pairs of nodes whose pairs of rows are not all listed, some of them several times."""
     import numpy as np
 
     members = Members(compared.clump)
-    found: set[tuple[int, int]] = set()
     order = np.argsort(compared.crowd, kind="stable")
     crowds, rows = compared.crowd[order], compared.row[order]
     begins = np.flatnonzero(np.diff(crowds, prepend=-1)).tolist()
     for begin, end in pairwise([*begins, len(crowds)]):
-        inside = set(node[members.of(int(crowds[begin]))].tolist())
-        found.update(product(inside, set(node[rows[begin:end]].tolist())))
+        inside = _once([node[members.of(int(crowds[begin]))]])
+        for one, other in _products(inside, _once([node[rows[begin:end]]])):
+            apart = one != other
+            yield np.minimum(one, other)[apart], np.maximum(one, other)[apart]
     for clump in members.several.values():
-        found.update(combinations(sorted(set(node[clump].tolist())), 2))
-    codes = {min(pair) * len(node) + max(pair) for pair in found if pair[0] != pair[1]}
-    return np.sort(np.array([*codes], np.int64))  # np.unique hashes: these numbers take it a hundred times as long
+        inside = _once([node[clump]])
+        for one, other in _products(inside, inside):
+            yield one[one < other], other[one < other]
 
 
 def _exact(node: Ints, crowded: Ints, scoring: Scoring, least: int, parted: Apart | None) -> NodePairs:
-    """Score pairs of nodes by all their rows. crowded: as `_crowded` gives it."""
+    """Score pairs of nodes by all their rows. crowded: those whose first rows reach the score, as one number each."""
     import numpy as np
 
     one, other = np.divmod(crowded, max(1, len(node)))
-    score = scoring.pairs(one, other)
-    hope = score >= least
-    one, other, score = one[hope], other[hope], score[hope]
+    score = np.empty(len(one), np.int32)
     members = Members(node)
     begins = np.flatnonzero(np.diff(one, prepend=-1)).tolist()
     for begin, end in pairwise([*begins, len(one)]):  # crowded pairs are sorted by the first node
