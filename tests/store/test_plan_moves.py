@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import socket
 import stat
 from collections.abc import Callable
@@ -131,6 +132,26 @@ def test_the_record_is_found_after_a_power_cut_and_so_is_the_file(
     assert {path.stat().st_ino for path in above} <= set(disk.calls[:at]), "all folders above the record, before a move"
     both = (place.top / "sub", place.trash / "sub")
     assert {path.stat().st_ino for path in both} <= set(disk.calls[at:]), "both folders of the file, after it"
+
+
+def test_new_folders_outlive_a_power_cut_before_the_file_leaves_its_own(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(place.top, {"sub/deep/copy.jpg": b"bytes"})
+    disk = Flushes()
+    monkeypatch.setattr(durable, "disk", disk)
+
+    def after_the_move(old: Path, new: list[Path]) -> None:
+        calls = disk.calls[disk.calls.index("move") :]
+        at = calls.index(old.stat().st_ino)
+        assert {path.stat().st_ino for path in new} <= set(calls[:at]), "all folders on the way, before the old one"
+        disk.calls.clear()
+
+    place.away("sub/deep/copy.jpg")
+    after_the_move(place.top / "sub/deep", [place.trash, place.trash / "sub", place.trash / "sub/deep"])
+    shutil.rmtree(place.top / "sub")
+    restore(os.fsencode(place.trash))
+    after_the_move(place.trash / "sub/deep", [place.top, place.top / "sub", place.top / "sub/deep"])
 
 
 def test_a_second_time_nothing_is_moved(place: Place) -> None:

@@ -80,7 +80,8 @@ def move_away(
             now = look_at_file(folder, name)
             if now is None or seen(now) != seen(found):
                 raise Unfit(CHANGED)
-            trash.remember(b"/".join(names), b"/".join(beside))
+            trash.remember_filled(beside)
+            trash.remember(b"/".join(names))
             rename(folder, name, to, kept_as)
             moved = look(to, kept_as)
             if moved is None or (moved.st_dev, moved.st_ino) != (found.st_dev, found.st_ino):
@@ -115,7 +116,8 @@ def move_back(trash: TrashFolder, move: Move) -> bool:
                         raise Unfit(TAKEN)
                     refuse_unlike(open_file(to, name), open_file(folder, kept_as), LINK_CHANGED)
                     take_link(trash, to, name, move.inode)
-                trash.remember(b"/".join(names), b"/".join(beside))
+                trash.remember_filled(names)
+                trash.remember(b"/".join(beside))
                 rename(folder, kept_as, to, name)
     except Gone:
         if _is_there(trash, names, name):

@@ -7,7 +7,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -51,6 +51,7 @@ class TrashFolder:
         self._head = head
         self._file = -1
         self._touched: set[bytes] = set()
+        self._filled: set[bytes] = set()
         self._path = Path(os.fsdecode(os.path.join(place, self.below, moves.NAME)))
         try:
             self.root = os.open(place, os.O_RDONLY | _FOLDER)
@@ -137,12 +138,20 @@ class TrashFolder:
         """Remember folders, by their paths below the root, whose names changed: `flush` flushes them."""
         self._touched.update(folders)
 
+    def remember_filled(self, names: Sequence[bytes]) -> None:
+        """Remember a folder that gets a file, and all above it, which may be new."""
+        self._filled.update(b"/".join(names[:count]) for count in range(len(names) + 1))
+
     def flush(self) -> None:
-        """Flush the names in all folders that were remembered. Raises: DiskTrouble, ReadOnly."""
-        for below in sorted(self._touched):
+        """Flush the names in all folders that were remembered, those that got files first.
+
+        Raises: DiskTrouble, ReadOnly.
+        """
+        for below in (*sorted(self._filled), *sorted(self._touched - self._filled)):
             with contextlib.suppress(Unfit):  # its user took it away meanwhile
                 self._flush(below)
         self._touched.clear()
+        self._filled.clear()
 
     def _flush(self, below: bytes) -> None:
         with opened(self.root, split(below) if below else []) as folder, trouble(self._path):
