@@ -534,6 +534,28 @@ def test_an_edited_record_may_name_another_place_in_the_folder(place: Place, pla
     assert (place.top / place_of).read_bytes() == b"bytes"
 
 
+@pytest.mark.parametrize(
+    ("store", "old"),
+    [
+        ("", ".vstore/journal/out.jpg"),
+        ("", "sub/.VStore/out.jpg"),
+        ("", ".vstore"),
+        ("named", "named/journal/out.jpg"),
+        (".", "out.jpg"),
+    ],
+)
+def test_a_forged_record_moves_nothing_into_a_store(place: Place, store: str, old: str) -> None:
+    place.away()
+    if store:
+        put(place.top / store, {"FORMAT": b"vstore 2"})
+    line = {"from": old, "to": f".vstore-trash/{PLAN.decode()}/sub/copy.jpg", "key": "00" * 16, "size": 5, "mtime": 0}
+    (place.trash / "moves.jsonl").write_text(json.dumps(line) + "\n")
+    before = files(place.top)
+    report = restore(os.fsencode(place.trash))
+    assert [row.reason for row in report.refused] == ["the record names a place in a store for it"]
+    assert files(place.top) == before
+
+
 def test_a_forged_record_does_not_move_itself(place: Place) -> None:
     place.away()
     record = place.trash / "moves.jsonl"

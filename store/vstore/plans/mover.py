@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from vstore.disk import durable
 from vstore.disk.moving import UNKNOWN
+from vstore.format.layout import FOLDER
 from vstore.pictures.trash import TRASH
 from vstore.plans.moves import NAME as RECORD
 from vstore.plans.moves import Move
@@ -22,8 +23,10 @@ from vstore.plans.way import Gone, Unfit, look, look_at_file, modes_of, moment, 
 
 TAKEN = "another file is at its place now"
 ELSEWHERE_TOO = "it may be the file that stays for it, seen through another mount"
+IN_A_STORE = "the record names a place in a store for it"
 LINK_CHANGED = "the hard link at its place has other bytes now: look at both"
 TAKEN_LINK = b"moves.link"  # in the trash folder: a hard link that is being taken away
+FORMAT = b"FORMAT"  # which each store has
 NOT_HERE = "its disk knows no move that is sure to replace no file"
 
 
@@ -103,6 +106,7 @@ def move_back(trash: TrashFolder, move: Move) -> bool:
         raise Unfit("the record names itself")
     if TRASH in (*names, name):
         raise Unfit("the record names a place in the trash for it")
+    _refuse_store(trash.root, names, name)
     try:
         with opened(trash.root, beside) as folder:
             if look_at_file(folder, kept_as) is None:
@@ -124,6 +128,17 @@ def move_back(trash: TrashFolder, move: Move) -> bool:
             return False
         raise Gone("it is neither in the trash nor at its place") from None
     return True
+
+
+def _refuse_store(root: int, names: Sequence[bytes], name: bytes) -> None:
+    """Refuse a place in a store, of whatever kind: its user moves no picture out of one. Raises: Unfit."""
+    if any(os.fsdecode(one).lower() == FOLDER for one in (*names, name)):
+        raise Unfit(IN_A_STORE)
+    with contextlib.suppress(Gone):
+        for count in range(len(names) + 1):
+            with opened(root, names[:count]) as folder:
+                if look(folder, FORMAT) is not None:
+                    raise Unfit(IN_A_STORE)
 
 
 def _is_there(trash: TrashFolder, names: Sequence[bytes], name: bytes) -> bool:
