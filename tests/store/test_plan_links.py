@@ -154,6 +154,27 @@ def test_without_hard_links_the_file_is_where_it_was(world: Linking, monkeypatch
     assert files(world.pictures) == before, "what was moved before stays in the trash"
 
 
+class Taken(Disk):
+    """A disk on which another file takes the name just before a link is made there."""
+
+    def link_at(self, folder: int, name: bytes, to: int, new: bytes) -> None:
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT, dir_fd=to), "wb") as file:
+            file.write(b"new work")
+        super().link_at(folder, name, to, new)
+
+
+def test_a_file_that_cannot_be_moved_back_is_said_to_lie_in_the_trash(
+    world: Linking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "disk", Taken())
+        report = world.apply()
+    (trash,) = (os.fsencode(path) for path in (world.pictures / ".vstore-trash").iterdir())
+    said = f"another file is at its place now; look at that, then run: vstore dupes --restore {os.fsdecode(trash)}"
+    assert set(world.reasons(report).values()) == {f"it lies in the trash, and {said}"}
+    assert (report.moved, report.linked, report.trash) == ((), (), (trash,))
+
+
 class Quick(Disk):
     """A disk on which another file takes the name of the one that stays just before a link to it is made."""
 

@@ -19,7 +19,7 @@ from vstore.format.tree import keys_at
 from vstore.pictures.picture_file import read_regular
 from vstore.plans.companions import Names, is_raw, is_sidecar
 from vstore.plans.document import KEEP, LONGEST, MOVE, Plan, PlanFile, parsed
-from vstore.plans.linker import NOT_THE_BYTES, link_away
+from vstore.plans.linker import NOT_THE_BYTES, LeftInTrash, link_away
 from vstore.plans.mover import Going, move_away
 from vstore.plans.moves import Head
 from vstore.plans.places import Places, store_identity
@@ -232,7 +232,11 @@ class _Run:
                 keepers.append(self._keeper(one))
         going = Going(rest, file.key, self._repo.hash.new, keepers)
         if self._link:
-            size, made = link_away(trash, going)
+            try:
+                size, made = link_away(trash, going)
+            except LeftInTrash:
+                self._trash[os.path.join(trash.place, trash.below)] = None
+                raise
             self._linked += [file.path] * made
         else:
             name = file.path.rpartition(b"/")[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import NamedTuple
 
 from vstore.plans.mover import Going, is_link, move_away, rename, take_link
@@ -13,6 +14,10 @@ from vstore.plans.way import Gone, Unfit, look, opened, split
 
 NOT_THE_BYTES = "no file that stays has its bytes, and a hard link would be another picture"
 FAR = "the file that stays for it lies on another disk, to which no hard link leads"
+
+
+class LeftInTrash(Unfit):
+    """A file that got no link, and could not be moved back."""
 
 
 class Linked(NamedTuple):
@@ -58,9 +63,18 @@ def link_away(trash: TrashFolder, going: Going) -> Linked:
                 raise Unfit(CHANGED)
         except Unfit:
             if size is not None:  # else an earlier run moved it
-                rename(old, kept_as, folder, name)
+                _put_back(trash, old, kept_as, folder, name)
             raise
     return Linked(size, True)
+
+
+def _put_back(trash: TrashFolder, old: int, kept_as: bytes, folder: int, name: bytes) -> None:
+    try:
+        rename(old, kept_as, folder, name)
+    except Unfit as unfit:
+        place = os.path.join(trash.place, trash.below)
+        step = f"vstore dupes --restore {shlex.quote(os.fsdecode(place))}"
+        raise LeftInTrash(f"it lies in the trash, and {unfit.reason}; look at that, then run: {step}") from unfit
 
 
 def _keeper(trash: TrashFolder, going: Going) -> tuple[Keeper, os.stat_result]:
