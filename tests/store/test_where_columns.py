@@ -25,6 +25,7 @@ from vstore.repository.fields import set_fields
 from vstore.search import chosen
 from vstore.search.operand import Operand
 from vstore.store import Store
+from vstore.turns import Turn
 from vstore.where import table
 from vstore.where.columns import COLUMNS
 from vstore.where.expression import read_expression
@@ -428,3 +429,20 @@ def test_modified_is_what_the_newest_sync_met(world: World) -> None:
     world.sync()
     older = world.store.ls(at="v1", where="modified is null")
     assert [one.path for one in older.entries] == [b"pictures/b.png"]
+
+
+def test_the_time_of_a_question_begins_with_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    expression = read_expression("width > 3")
+    table = Table({expression.names[0]: 0}, [loaded(Coded([None, *range(200_000)], np.arange(1, 200_001)))], 200_000)
+
+    class Late(Turn):
+        """A turn that comes after a minute."""
+
+        def __enter__(self) -> None:
+            super().__enter__()
+            now[0] += 60
+
+    table._turn = Late()
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    assert table.fitting(expression).sum() == 200_000 - 4

@@ -70,9 +70,9 @@ class Table:
         """Tell for which rows an expression is true. Raises: UsageError."""
         import numpy as np
 
-        late = time.monotonic() + SECONDS
         marks: Marks = np.ones(self._rows, bool)
         with self._turn:
+            late = time.monotonic() + SECONDS  # other threads may have taken long before
             for part in expression.conjuncts:
                 marks &= self._fitting(part, late)
         return marks
