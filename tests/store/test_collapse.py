@@ -160,3 +160,10 @@ def test_few_pictures_of_a_model_space_cannot_be_collapsed(tmp_path: Path) -> No
     few = built(tmp_path, unit_vectors(20, DIM))
     with pytest.raises(UsageError, match=r"v1 has too few different pictures .*; leave out --collapse"):
         asked(few, key(0), collapse=True)
+
+
+def test_what_another_process_decided_counts_in_a_view(repo: Repository) -> None:
+    with Store(repo.layout.folder) as store, store.view() as view:
+        folded = next(one for one in view.search(key(0), k=1000, collapse=True).hits if one.collapsed)
+        decide(repo, [Choice("different", [folded.key, folded.collapsed[0].key])])
+        assert view.search(key(0), k=1000, collapse=True) == asked(repo, key(0), k=1000, collapse=True)

@@ -99,7 +99,7 @@ class View:
         opened = self._now
         limits, narrowing = Limits.of(k, min_score, min_p, collapse), Narrowing.of(under, new_since, where)
         with self._using() as repo:
-            self._look(repo, opened, newest=narrowing != Narrowing())
+            self._look(repo, opened, newest=collapse or narrowing != Narrowing())
             terms = read_terms(repo, operands, opened)
             load = self._loader(repo)
             return repo.reading(lambda: answer(repo, opened, terms, limits, narrowing, load=load, turn=self._turn))
@@ -136,7 +136,7 @@ class View:
     def _look(repo: Repository, opened: OpenSnapshot, *, newest: bool = False) -> None:
         """Make sure that the store is there, and its state not older than the view. Raises: StoreGone, Damage.
 
-        newest: words of the query mean snapshots and folders of today.
+        newest: words of the query mean snapshots and folders of today, or decisions of today count.
         """
         if newest or repo.tip.highest < opened.highest:
             repo.reload()
