@@ -42,7 +42,12 @@ else:
         def __getnewargs__(self) -> tuple[Any, ...]:
             return tuple(self)
 
-    _of_all = {name: vars(_Fields)[name] for name in ("_make", "_replace", "_asdict", "__repr__", "__getnewargs__")}
+        __replace__ = _replace  # for copy.replace, from Python 3.13 on
+
+    _of_all = {
+        name: vars(_Fields)[name]
+        for name in ("_make", "_replace", "__replace__", "_asdict", "__repr__", "__getnewargs__")
+    }
 
     def _new(name: str, fields: tuple[str, ...], defaults: tuple[Any, ...]) -> FunctionType:
         """Make the `__new__` of a class. defaults: of its last fields."""

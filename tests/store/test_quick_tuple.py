@@ -55,6 +55,12 @@ def test_a_quick_named_tuple_is_as_one_of_typing() -> None:
     assert pickle.loads(pickle.dumps(Quick(2, "x"))) == copy.copy(Quick(2, "x")) == Quick(2, "x")
 
 
+def test_a_quick_named_tuple_is_replaced_in_as_one_of_python_3_13() -> None:
+    assert Quick.__replace__(Quick(1), two="c") == Quick(1, "c")
+    with pytest.raises(ValueError, match="unexpected field names"):
+        Quick.__replace__(Quick(1), three=3)
+
+
 def test_a_quick_named_tuple_does_what_one_of_typing_does() -> None:
     for kind in (Quick, Usual):
         assert kind._make([1, "c"]) == kind(two="c", one=1) == (1, "c")
