@@ -158,6 +158,24 @@ def test_an_error_leaves_nothing(filled: World, monkeypatch: pytest.MonkeyPatch)
     assert sorted(filled.top.iterdir()) == before
 
 
+def test_an_error_ends_the_making_of_thumbnails(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = []
+
+    def made(source: PictureSource, wanted: Iterator[Wanted]) -> Iterator[Missing]:
+        try:
+            for _ in wanted:
+                yield Missing("gone")
+        finally:
+            ended.append(True)
+
+    monkeypatch.setattr(module, "thumbnails", made)
+    monkeypatch.setattr(module, "item", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError) as error:
+        search(filled).to_html(filled.top / "hits.html")
+    assert ended == [True]
+    del error  # which holds the frames that hold the generator
+
+
 def many(monkeypatch: pytest.MonkeyPatch, count: int) -> SearchReport:
     """A search with many hits, whose thumbnails have 20 KB each."""
     from vstore.disk.thumbs import Thumb

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -80,7 +81,7 @@ def write_gallery(
         nonlocal missing
         cards = islice((card for section in sections for card in section.cards), count)
         made = thumbnails(source, (card.wanted for card in cards))
-        with target.create(place) as page:
+        with contextlib.closing(made), target.create(place) as page:
             page.write(head(title, lines).encode())
             for section, some in _cut(sections, count):
                 if section.title:
@@ -93,7 +94,6 @@ def write_gallery(
                     stages.advance()
                 page.write(b"</ul>\n")
             page.write((foot() if count else f"<p>no pictures</p>\n{foot()}").encode())
-        made.close()
 
     target.look(file)
     stages.begin("making thumbnails", count, unit="pictures")
