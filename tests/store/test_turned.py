@@ -8,7 +8,7 @@ from PIL import Image
 
 from vstore.embed.builtin import RECIPES, BuiltinEmbedder, colour, describe, edges, light
 from vstore.pictures.preparation import preparation_of
-from vstore.search.turned import TURNS, best_of_turns, has_turns, parted, turn_scores, turned
+from vstore.search.turned import TURNS, best_of_turns, has_turns, parted, turned
 
 _PILLOW = Image.Transpose
 # By number of TURNS: transposed or not, then mirrored left-right, then top-bottom.
@@ -83,6 +83,11 @@ def test_one_product_by_parity_gives_the_best_of_all_turns() -> None:
     assert found.dtype == np.float32
     assert np.abs(found - expected).max() < 1e-6
     assert np.abs(np.diagonal(found)[:8] - 1).max() < 1e-6
+
+
+def turn_scores(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Compare pairs of pictures, the second of each in each turn, by their rows as they are."""
+    return np.stack([(some * turned(others, turn)).sum(axis=1) for turn in range(len(TURNS))], axis=1)
 
 
 def test_exact_scores_say_which_turn_it_is_and_do_not_depend_on_their_batch() -> None:

@@ -70,18 +70,6 @@ def turned(rows: Numbers, turn: int) -> Numbers:
     return moved
 
 
-def turn_scores(some: Doubles, others: Doubles) -> Doubles:
-    """Compare pairs of pictures, the second of each in each turn, by their rows as they are.
-
-    some, others: float64 (m, 333), norm 1.
-    Returns:      float64 (m, 8), cosines. They do not depend on what else is compared at once.
-    """
-    import numpy as np
-
-    scores: Doubles = np.stack([(some * turned(others, turn)).sum(axis=1) for turn in range(len(TURNS))], axis=1)
-    return scores
-
-
 def parted(rows: Floats) -> Parted:
     """Make rows ready. rows: float32 (n, 333), norm 1."""
     return Parted(_by_parity(rows), _by_parity(turned(rows, _TRANSPOSED)))

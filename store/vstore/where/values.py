@@ -37,10 +37,6 @@ class Coded(NamedTuple):
     values: Sequence[Scalar]
     codes: Ints
 
-    def at(self, rows: Ints) -> Coded:
-        """Give the column of other rows. rows: of this one, by theirs."""
-        return Coded(self.values, self.codes[rows])
-
 
 def numbers_in(keys: bytes | memoryview, some: bytes | memoryview, size: int) -> Ints:
     """Find keys among others. Both stand one after another; those looked through rise.
