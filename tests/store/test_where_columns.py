@@ -409,7 +409,9 @@ def test_rows_that_are_alike_are_judged_as_each_would_be(
         patch.setattr(table, "_FEW", few)
         patch.setattr(table, "_LARGEST", largest)
         every = Table(slots, [loaded(one) for one in coded], len(rows)).fitting(expression).tolist()
-    alone = [Table(slots, [loaded(one.at(np.array([row]))) for one in coded], 1) for row in range(len(rows))]
+    alone = [
+        Table(slots, [loaded(Coded(one.values, one.codes[[row]])) for one in coded], 1) for row in range(len(rows))
+    ]
     assert every == [bool(one.fitting(expression)[0]) for one in alone]
 
 
@@ -434,7 +436,7 @@ def test_modified_is_what_the_newest_sync_met(world: World) -> None:
 def test_the_time_of_a_question_begins_with_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     expression = read_expression("width > 3")
-    table = Table({expression.names[0]: 0}, [loaded(Coded([None, *range(200_000)], np.arange(1, 200_001)))], 200_000)
+    asked = Table({expression.names[0]: 0}, [loaded(Coded([None, *range(200_000)], np.arange(1, 200_001)))], 200_000)
 
     class Late(Turn):
         """A turn that comes after a minute."""
@@ -443,6 +445,6 @@ def test_the_time_of_a_question_begins_with_its_turn(monkeypatch: pytest.MonkeyP
             super().__enter__()
             now[0] += 60
 
-    table._turn = Late()
+    asked._turn = Late()
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    assert table.fitting(expression).sum() == 200_000 - 4
+    assert asked.fitting(expression).sum() == 200_000 - 4
