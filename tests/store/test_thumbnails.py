@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import struct
@@ -16,7 +17,7 @@ from vstore.disk.thumbs import Thumb, read_thumb, write_thumb
 from vstore.errors import Damage
 from vstore.format.hashing import checksum
 from vstore.gallery import thumbnails as module
-from vstore.gallery.thumbnails import BROKEN, CHANGED, GONE, Missing, Shown, Wanted, thumbnails
+from vstore.gallery.thumbnails import BROKEN, CHANGED, GONE, TOO_LARGE, UNREADABLE, Missing, Shown, Wanted, thumbnails
 from vstore.pictures.isolation import IsolatedDecoder
 from vstore.repository.acquaintance import KnownFolders, PictureSource
 
@@ -123,6 +124,17 @@ def test_a_file_that_changed_is_not_shown_by_what_was_kept(filled: World) -> Non
     assert made(filled, "pictures/1.png", "pictures/2.png") == [CHANGED, GONE]
     os.utime(filled.pictures / "3.png")  # the same bytes
     assert isinstance(made(filled, "pictures/3.png")[0], Shown)
+
+
+def test_a_file_that_is_there_is_not_said_to_be_gone(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = [Wanted(bytes.fromhex(filled.key(1)), (b"pictures/1.png",))]
+
+    def refused(path: bytes) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    assert list(thumbnails(PictureSource(refused), wanted)) == [UNREADABLE]
+    monkeypatch.setattr(module, "_LARGEST", 10)
+    assert made(filled, "pictures/1.png") == [TOO_LARGE]
 
 
 def test_what_a_stranger_put_into_the_cache_is_not_shown(filled: World) -> None:

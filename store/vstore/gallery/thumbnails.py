@@ -6,6 +6,7 @@ picture is never shown as it was found.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from collections import deque
@@ -63,6 +64,7 @@ class Missing(NamedTuple):
 
 
 GONE, CHANGED, BROKEN = Missing("no longer there"), Missing("another picture now"), Missing("cannot be decoded")
+UNREADABLE, TOO_LARGE = Missing("cannot be read"), Missing("larger than 1 GiB")
 
 
 def thumbnails(source: PictureSource, wanted: Iterable[Wanted]) -> Generator[Shown | Missing, None, None]:
@@ -105,8 +107,10 @@ class _Maker:
         for path in wanted.paths[:_TRIES]:
             try:
                 found = self._of_file(path, wanted.key, known)
-            except (OSError, ValueError):  # a folder that is gone; no file can have this name
+            except (FileNotFoundError, NotADirectoryError, ValueError):  # no file can have this name
                 continue
+            except OSError as err:
+                found = TOO_LARGE if err.errno == errno.EFBIG else UNREADABLE
             if isinstance(found, Thumb):
                 return Shown(found, path)
             reason = found if found is not GONE else reason

@@ -26,7 +26,7 @@ class GalleryReport(NamedTuple):
     out:      the file.
     pictures: all that were found.
     shown:    those that are on the page, with a picture or without.
-    missing:  those of them that stand there without a picture: it is gone, changed, or cannot be decoded.
+    missing:  those of them that stand there without a picture: it is gone, changed, or cannot be read or decoded.
     bytes:    bytes of the file.
     """
 
