@@ -12,6 +12,8 @@ from support.numbered import NumberedStore
 
 from vstore.disk.oplog import Oplog
 from vstore.errors import UsageError
+from vstore.gc.run import gc
+from vstore.repository.repository import Repository
 from vstore.versions.log import log
 from vstore.versions.moves import redo, rollback, undo
 from vstore.versions.show import snapshot_list
@@ -48,6 +50,16 @@ def test_the_log_tells_every_operation_and_which_are_undone(world: NumberedStore
     with pytest.raises(UsageError, match="a log of -1 operations is none"):
         log(world.repo, -1)
     assert rows[0].to_json()["op"] == "redo"
+
+
+def test_a_log_is_told_though_another_process_collects_its_records(world: NumberedStore) -> None:
+    world.snapshots(3)
+    repo = world.repo
+    rows = log(repo)
+    gc(Repository(repo.layout.folder))
+    told = repo.reading(lambda: log(repo, 3))
+    assert [row.op for row in told] == ["gc", "sync", "sync"]
+    assert told[1:] == rows[:2]
 
 
 def test_the_newest_lines_are_told_without_the_whole_log(world: NumberedStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from itertools import islice
 
 from vstore.counts import whole
+from vstore.disk import inside
 from vstore.errors import UsageError
 from vstore.format.canonical import Json
 from vstore.format.undo import BARRIERS
@@ -45,13 +48,16 @@ def log(repo: Repository, limit: int | None = None) -> list[LogRow]:
     """List the operations, newest first.
 
     limit:  of the newest alone; no more is read than they need.
-    Raises: UsageError.
+    Raises: UsageError; FileNotFoundError (collected meanwhile).
     """
     count = 0 if limit is None else whole(limit)
     if count is None or count < 0:
         raise UsageError(f"a log of {limit!r:.100} operations is none", "give 0 or more, or None for all")
     history = history_of(repo)
     rows = [LogRow(*line) for line in reversed(lines_after(repo, history, limit))][:limit]
+    newest = repo.layout.record(repo.tip.number)
+    if not inside.exists(newest):  # a gc has moved the lines of its records to a history that this one does not know
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(newest))
     left = None if limit is None else min(limit - len(rows), sys.maxsize)
     return rows + [LogRow(*line) for line in islice(history.newest(), left)]
 
