@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.folders import World
 from support.numbered import NumberedStore
 
 from vstore.disk.oplog import Oplog
 from vstore.errors import UsageError
-from vstore.gc.run import gc
 from vstore.repository.repository import Repository
 from vstore.versions.log import log
 from vstore.versions.moves import redo, rollback, undo
@@ -52,11 +52,14 @@ def test_the_log_tells_every_operation_and_which_are_undone(world: NumberedStore
     assert rows[0].to_json()["op"] == "redo"
 
 
-def test_a_log_is_told_though_another_process_collects_its_records(world: NumberedStore) -> None:
-    world.snapshots(3)
-    repo = world.repo
+def test_a_log_is_told_though_another_process_collects_its_records(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for number in range(3):
+        world.put({f"{number}.png": number})
+        world.sync()
+    repo = Repository(tmp_path / ".vstore")
     rows = log(repo)
-    gc(Repository(repo.layout.folder))
+    world.store.gc()
     told = repo.reading(lambda: log(repo, 3))
     assert [row.op for row in told] == ["gc", "sync", "sync"]
     assert told[1:] == rows[:2]
