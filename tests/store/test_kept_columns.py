@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -187,9 +188,9 @@ def test_a_column_of_a_stranger_is_not_believed(filled: Builder) -> None:
 def database(sql: str) -> bytes:
     import sqlite3
 
-    made = sqlite3.connect(":memory:")
-    made.executescript(sql)
-    return made.serialize()
+    with closing(sqlite3.connect(":memory:")) as made:
+        made.executescript(sql)
+        return made.serialize()
 
 
 FORGED = {
