@@ -96,7 +96,7 @@ def move_away(
 def move_back(trash: TrashFolder, move: Move) -> bool:
     """Move a file of the trash back to its place.
 
-    Returns: False if it is there already. Raises: Unfit.
+    Returns: False if it was back before. Raises: Unfit.
     """
     *names, name = split(move.old)
     *beside, kept_as = split(move.new)

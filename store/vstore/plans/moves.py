@@ -138,6 +138,6 @@ def _line(value: dict[str, Json]) -> bytes:
 
 
 def unnamed(moves: Iterable[Move], files: Iterable[bytes]) -> list[bytes]:
-    """Find the files of a trash folder that no move names. files: relative to the folder that holds the trash."""
+    """Find the files of a trash folder that are in no move. files: relative to the folder that holds the trash."""
     named_ones = {move.new for move in moves}
     return sorted(file for file in files if file not in named_ones)

@@ -214,7 +214,7 @@ def _ingest_if_free(repo: Repository) -> Iterator[bool]:
 
 
 def _remove_needless(repo: Repository, space: str, written: Path, newest: _About, before: Path | None) -> None:
-    """Remove the parts that say no more than the newest one, and the smallest ones if there are many."""
+    """Remove the parts that add nothing to the newest one, and the smallest ones if there are many."""
     stay = 1
     with contextlib.ExitStack() as stack, contextlib.suppress(DiskTrouble, ReadOnly):
         for about, part in _parts(repo, space, stack):
