@@ -2,7 +2,8 @@
 
 One rule for every command. Where a run finishes something (see `vstore.Stop`), the first signal asks it to stop after
 that. Elsewhere it ends the command: KeyboardInterrupt rises in the main thread wherever that is, which a store stands
-as it stands a power cut. The second signal ends any command so.
+as it stands a power cut. The second signal ends any command so. It rises once: what comes after that is left to the
+second thread.
 
 Python calls a handler between two steps of the main thread, which may be in one long call of a library. So a second
 thread hears of every signal too, and after `PATIENCE` seconds it does what the main thread has not done.
@@ -76,7 +77,7 @@ class _Requests:
     stop:    of the run, if one was handed out.
     is_told: a word is said when `stop` is set.
     said:    makes the error of a command that is ended.
-    raised:  how often KeyboardInterrupt rose.
+    raised:  how many signals ended the command: at the first KeyboardInterrupt rises.
     heeded:  the main thread has handled a signal since the second thread last looked.
     is_late: the second thread has handled one that the main thread has yet to see.
     cancels: Ctrl-C ends what a person just asked for, and not the command.
@@ -112,7 +113,8 @@ class _Requests:
         elif not self.ask():
             self.raised += 1
             hurry()
-            raise KeyboardInterrupt
+            if self.raised == 1:  # another would break into what takes away the progress; the second thread ends it all
+                raise KeyboardInterrupt
 
     def cancel(self) -> None:
         """End what a person asked for, or what is asked next. Raises: KeyboardInterrupt."""

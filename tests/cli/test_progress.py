@@ -380,6 +380,30 @@ def test_two_ctrl_c_leave_a_clean_screen(line: Line) -> None:
     assert not [row for row in shown.last if row.startswith("embedding ")]
 
 
+def test_a_ctrl_c_while_the_rows_are_taken_away_leaves_none(line: Line) -> None:
+    """A third one, after the second has ended the run."""
+    pictures(line, 300)
+    stopping = """
+import os, signal
+from vstore_cli.progress.bar import Bar
+stop = Bar.stop
+def stopped(self):
+    os.kill(os.getpid(), signal.SIGINT)
+    stop(self)
+Bar.stop = stopped
+"""
+    pressed: list[str] = []
+
+    def seen(terminal: Terminal) -> None:
+        if len(pressed) < 2 and any(re.search(r"embedding [1-9]", row) for row in terminal.lines):
+            pressed.append("^C")
+            terminal.type("\x03")
+
+    shown = screens([*STORE, "sync", "pictures"], line.home, columns=120, before=EAGER + SLOW + stopping, seen=seen)
+    assert shown.code == 130
+    assert not [row for row in shown.last if row.startswith("embedding ")]
+
+
 @pytest.mark.parametrize("words", [["-q"], ["--progress", "none"]], ids=" ".join)
 def test_quiet_means_no_rows(words: list[str], line: Line) -> None:
     pictures(line, 20)

@@ -161,11 +161,15 @@ def drawing(how: str) -> Iterator[Bar]:
         try:
             yield bar
         finally:
-            sys.stderr = bar.real
-            bar.stop()
-            for text in descriptor.close() if descriptor else []:
-                bar.strays.of_any(text)
-            bar.strays.end()
+            try:
+                sys.stderr = bar.real
+                bar.stop()
+                for text in descriptor.close() if descriptor else []:
+                    bar.strays.of_any(text)
+                bar.strays.end()
+            except KeyboardInterrupt:
+                bar.abandon()
+                raise
             if descriptor is not None:
                 os.close(descriptor.real)
 
