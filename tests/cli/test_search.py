@@ -267,6 +267,12 @@ def test_min_p_leaves_out_what_is_there_by_chance(album: Line) -> None:
         "",
         f"Nothing relevant found in v1: no picture scores {report['least']:.3f} or more.\n",
     )
+    said = ran.err
+    ran = album(
+        "search", "./pictures/07.png", "--min-p", "0.0001", "--under", "pictures/03.png", "--html", "h.html", "-q"
+    )
+    assert ran.err == said and ran.out.startswith("Wrote 0 pictures of v1 to h.html")
+    assert said.strip() in (album.home / "h.html").read_text()
     for share in ("0", "1", "-1", "nan"):
         said = album("search", "./pictures/07.png", "--min-p", share, code=2).err
         assert "is not a valid --min-p" in said and "give a share above 0, below 1: 0.001" in said

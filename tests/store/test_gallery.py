@@ -126,14 +126,24 @@ def test_folders_that_nobody_named_are_neither_opened_nor_told(tmp_path: Path) -
     SearchReport("v1", (hit,)).to_html(tmp_path / "hits.html")
     text = (tmp_path / "hits.html").read_text()
     assert "elsewhere" not in text
-    assert "no longer there" in text
+    assert "in a folder that is not known here" in text
+    assert "no longer there" not in text
 
 
 def test_what_is_said_of_a_search_stands_above(filled: World, tmp_path: Path) -> None:
     SearchReport("v1", (), True, ("a <b> is taken as the picture",)).to_html(tmp_path / "none.html")
     page = Page(tmp_path / "none.html")
-    for words in ("a <b> is taken as the picture", "of one colour", "no pictures"):
+    for words in ("a <b> is taken as the picture", "of one colour", "No picture of v1 matches."):
         assert words in page.words
+    assert "most similar" not in page.words
+
+
+def test_a_page_without_hits_says_why(tmp_path: Path) -> None:
+    report = SearchReport("v1", (), least=0.68)
+    assert report.to_html(tmp_path / "none.html").shown == 0
+    said = "Nothing relevant found in v1: no picture scores 0.680 or more."
+    assert said in Page(tmp_path / "none.html").words
+    assert report._repr_html_() == f"<p>{said}</p>"
 
 
 @pytest.mark.parametrize("trouble", ["file", "link", "no folder"])

@@ -179,7 +179,7 @@ def test_no_more_than_fifty_are_shown() -> None:
     page = SearchReport("v1", hits)._repr_html_()
     assert page.count("<figure") == 50
     assert "… 20 more" in page
-    assert SearchReport("v1", ())._repr_html_() == "<p>no pictures</p>"
+    assert SearchReport("v1", ())._repr_html_() == "<p>No picture of v1 matches.</p>"
 
 
 def test_a_store_of_sha256_is_shown_too(tmp_path: Path) -> None:

@@ -17,7 +17,18 @@ from vstore.disk.thumbs import Thumb, read_thumb, write_thumb
 from vstore.errors import Damage
 from vstore.format.hashing import checksum
 from vstore.gallery import thumbnails as module
-from vstore.gallery.thumbnails import BROKEN, CHANGED, GONE, TOO_LARGE, UNREADABLE, Missing, Shown, Wanted, thumbnails
+from vstore.gallery.thumbnails import (
+    BROKEN,
+    CHANGED,
+    GONE,
+    TOO_LARGE,
+    UNKNOWN,
+    UNREADABLE,
+    Missing,
+    Shown,
+    Wanted,
+    thumbnails,
+)
 from vstore.pictures.isolation import IsolatedDecoder
 from vstore.repository.acquaintance import KnownFolders, PictureSource
 
@@ -133,6 +144,7 @@ def test_a_file_that_is_there_is_not_said_to_be_gone(filled: World, monkeypatch:
         raise PermissionError(errno.EACCES, "Permission denied")
 
     assert list(thumbnails(PictureSource(refused), wanted)) == [UNREADABLE]
+    assert list(thumbnails(PictureSource(lambda path: None), wanted)) == [UNKNOWN]
     monkeypatch.setattr(module, "_LARGEST", 10)
     assert made(filled, "pictures/1.png") == [TOO_LARGE]
 

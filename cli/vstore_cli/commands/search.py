@@ -155,6 +155,8 @@ def search(
             if html is None:
                 show(report)
             else:
+                if report.why_empty:
+                    tell(report.why_empty, err=True)
                 title = "Search: " + (" ".join([*words, *images]) or "all pictures")
                 write_page(
                     partial(report.to_html, html, title=title), quiet=quiet, as_json=as_json, again=typed_again()
@@ -239,9 +241,5 @@ def _print(report: SearchReport) -> None:
             words.append(count(len(hit.collapsed), "near-duplicate"))
         rows.append([f"{hit.score:.3f}", first + (f"  ({', '.join(words)})" if words else "")])
     table(rows, right=(0,), colours={0: "score"}, unbroken=firsts)
-    if rows:
-        return
-    if report.least is None:
-        tell(f"No picture of {report.snapshot} matches.", err=True)
-    else:
-        tell(f"Nothing relevant found in {report.snapshot}: no picture scores {report.least:.3f} or more.", err=True)
+    if report.why_empty:
+        tell(report.why_empty, err=True)

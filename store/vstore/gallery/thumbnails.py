@@ -65,6 +65,7 @@ class Missing(NamedTuple):
 
 GONE, CHANGED, BROKEN = Missing("no longer there"), Missing("another picture now"), Missing("cannot be decoded")
 UNREADABLE, TOO_LARGE = Missing("cannot be read"), Missing("larger than 1 GiB")
+UNKNOWN = Missing("in a folder that is not known here")  # nobody may look
 
 
 def thumbnails(source: PictureSource, wanted: Iterable[Wanted]) -> Generator[Shown | Missing, None, None]:
@@ -119,7 +120,7 @@ class _Maker:
     def _of_file(self, path: bytes, key: bytes, known: Thumb | None) -> Thumb | Missing:
         fd = self._source.open_file(path)
         if fd is None:
-            return GONE
+            return UNKNOWN
         with open(fd, "rb", buffering=0) as file:
             stat = stat_of(os.fstat(fd))
             if known is not None and known.stat == stat:

@@ -26,7 +26,7 @@ class GalleryReport(NamedTuple):
     out:      the file.
     pictures: all that were found.
     shown:    those that are on the page, with a picture or without.
-    missing:  those of them that stand there without a picture: it is gone, changed, or cannot be read or decoded.
+    missing:  those of them that stand there without a picture: it is gone, changed, cannot be read or decoded, or nobody may look.
     bytes:    bytes of the file.
     """
 
@@ -93,7 +93,7 @@ def write_gallery(
                     page.write(item(card, picture).encode())
                     stages.advance()
                 page.write(b"</ul>\n")
-            page.write((foot() if count else f"<p>no pictures</p>\n{foot()}").encode())
+            page.write(foot().encode())
 
     target.look(file)
     stages.begin("making thumbnails", count, unit="pictures")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from vstore.counts import counted
 from vstore.errors import VstoreError
 from vstore.gallery.page import Card, data_url, text
-from vstore.gallery.thumbnails import GONE, Missing, Shown, Wanted, thumbnails
+from vstore.gallery.thumbnails import UNREADABLE, Missing, Shown, Wanted, thumbnails
 from vstore.gallery.write import GalleryReport, Section, write_gallery
 from vstore.repository.acquaintance import PictureSource
 
@@ -24,20 +24,21 @@ _BOX = f"width:{_SIDE}px;height:{_SIDE}px"
 _NONE = f'<div style="{_BOX};display:flex;align-items:center;justify-content:center;background:#8882">no picture</div>'
 
 
-def shown(hits: Sequence[Hit], notes: Sequence[str], source: PictureSource | None) -> str:
+def shown(hits: Sequence[Hit], notes: Sequence[str], source: PictureSource | None, nothing: str = "") -> str:
     """Write the hits of a search as HTML. Raises nothing: a picture that cannot be shown is a grey box.
 
-    notes:  lines that stand above them.
-    source: the way to the pictures; None where nobody may look. Without it no picture is shown.
+    notes:   lines that stand above them.
+    source:  the way to the pictures; None where nobody may look. Without it no picture is shown.
+    nothing: stands there without hits.
     """
     said = "".join(f"<p>{text(note)}</p>" for note in notes)
     if not hits:
-        return f"{said}<p>no pictures</p>"
+        return f"{said}<p>{text(nothing)}</p>"
     some = hits[:_MOST]
     try:
         pictures: list[Shown | Missing] = list(thumbnails(source or PictureSource(), map(_wanted, some)))
     except VstoreError:  # no process can be started; the cache is damaged
-        pictures = [GONE] * len(some)
+        pictures = [UNREADABLE] * len(some)
     figures = "".join(map(_figure, some, pictures))
     more = f"<p>… {len(hits) - _MOST:,} more</p>" if len(hits) > _MOST else ""
     return f'{said}<div style="display:flex;flex-wrap:wrap;gap:8px">{figures}</div>{more}'
@@ -51,16 +52,23 @@ def write_hits(
     *,
     snapshot: str,
     title: str,
+    nothing: str,
     progress: Progress | None,
 ) -> GalleryReport:
-    """Write the hits of a search to a page of their own. notes: lines above them. Raises: as `SearchReport.to_html`."""
+    """Write the hits of a search to a page of their own.
+
+    notes:   lines above them.
+    nothing: stands there without hits.
+    Raises:  as `SearchReport.to_html`.
+    """
+    first = (f"{counted(len(hits), 'picture')} of {snapshot}, the most similar first",) if hits else (nothing,)
     return write_gallery(
         out,
         source or PictureSource(),
         snapshot=snapshot,
         title=title,
-        lines=(f"{counted(len(hits), 'picture')} of {snapshot}, the most similar first", *notes),
-        sections=(Section("", "", [_card(hit) for hit in hits]),),
+        lines=(*first, *notes),
+        sections=(Section("", "", [_card(hit) for hit in hits]),) if hits else (),
         progress=progress,
     )
 

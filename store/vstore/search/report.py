@@ -100,11 +100,20 @@ class SearchReport(Sequence[Hit]):
     def __str__(self) -> str:
         return "\n".join(map(str, self.hits))
 
+    @property
+    def why_empty(self) -> str:
+        """Say that nothing was found, and why; empty if something was."""
+        if self.hits:
+            return ""
+        if self.least is None:
+            return f"No picture of {self.snapshot} matches."
+        return f"Nothing relevant found in {self.snapshot}: no picture scores {self.least:.3f} or more."
+
     def _repr_html_(self) -> str:
         """Show the pictures in a notebook."""
         from vstore.search.html import shown
 
-        return shown(self.hits, self._remarks(), self._source)
+        return shown(self.hits, self._remarks(), self._source, self.why_empty)
 
     def to_html(self, out: AnyPath, *, title: str = "Search", progress: Progress | None = None) -> GalleryReport:
         """Write the pictures to a page of its own, which needs no other file and loads nothing.
@@ -117,7 +126,14 @@ class SearchReport(Sequence[Hit]):
         from vstore.search.html import write_hits
 
         return write_hits(
-            self.hits, self._remarks(), self._source, out, snapshot=self.snapshot, title=title, progress=progress
+            self.hits,
+            self._remarks(),
+            self._source,
+            out,
+            snapshot=self.snapshot,
+            title=title,
+            nothing=self.why_empty,
+            progress=progress,
         )
 
     def _remarks(self) -> tuple[str, ...]:
