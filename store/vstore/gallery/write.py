@@ -26,7 +26,8 @@ class GalleryReport(NamedTuple):
     out:      the file.
     pictures: all that were found.
     shown:    those that are on the page, with a picture or without.
-    missing:  those of them that stand there without a picture: it is gone, changed, cannot be read or decoded, or nobody may look.
+    missing:  those of them that stand there without a picture: it is gone, changed, cannot be read or decoded, or
+              nobody may look.
     bytes:    bytes of the file.
     """
 
