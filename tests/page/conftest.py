@@ -1,0 +1,112 @@
+"""One store, one server and one browser for all tests of the page that only read; copies for those that write.
+
+Where to begin: a test takes `tab` (a page of `library`, read only), or `writing` (a page of a copy that it may change).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+from support.lines import TOP, process
+from support.page_server import PageServer
+from support.tabs import Tab, opened_tab, running_browser
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+SAMPLES = TOP / "examples" / "pictures"
+
+
+def run(folder: Path, *words: str) -> None:
+    """Run `vstore` in a folder, for what it writes."""
+    ran = process(*words, cwd=folder)
+    assert ran.code == 0, (words, ran)
+
+
+def build(home: Path) -> Path:
+    """Make a store of the sample pictures: `home/.vstore` of `home/pictures`, three snapshots, all kinds of changes.
+
+    v1: all pictures but `town`. v2, tagged `summer`: with `town`. v3, current: animals/cat-1.jpg is renamed.jpg,
+    cat-2.jpg is gone, copied.jpg is cat-3.jpg once more; fish-1.jpg was turned, and is kept as it was in before.jpg.
+    """
+    pictures = home / "pictures"
+    shutil.copytree(SAMPLES, pictures)
+    town = home / "town"
+    (pictures / "town").rename(town)
+    run(home, "sync", "pictures", "-q", "-m", "first pictures")
+    town.rename(pictures / "town")
+    run(home, "sync", "pictures", "-q", "-m", "the town")
+    run(home, "snapshot", "tag", "v2", "summer")
+    animals = pictures / "animals"
+    (animals / "cat-1.jpg").rename(animals / "renamed.jpg")
+    (animals / "cat-2.jpg").unlink()
+    shutil.copyfile(animals / "cat-3.jpg", animals / "copied.jpg")
+    shutil.copyfile(animals / "fish-1.jpg", animals / "before.jpg")
+    with Image.open(animals / "before.jpg") as picture:
+        picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(animals / "fish-1.jpg", quality=90)
+    run(home, "sync", "pictures", "-q", "-m", "tidied")
+    return home
+
+
+@pytest.fixture(scope="package")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the store of sample pictures, and of its pictures. No test changes it."""
+    return build(tmp_path_factory.mktemp("library"))
+
+
+@pytest.fixture(scope="package")
+def page_server(library: Path) -> Iterator[PageServer]:
+    """A server of `library`, read only."""
+    with PageServer(library / ".vstore") as server:
+        yield server
+
+
+@pytest.fixture
+def own_library(library: Path, tmp_path: Path) -> Path:
+    """A copy of `library` that the test may change."""
+    return Path(shutil.copytree(library, tmp_path / "own", symlinks=True))
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., PageServer]]:
+    """Start servers of other stores: `serve(folder_of_store, "--write")`. They end with the test."""
+    with ExitStack() as stack:
+        yield lambda store, *words, **options: stack.enter_context(PageServer(store, *words, **options))
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    # Of the package, not of the session: while it runs, asyncio believes that its loop runs in this thread.
+    with running_browser() as found:
+        yield found
+
+
+@pytest.fixture
+def open_tab(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Tab]]:
+    """Open tabs of servers: `open_tab(server)`. Their errors fail the test at its end."""
+    shots = Path(os.environ.get("VSTORE_SHOTS") or tmp_path / "shots")
+    with ExitStack() as stack:
+
+        def opened(server: PageServer, **options: Any) -> Tab:
+            return stack.enter_context(opened_tab(browser, server, shots, **options))
+
+        yield opened
+
+
+@pytest.fixture
+def tab(open_tab: Callable[..., Tab], page_server: PageServer) -> Tab:
+    """A tab with the page of `library`, read only."""
+    return open_tab(page_server)
+
+
+@pytest.fixture
+def writing(own_library: Path, serve: Callable[..., PageServer], open_tab: Callable[..., Tab]) -> Tab:
+    """A tab with the page of a copy of `library`, served with `--write`."""
+    return open_tab(serve(own_library / ".vstore", "--write"))
