@@ -18,7 +18,7 @@ def groups() -> dict[str, list[str]]:
     """Sort the exported names under the headings of the page."""
     found: dict[str, list[str]] = {"The store": [], "Reports": [], "Options": [], "Other types": [], "Errors": []}
     for name, value in exported().items():
-        if name in ("Store", "View"):
+        if name in ("Store", "View", "Previews"):
             kind = "The store"
         elif inspect.isclass(value) and issubclass(value, Exception):
             kind = "Errors"

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vstore.decide.report import DecidedPicture as DecidedPicture
     from vstore.decide.report import DecisionRow as DecisionRow
     from vstore.decide.report import DecisionsReport as DecisionsReport
+    from vstore.disk.thumbs import Thumb as Thumb
     from vstore.disk.typed_words import UserWords as UserWords
     from vstore.doctor.report import DoctorReport as DoctorReport
     from vstore.doctor.report import Finding as Finding
@@ -72,6 +73,9 @@ if TYPE_CHECKING:
     from vstore.format.list_columns import KeptField as KeptField
     from vstore.format.list_columns import LeftColumn as LeftColumn
     from vstore.format.usual_words import UsualWords as UsualWords
+    from vstore.gallery.previews import Previews as Previews
+    from vstore.gallery.thumbnails import Missing as Missing
+    from vstore.gallery.thumbnails import Shown as Shown
     from vstore.gallery.write import GalleryReport as GalleryReport
     from vstore.gc.run import GcReport as GcReport
     from vstore.importing.options import ImportWords as ImportWords
@@ -159,6 +163,7 @@ _HOMES = {
     "vstore.check.report": "CheckReport",
     "vstore.check.trials": "Trial",
     "vstore.decide.report": "Decided DecidedPicture DecisionRow DecisionsReport",
+    "vstore.disk.thumbs": "Thumb",
     "vstore.disk.typed_words": "UserWords",
     "vstore.doctor.report": "DoctorReport Finding",
     "vstore.embed.embedder": "Embedder",
@@ -173,6 +178,8 @@ _HOMES = {
     "vstore.facts.fill": "FillWords",
     "vstore.facts.report": "FactsReport Undecoded",
     "vstore.format.usual_words": "UsualWords",
+    "vstore.gallery.previews": "Previews",
+    "vstore.gallery.thumbnails": "Missing Shown",
     "vstore.gallery.write": "GalleryReport",
     "vstore.gc.run": "GcReport",
     "vstore.fields.report": "FieldRow FieldsCarried FieldsChanged FieldsExported FieldsImported UnknownRow",

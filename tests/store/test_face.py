@@ -29,8 +29,9 @@ WITHIN = {"OtherWords": "ModelError", "Unfound": "ModelError"}
 
 
 def methods() -> Iterator[tuple[str, Callable[..., Any]]]:
-    # A view is made by `Store.view` alone.
-    opened = [(name, value) for name, value in vars(vstore.View).items() if name != "__init__"]
+    # `Store.view` and `Store.previews` alone make these.
+    made = (vstore.View, vstore.Previews)
+    opened = [(name, value) for kind in made for name, value in vars(kind).items() if name != "__init__"]
     for name, value in [*(item for kind in vstore.Store.__mro__[:-1] for item in vars(kind).items()), *opened]:
         function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
         if inspect.isfunction(function) and (not name.startswith("_") or name == "__init__"):
@@ -54,7 +55,7 @@ def test_what_the_methods_of_other_types_take_and_return_is_exported() -> None:
     others = {"pandas", "DataFrame", "pyarrow", "Table", "Json", "Self", "slice"}
     for name in vstore.__all__:
         kind = getattr(vstore, name)
-        if not isinstance(kind, type) or name in ("Store", "View"):
+        if not isinstance(kind, type) or name in ("Store", "View", "Previews"):
             continue
         for method, value in vars(kind).items():
             function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)

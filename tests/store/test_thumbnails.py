@@ -157,6 +157,15 @@ def test_what_a_stranger_put_into_the_cache_is_not_shown(filled: World) -> None:
     assert made(filled, "pictures/1.png") == [own]
 
 
+def test_a_cut_picture_is_shown_as_far_as_it_goes(filled: World) -> None:
+    data = drawn(9)
+    filled.put({"cut.png": data[: len(data) * 3 // 4]})
+    filled.sync(accept_truncated=50)
+    shown = image(made(filled, "pictures/cut.png")[0])
+    assert shown.size == (30, 20)
+    assert shown.getpixel((15, 19)) == (128, 128, 128)
+
+
 def test_damage_and_loss_of_what_was_kept_do_no_harm(filled: World) -> None:
     before = made(filled, "pictures/1.png")
     key = filled.key(1)
@@ -178,7 +187,7 @@ def test_a_link_in_the_cache_is_damage(filled: World, tmp_path: Path) -> None:
 
 def test_where_nothing_can_be_kept_they_are_made_all_the_same(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[bytes] = []
-    monkeypatch.setattr(module, "_WORKERS", 1)
+    monkeypatch.setattr(module, "WORKERS", 1)
     monkeypatch.setattr(module, "write_thumb", lambda cache, key, thumb: bool(tried.append(key)))
     assert all(isinstance(one, Shown) for one in made(filled, "pictures/1.png", "pictures/2.png"))
     assert len(tried) == 1, "a full disk is not tried again for each"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vstore.embed.embedder import Embedder
     from vstore.export.run import ExportReport
     from vstore.format.recipes import Recipe
+    from vstore.gallery.previews import Previews
     from vstore.paths import AnyPath
     from vstore.progress import Progress
     from vstore.repository.repository import Repository
@@ -95,6 +96,15 @@ class Reading(Opened):
             return self._embedders_of(repo).load_for_query(recipe, settings)
 
         return View(self._read(run), self._pool.one, load, self._turn)
+
+    def previews(self) -> Previews:
+        """Give what makes pictures small, to show them: thumbnails, and large views.
+
+        It keeps up to 8 processes that decode, so close it. It follows the store: pictures of new folders are shown.
+        """
+        from vstore.gallery.previews import Previews
+
+        return Previews(self._pool.one)
 
     def vectors(self, at: str = "current") -> Vectors:
         """Give the vectors of the pictures of a snapshot, with their keys and paths, checked against the checksums.

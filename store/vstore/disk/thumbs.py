@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from vstore.brief import briefly
 from vstore.disk import durable, inside
 from vstore.disk.cache import read_cache, write_cache
 from vstore.errors import DiskTrouble, ReadOnly
@@ -27,6 +28,7 @@ _HEAD = struct.Struct("<QqqQII")
 _ABANDONED = 3600  # seconds, after which nobody still writes a file
 
 
+@briefly
 class Thumb(NamedTuple):
     """A thumbnail, and what was known of its file.
 

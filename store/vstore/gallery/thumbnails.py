@@ -12,7 +12,8 @@ import os
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
 
 from vstore.disk.thumbs import Thumb, prune_thumbs, read_thumb, stat_of, write_thumb
 from vstore.errors import VstoreError
@@ -23,15 +24,18 @@ from vstore.pictures.picture_file import read_up_to
 from vstore.pictures.preparation import preparation_2, preparation_of
 from vstore.quick_tuple import NamedTuple
 from vstore.repository.acquaintance import PictureSource
+from vstore.repository.cut_facts import as_taken
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from PIL.Image import Image
 
 SIDE = 256  # pixels of the longer side
 _QUALITY = 80
 _TRIES = 5  # files of one picture
 _LARGEST = 1 << 30  # bytes of a picture
-_WORKERS = min(8, max(2, os.cpu_count() or 2))
+WORKERS = min(8, max(2, os.cpu_count() or 2))
 _AHEAD = 2  # thumbnails a worker that wait to be taken
 
 
@@ -73,52 +77,109 @@ def thumbnails(source: PictureSource, wanted: Iterable[Wanted]) -> Generator[Sho
 
     Raises: Damage if a link stands where they are kept; VstoreError if no process can be started.
     """
-    made: list[bytes] = []
-    with IsolatedDecoder() as decoder, ThreadPoolExecutor(_WORKERS, "thumbnails") as pool:
-        maker = _Maker(source, decoder, made)
+    keeper = OnDisk(source.cache)
+    with IsolatedDecoder() as decoder, ThreadPoolExecutor(WORKERS, "thumbnails") as pool:
+        maker = Maker(decoder, SIDE)
         waiting: deque[Future[Shown | Missing]] = deque()
         try:
             for one in wanted:
-                waiting.append(pool.submit(maker.make, one))
-                if len(waiting) > _AHEAD * _WORKERS:
+                waiting.append(pool.submit(maker.make, source, one, keeper))
+                if len(waiting) > _AHEAD * WORKERS:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
-            if source.cache is not None:
-                prune_thumbs(source.cache, made)
+            keeper.prune()
 
 
-class _Maker:
-    """Makes thumbnails, in several threads. made: takes the keys of those that were kept."""
+class Keeper(Protocol):
+    """Keeps what was made of pictures."""
 
-    def __init__(self, source: PictureSource, decoder: IsolatedDecoder, made: list[bytes]) -> None:
-        self._source = source
+    def read(self, key: bytes) -> Thumb | None:
+        """Give what was made of a picture; None if nothing is kept."""
+
+    def write(self, key: bytes, thumb: Thumb) -> None:
+        """Keep what was made of a picture, if that can be."""
+
+
+class OnDisk:
+    """Thumbnails that are kept in a store. Usable from several threads."""
+
+    def __init__(self, cache: Path | None) -> None:
+        """cache: the folder for caches; None if nothing is kept."""
+        self._cache = cache
+        self._can_write = cache is not None
+        self._written: list[bytes] = []
+
+    def read(self, key: bytes) -> Thumb | None:
+        """Read a thumbnail. Raises: Damage if a link stands there."""
+        return None if self._cache is None else read_thumb(self._cache, key)
+
+    def write(self, key: bytes, thumb: Thumb) -> None:
+        """Keep a thumbnail. After one that cannot be written no other one is tried."""
+        if self._can_write and self._cache is not None:
+            self._can_write = write_thumb(self._cache, key, thumb)
+            self._written.append(key)
+
+    @property
+    def written(self) -> int:
+        """Count those that were kept since the last `prune`."""
+        return len(self._written)
+
+    def prune(self) -> None:
+        """Keep the folders of those that were kept below their size."""
+        written, self._written = self._written, []
+        if self._cache is not None:
+            prune_thumbs(self._cache, written)
+
+
+class Maker:
+    """Makes pictures small, in several threads."""
+
+    def __init__(self, decoder: IsolatedDecoder, side: int, quality: int = _QUALITY) -> None:
+        """
+        side:    pixels of the longer side.
+        quality: of the JPEG.
+        """
         self._decoder = decoder
-        self._made = made
-        self._preparation = preparation_of({"prepare": preparation_2(SIDE)})
-        self._keeps = source.cache is not None
+        self._quality = quality
+        self._preparation = as_taken(preparation_of({"prepare": preparation_2(side)}))
 
-    def make(self, wanted: Wanted) -> Shown | Missing:
-        """Take the first file that still holds the picture."""
-        cache = self._source.cache
-        known = None if cache is None else read_thumb(cache, wanted.key)
+    @staticmethod
+    def kept(source: PictureSource, wanted: Wanted, keeper: Keeper) -> Shown | None:
+        """Give what is kept of a picture, without reading its file; None if there is nothing, or the file changed."""
+        known = keeper.read(wanted.key)
+        for path in () if known is None else wanted.paths[:_TRIES]:
+            with suppress(OSError, ValueError):
+                fd = source.open_file(path)
+                if fd is not None:
+                    with open(fd, "rb", buffering=0):
+                        found = stat_of(os.fstat(fd))
+                    if known is not None and known.stat == found:
+                        return Shown(known, path)
+        return None
+
+    def make(self, source: PictureSource, wanted: Wanted, keeper: Keeper) -> Shown | Missing:
+        """Take the first file that still holds the picture; what is kept of it is not made again."""
+        known = keeper.read(wanted.key)
         reason = GONE
         for path in wanted.paths[:_TRIES]:
             try:
-                found = self._of_file(path, wanted.key, known)
+                found = self._of_file(source, path, wanted.key, known)
             except (FileNotFoundError, NotADirectoryError, ValueError):  # no file can have this name
                 continue
             except OSError as err:
                 found = TOO_LARGE if err.errno == errno.EFBIG else UNREADABLE
             if isinstance(found, Thumb):
+                if found is not known:
+                    keeper.write(wanted.key, found)
                 return Shown(found, path)
             reason = found if found is not GONE else reason
         return reason
 
-    def _of_file(self, path: bytes, key: bytes, known: Thumb | None) -> Thumb | Missing:
-        fd = self._source.open_file(path)
+    def _of_file(self, source: PictureSource, path: bytes, key: bytes, known: Thumb | None) -> Thumb | Missing:
+        fd = source.open_file(path)
         if fd is None:
             return UNKNOWN
         with open(fd, "rb", buffering=0) as file:
@@ -135,14 +196,10 @@ class _Maker:
             return BROKEN
         except VstoreError as err:
             raise VstoreError(str(err), "close other programs, and run it again") from err
-        thumb = Thumb(stat, facts.width, facts.height, _jpeg(picture))
-        if self._keeps and self._source.cache is not None:
-            self._keeps = write_thumb(self._source.cache, key, thumb)
-            self._made.append(key)
-        return thumb
+        return Thumb(stat, facts.width, facts.height, _jpeg(picture, self._quality))
 
 
-def _jpeg(picture: Image) -> bytes:
+def _jpeg(picture: Image, quality: int) -> bytes:
     out = io.BytesIO()
-    picture.save(out, "JPEG", quality=_QUALITY, optimize=True)
+    picture.save(out, "JPEG", quality=quality, optimize=True)
     return out.getvalue()

@@ -43,6 +43,7 @@ class IsolatedDecoder:
         self._mine = threading.local()
         self._all: list[_Worker] = []
         self._lock = threading.Lock()
+        self._is_stopped = False
 
     def prepare(self, data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
         """Decode a picture. Raises: PictureFailure, also if its decoder crashed or did not finish in time."""
@@ -50,8 +51,10 @@ class IsolatedDecoder:
             return prepare(data, preparation)  # raises that it is empty
         worker: _Worker | None = getattr(self._mine, "worker", None)
         if worker is None or not worker.is_alive:
-            worker = self._mine.worker = _Worker(self._memory)
             with self._lock:
+                if self._is_stopped:
+                    raise PictureFailure("io", "decoding was stopped")
+                worker = self._mine.worker = _Worker(self._memory)
                 self._all = [one for one in self._all if one.is_alive]
                 self._all.append(worker)
         answer = worker.ask(data, preparation, self._seconds)
@@ -62,7 +65,15 @@ class IsolatedDecoder:
         _, size, pixels, facts = answer
         return frombytes("RGB", size, pixels), Facts(*facts)
 
+    def stop(self) -> None:
+        """Kill the processes. Pictures that are being decoded fail, in their threads, and so do later ones."""
+        with self._lock:
+            self._is_stopped = True
+            for worker in self._all:
+                worker.kill()
+
     def close(self) -> None:
+        """End the processes, once no thread asks any longer."""
         with self._lock:
             for worker in self._all:
                 worker.end()
@@ -132,6 +143,10 @@ class _Worker:
                 raise EOFError
             found += part
         return bytes(found)
+
+    def kill(self) -> None:
+        """Kill the process; the thread that asks it notices."""
+        self._process.kill()
 
     def end(self) -> None:
         self.is_alive = False
