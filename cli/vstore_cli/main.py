@@ -48,6 +48,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Use it": {
         "search": ("search:search", "Find pictures that look like a picture or match a text."),
+        "serve": ("serve:serve", "Show the store in a browser."),
         "export": ("export:export", "Write a snapshot in a format that other tools read."),
         "dupes": ("dupes:dupes", "List identical or similar pictures."),
         "ls": ("ls:ls", "List the folders and pictures of a snapshot."),

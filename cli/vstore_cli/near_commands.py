@@ -26,7 +26,8 @@ ELSEWHERE = {
         "clean": "gc", "compact": "gc", "prune": "gc", "vacuum": "gc",
         "fix": "repair", "fsck": "check", "scrub": "check", "verify": "check", "upgrade": "migrate",
         "du": "stats", "info": "stats", "size": "stats", "dedup": "dupes", "dedupe": "dupes", "duplicates": "dupes",
-        "models": "model list", "spaces": "model list", "serve": "model serve", "version": "--version",
+        "models": "model list", "spaces": "model list", "page": "serve", "web": "serve", "browse": "serve",
+        "ui": "serve", "version": "--version",
     },
     "snapshot": {
         "ls": "snapshot list", "history": "snapshot list", "log": "log", "info": "snapshot show",

@@ -39,6 +39,12 @@ class Versions(Opened):
 
         return self._read(lambda repo: names(repo, begin))
 
+    def snapshot_named(self, snap: str = "current") -> SnapshotRow:
+        """Find the snapshot that a name means, at little cost. Raises: SnapshotNotFound, AmbiguousSnapshot."""
+        from vstore.versions.show import snapshot_named
+
+        return self._read(lambda repo: snapshot_named(repo, snap))
+
     def snapshot_show(self, snap: str = "current") -> SnapshotDetail:
         """Show one snapshot. Raises: SnapshotNotFound, AmbiguousSnapshot."""
         from vstore.versions.show import snapshot_show

@@ -80,6 +80,11 @@ def snapshot_list(repo: Repository) -> list[SnapshotRow]:
     return [row_of(repo.state, snapshot) for snapshot in repo.listing.kept()]
 
 
+def snapshot_named(repo: Repository, snap: str) -> SnapshotRow:
+    """Find the snapshot that a name means. Reads no page of pictures. Raises: SnapshotNotFound, AmbiguousSnapshot."""
+    return row_of(repo.state, repo.snapshot(snap))
+
+
 def row_of(state: State, snapshot: Snapshot) -> SnapshotRow:
     space = state.spaces.get(snapshot.space)
     return SnapshotRow(

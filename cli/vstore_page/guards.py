@@ -1,0 +1,319 @@
+"""What every request passes before anything of the page sees it. Each point has its test in tests/page/test_guards.py.
+
+The page shows private pictures, and any web site that its user visits can send requests to this machine. So, in this
+order: the Host is one of ours (a site that lets its name mean this machine stops there), the request is well-formed,
+it has the cookie that the token of the printed address was exchanged for, it does not come from another site, and what
+changes something says by its Origin, and by a header that no form can send, that this page sent it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import parse_qs
+
+from starlette.requests import ClientDisconnect
+
+from vstore_page.answers import error, failed, json_bytes
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADER = b"x-vstore"  # of what changes something
+UPLOADS = "/uploads"  # takes a picture to look for: nothing is written, so it needs no --write
+BODY = 1 << 20  # bytes at most
+UPLOAD = 50 << 20
+_PATIENCE = 30  # seconds between two parts of a body
+_POLICY = (
+    "default-src 'none'; img-src 'self'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+_HEADERS = (
+    (b"content-security-policy", _POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+)
+# The cookie is not sent by what follows a link of another site, a redirect included. A page of our own that goes on
+# by itself is followed with it.
+_ENTERED = b"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="refresh" content="0; url=/">
+<title>vstore</title>
+</head>
+<body>
+<p><a href="/">Go on to the page</a></p>
+</body>
+</html>
+"""
+_REFUSED = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>vstore</title>
+</head>
+<body>
+<h1>{message}</h1>
+<p>{step}</p>
+</body>
+</html>
+"""
+
+
+class Secrets(NamedTuple):
+    """What lets a browser in: 256 bits each, made at every start.
+
+    token:  stands in the printed address.
+    once:   a token that is good for one use. The command line of a browser, which every user of the machine can see,
+            has this one.
+    cookie: what either is exchanged for.
+    """
+
+    token: str
+    once: str
+    cookie: str
+
+    @staticmethod
+    def new() -> Secrets:
+        return Secrets(*(secrets.token_urlsafe(32) for _ in range(3)))
+
+
+class Refusal(Exception):
+    """A request that is not answered.
+
+    status, code: of the answer.
+    message:      what is wrong.
+    step:         what to do.
+    """
+
+    def __init__(self, status: int, code: str, message: str, step: str = "") -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.step = status, code, message, step
+
+
+class Guards:
+    """The guards before an application."""
+
+    def __init__(self, app: ASGIApp, *, host: str, port: int, known: Secrets, can_write: bool) -> None:
+        """
+        host:      the address that the server is bound to.
+        known:     what lets a browser in.
+        can_write: the page may change the store.
+        """
+        self._app = app
+        self._hosts = _Hosts(host, port)
+        self._known = known
+        self._name = f"vstore-{port}"  # cookies of a host are those of all of its ports
+        self._can_write = can_write
+        self._has_been_used = False  # `once`
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return  # nothing else is served
+        given = _headers_of(scope)
+
+        has_begun = False
+
+        async def answer(message: Message) -> None:
+            nonlocal has_begun
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+                has_begun = True
+            await send(message)
+
+        body = _Body(receive, UPLOAD if scope["path"] == UPLOADS else BODY)
+        try:
+            self._look(scope, given)
+            if self._is_entering(scope):
+                await self._enter(answer)
+                return
+            self._look_whose(scope, given)
+            body.look(given, is_post=scope["method"] == "POST")
+            await self._app(scope, body.receive, answer)
+        except ClientDisconnect:
+            pass
+        except Refusal as refusal:
+            if not has_begun:
+                await _refuse(refusal, "text/html" in _only(given, b"accept"), answer)
+        except Exception as err:
+            if not has_begun:
+                await failed(err)(scope, receive, answer)
+
+    def _look(self, scope: Scope, given: Mapping[bytes, list[bytes]]) -> None:
+        """Look at the Host, before anything else, and at the form of a request. Raises: Refusal."""
+        hosts = given.get(b"host", [])
+        if len(hosts) != 1 or not self._hosts.has(hosts[0]):
+            raise Refusal(421, "wrong_host", "this server has another address", "use the one that vstore serve printed")
+        if not scope["path"].startswith("/") or scope["path"].startswith("//") or "\0" in scope["path"]:
+            raise Refusal(400, "usage", "this is no address of the page")
+        if b"transfer-encoding" in given and b"content-length" in given:
+            raise Refusal(400, "usage", "the length of this request is said in two ways")
+        if scope["method"] not in ("GET", "HEAD", "POST"):
+            raise Refusal(405, "usage", "the page answers GET and POST alone")
+
+    def _is_entering(self, scope: Scope) -> bool:
+        """Tell whether a request has the right token."""
+        if scope["path"] != "/" or scope["method"] != "GET":
+            return False
+        given = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=50).get("token", [])
+        if len(given) != 1:
+            return False
+        if _is_same(given[0], self._known.once) and not self._has_been_used:
+            self._has_been_used = True
+            return True
+        return _is_same(given[0], self._known.token)
+
+    async def _enter(self, send: Send) -> None:
+        """Exchange the token for the cookie."""
+        cookie = f"{self._name}={self._known.cookie}; Path=/; HttpOnly; SameSite=Strict"
+        headers = [(b"set-cookie", cookie.encode()), (b"cache-control", b"no-store")]
+        await _respond(200, b"text/html; charset=utf-8", _ENTERED, headers, send)
+
+    def _look_whose(self, scope: Scope, given: Mapping[bytes, list[bytes]]) -> None:
+        """Look at who sent a request, and from where. Raises: Refusal."""
+        if not _is_same(_cookie(given, self._name), self._known.cookie):
+            raise Refusal(
+                401,
+                "no_cookie",
+                "this browser has not been let in",
+                "open the address that vstore serve printed: it has a token, which is new at every start",
+            )
+        site = _only(given, b"sec-fetch-site")
+        is_visit = _only(given, b"sec-fetch-mode") == "navigate" and _only(given, b"sec-fetch-dest") == "document"
+        if scope["method"] != "POST":
+            if site not in ("", "same-origin", "none") and not is_visit:
+                raise Refusal(403, "other_site", "another site asked for this")
+            return
+        if not self._can_write and scope["path"] != UPLOADS:
+            raise Refusal(403, "read_only", "this page changes nothing", "start it with: vstore serve --write")
+        # The Host was one of ours. `null`, as a frame in a sandbox has it, is no origin of ours either.
+        if _only(given, b"origin") != f"http://{_only(given, b'host')}" or site not in ("", "same-origin"):
+            raise Refusal(403, "other_site", "another site asked for this")
+        if _only(given, HEADER) != "1":
+            raise Refusal(403, "other_site", f"the header {HEADER.decode()} is missing")
+        kind = _only(given, b"content-type").partition(";")[0].strip().lower()
+        if kind != ("application/octet-stream" if scope["path"] == UPLOADS else "application/json"):
+            raise Refusal(415, "usage", "the type of what was sent is not the one that is taken here")
+
+
+class _Hosts:
+    """The names under which a server may be asked: with any other, a site could let its name mean this machine."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._port = str(port)
+        self._is_any = ip_address(host).is_unspecified
+        self._names = {"127.0.0.1", "localhost", "[::1]"}
+        if not ip_address(host).is_loopback and not self._is_any:
+            self._names = {written(host)}
+
+    def has(self, given: bytes) -> bool:
+        """Tell whether the header Host has one of them, with the port."""
+        name, _, port = given.decode("latin-1").lower().rpartition(":")
+        return port == self._port and (name in self._names or (self._is_any and _is_number(name)))
+
+
+def written(host: str) -> str:
+    """Write the address of a machine as it stands in the address of a page."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _is_number(name: str) -> bool:
+    """Tell whether a host is an address of numbers: no name server has a say in these."""
+    try:
+        address = ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return written(str(address)) == name
+
+
+class _Body:
+    """The body of a request, which is neither too long nor too slow."""
+
+    def __init__(self, receive: Receive, most: int) -> None:
+        self._receive, self._most = receive, most
+        self._length = 0
+        self._is_whole = False
+
+    def look(self, given: Mapping[bytes, list[bytes]], *, is_post: bool) -> None:
+        """Look at what a request says of its body. Raises: Refusal."""
+        lengths = given.get(b"content-length", [])
+        if not is_post and (lengths not in ([], [b"0"]) or b"transfer-encoding" in given):
+            raise Refusal(400, "usage", "a GET has no body")
+        if lengths and int(lengths[0]) > self._most:
+            raise self._too_long()
+
+    async def receive(self) -> Message:
+        """Receive a part of it. Raises: Refusal."""
+        if self._is_whole:
+            return await self._receive()  # waits for the end of the connection
+        try:
+            message = await asyncio.wait_for(self._receive(), _PATIENCE)
+        except TimeoutError as err:
+            raise Refusal(408, "usage", "the rest of the request did not come") from err
+        self._length += len(message.get("body", b""))
+        self._is_whole = not message.get("more_body", False)
+        if self._length > self._most:
+            raise self._too_long()
+        return message
+
+    def _too_long(self) -> Refusal:
+        return Refusal(413, "usage", f"more than {self._most >> 20} MiB were sent")
+
+
+def _headers_of(scope: Scope) -> dict[bytes, list[bytes]]:
+    given: dict[bytes, list[bytes]] = {}
+    for name, value in scope["headers"]:
+        given.setdefault(name, []).append(value)
+    return given
+
+
+def _only(given: Mapping[bytes, list[bytes]], name: bytes) -> str:
+    """Return a header that is given once; two are none."""
+    values = given.get(name, [])
+    return values[0].decode("latin-1") if len(values) == 1 else ""
+
+
+def _cookie(given: Mapping[bytes, list[bytes]], name: str) -> str:
+    try:
+        cookies = SimpleCookie("; ".join(value.decode("latin-1") for value in given.get(b"cookie", [])))
+    except CookieError:
+        return ""
+    return cookies[name].value if name in cookies else ""
+
+
+def _is_same(given: str, wanted: str) -> bool:
+    """Compare two texts in a time that says nothing of where they differ."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode())
+
+
+async def _refuse(refusal: Refusal, is_for_people: bool, send: Send) -> None:
+    """Answer why a request is refused. What it sent is not repeated."""
+    if is_for_people:
+        page = _REFUSED.format(message=refusal.message.capitalize(), step=refusal.step.capitalize())
+        kind, body = b"text/html; charset=utf-8", page.encode()
+    else:
+        kind, body = b"application/json", json_bytes(error(refusal.code, 1, refusal.message, refusal.step))
+    headers = [(b"cache-control", b"no-store"), (b"connection", b"close")]
+    await _respond(refusal.status, kind, body, headers, send)
+
+
+async def _respond(status: int, kind: bytes, body: bytes, headers: list[tuple[bytes, bytes]], send: Send) -> None:
+    length = str(len(body)).encode()
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [(b"content-type", kind), (b"content-length", length), *headers],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,61 @@
+"""What the views of the page share: the store, and the snapshots that are open."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from vstore import Store, View
+
+_OPEN = 3  # snapshots that are kept open: each takes some 100 bytes for each picture
+
+
+class Page:
+    """A store that is shown, to several threads at once.
+
+    store:     the store.
+    can_write: the page may change it.
+    previews:  the pictures, small and large.
+    """
+
+    def __init__(self, store: Store, *, can_write: bool = False, device: str = "auto", offline: bool = False) -> None:
+        """device, offline: for the model of a query, as in `Store.view`."""
+        self.store = store
+        self.can_write = can_write
+        self.previews: Any = None
+        self._device, self._offline = device, offline
+        self._views: OrderedDict[str, View] = OrderedDict()
+        self._turn = threading.Lock()
+
+    def view(self, at: str = "current") -> View:
+        """Open a snapshot, or find it open. One that is let go of ends with its last use.
+
+        Raises: SnapshotNotFound, AmbiguousSnapshot, UsageError, Damage.
+        """
+        name = self.store.snapshot_named(at).snapshot
+        with self._turn:  # several clients that ask for a snapshot at once open it once
+            view = self._views.get(name)
+            if view is None:
+                view = self._views[name] = self.store.view(name, device=self._device, offline=self._offline)
+            self._views.move_to_end(name)
+            while len(self._views) > _OPEN:
+                self._views.popitem(last=False)
+        return view
+
+    def close(self) -> None:
+        """Let go of the snapshots, and of what the previews hold."""
+        with self._turn:
+            self._views.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

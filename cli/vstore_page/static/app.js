@@ -1,0 +1,120 @@
+// The shell of the page: which view an address means, the bar, and what the server says of the store meanwhile.
+import { announce, el, failure, fill, waiting } from "./dom.js";
+import { keys, showKeys } from "./keys.js";
+import { getJson, isAborted } from "./net.js";
+
+// A line for each view: the begin of its address, its name in the bar (none for a view without a place there), and its
+// module, which exports `title` and `show(main, address, ctx)`.
+const VIEWS = [
+];
+const LOOK = 5000; // milliseconds between two looks at the state of the store
+
+const main = document.getElementById("main");
+const nav = document.getElementById("nav");
+const banner = document.getElementById("banner");
+let state = null; // as the view was shown
+let left = null; // ends the view
+let listeners = new Set();
+
+function viewOf(address) {
+  const path = address.pathname === "/" ? VIEWS[0]?.path : address.pathname;
+  return VIEWS.find((view) => path === view.path || path.startsWith(`${view.path}/`));
+}
+
+// Show the view of an address.
+async function show(address) {
+  left?.();
+  const ending = new AbortController();
+  let close = null;
+  left = () => {
+    left = null;
+    ending.abort();
+    close?.();
+  };
+  const view = viewOf(address);
+  fill(nav, VIEWS.filter((one) => one.name).map((one) =>
+    el("a", { href: one.path, "aria-current": one === view ? "page" : null }, one.name)));
+  fill(main, waiting());
+  listeners = new Set();
+  try {
+    state = await getJson("/state", { signal: ending.signal });
+    fill(banner);
+    if (!view) {
+      document.title = "vstore";
+      fill(main, el("h1", {}, "There is nothing at this address"));
+      return;
+    }
+    const module = await view.load();
+    if (ending.signal.aborted) return;
+    document.title = `${module.title} – vstore`;
+    fill(main);
+    const closed = await module.show(main, address, {
+      go, replace, refresh, state, canWrite: state.can_write, signal: ending.signal,
+      onstate: (listener) => listeners.add(listener),
+    });
+    if (ending.signal.aborted) closed?.();
+    else close = closed ?? null;
+  } catch (err) {
+    if (isAborted(err) || ending.signal.aborted) return;
+    if (err.name !== "Failed") console.error(err);
+    fill(main, failure(err));
+  }
+}
+
+// Show another address.
+function go(url) {
+  const to = new URL(url, location.href);
+  const isOther = to.pathname !== location.pathname;
+  history.pushState(null, "", to);
+  const shown = show(to);
+  if (isOther) {
+    scrollTo(0, 0);
+    main.focus({ preventScroll: true });
+    announce(viewOf(to)?.name ?? "");
+  }
+  return shown;
+}
+
+// Change the address of what is shown already.
+function replace(url) {
+  history.replaceState(history.state, "", new URL(url, location.href));
+}
+
+// Show the address once more.
+function refresh() {
+  return show(new URL(location.href));
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target instanceof Element ? event.target.closest("a[href]") : null;
+  if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  const to = new URL(link.href);
+  if (to.origin !== location.origin || link.target || link.hasAttribute("download") || to.hash) return;
+  event.preventDefault();
+  go(to);
+});
+addEventListener("popstate", () => show(new URL(location.href)));
+
+async function look() {
+  if (document.visibilityState === "visible" && state) {
+    try {
+      const now = await getJson("/state");
+      if (now.current !== state.current) {
+        tell(`There is a newer snapshot, ${now.current}.`, el("button", { type: "button", onclick: refresh }, "Show it"));
+      } else fill(banner);
+      for (const listener of listeners) listener(now);
+    } catch (err) {
+      tell(`${err.status === 401 ? "The server of this page was started again: open the address that it printed." : "The server of this page does not answer. Start it again with: vstore serve"}`);
+    }
+  }
+  setTimeout(look, LOOK);
+}
+
+function tell(text, ...more) {
+  if (banner.firstChild?.textContent !== text) fill(banner, el("span", {}, text), ...more);
+}
+
+document.getElementById("help").addEventListener("click", showKeys);
+keys("Everywhere", [{ key: "?", does: "show the keys", run: showKeys }]);
+show(new URL(location.href));
+setTimeout(look, LOOK);
