@@ -67,6 +67,22 @@ def test_a_picture_is_shown_by_any_of_its_names(four: World, how: str, monkeypat
     assert quick.facts == {"bytes": len(drawn(1)), "format": "PNG", "width": 30, "height": 20}
 
 
+def test_a_key_is_never_the_name_of_a_file(four: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = bytes.fromhex(four.key(1))
+    monkeypatch.chdir(four.top)
+    (four.top / wanted.hex()).write_bytes(drawn(2))
+    assert four.store.show(wanted.hex(), no_neighbours=True).key.hex() == four.key(2), "a word may be a file"
+    report = four.store.show_key(wanted)
+    assert report == four.store.show("pictures/a.png", no_neighbours=True)._replace(path=None, file=None)
+    assert [name.path for name in four.store.show_key(wanted, at="v2").names] == [
+        b"pictures/a.png",
+        b"pictures/sub/a2.png",
+    ]
+    assert (four.store.show_key(wanted, at="v3").status, four.store.show_key(bytes(16)).status) == ("older", "unknown")
+    with pytest.raises(UsageError, match="is no key"):
+        four.store.show_key(wanted.hex())  # type: ignore[arg-type]
+
+
 def test_an_older_snapshot_is_looked_in(four: World) -> None:
     report = four.store.show("pictures/sub/a2.png", at="v2")
     assert [name.path for name in report.names] == [b"pictures/a.png", b"pictures/sub/a2.png"]

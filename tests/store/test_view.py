@@ -87,6 +87,7 @@ def test_it_knows_its_pictures(world: World) -> None:
         assert view.snapshot == "v1"
         assert len(view) == len(keys) == 5
         assert list(view) == sorted(keys)
+        assert list(view.items()) == [(key, view.paths_of(key)) for key in sorted(keys)]
         assert bytes.fromhex(world.key(1)) in view
         assert bytes.fromhex(world.key(6)) not in view
         assert "a" not in view
@@ -226,7 +227,14 @@ def test_a_closed_view_says_so(world: World) -> None:
     with world.store.view() as view:
         view.search(queries(world)["key"])
     view.close()
-    for use in (len, list, repr, lambda view: view.search(queries(world)["key"]), lambda view: view.paths_of(b"")):
+    for use in (
+        len,
+        list,
+        repr,
+        lambda view: view.items(),
+        lambda view: view.search(queries(world)["key"]),
+        lambda view: view.paths_of(b""),
+    ):
         if use is repr:
             assert repr(view) == "View(closed)"
             continue

@@ -288,6 +288,19 @@ class Reading(Opened):
 
         return self._read(run)
 
+    def show_key(self, key: bytes, *, at: str | None = None) -> ShowReport:
+        """Show what the store knows of the picture with a key, as `show` does without neighbours.
+
+        key:    the hash of its bytes. It is not taken for the name of a file; one that is nowhere has status `unknown`.
+        at:     the snapshot; by default the current one.
+        Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot, Damage.
+        """
+        from vstore.browse.show import show_key
+        from vstore.format.hashing import as_key
+
+        known = as_key(key)
+        return self._read(lambda repo: show_key(repo, known, at=at))
+
     def find_pictures(
         self,
         glob: str,

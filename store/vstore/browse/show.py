@@ -165,6 +165,21 @@ def show(repo: Repository, picture: AnyPath, *, at: str | None, neighbours: Neig
     snapshot = repo.snapshot("current" if at is None else at)
     tree = repo.tree(snapshot)
     asked = picture_of(repo, snapshot, tree, file_meant(as_bytes(picture), "show"))
+    return _shown(repo, snapshot, tree, asked, neighbours)
+
+
+def show_key(repo: Repository, key: bytes, *, at: str | None) -> ShowReport:
+    """Show what the store knows of the picture with a key, without its neighbours. No name of a file is looked for.
+
+    Raises: SnapshotNotFound, AmbiguousSnapshot, Damage, FileNotFoundError.
+    """
+    snapshot = repo.snapshot("current" if at is None else at)
+    return _shown(repo, snapshot, repo.tree(snapshot), Picture(None, None, key), None)
+
+
+def _shown(
+    repo: Repository, snapshot: Snapshot, tree: Tree, asked: Picture, neighbours: Neighbours | None
+) -> ShowReport:
     key = asked.key if asked.key is not None else asked.found
     assert key is not None
     is_there = asked.path is not None and tree.get(asked.path) == key

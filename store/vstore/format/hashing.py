@@ -60,6 +60,13 @@ def store_hash(name: str) -> Hash:
     return HASHES[name]
 
 
+def as_key(given: object) -> bytes:
+    """Take the key of a picture that a caller gave. Raises: UsageError if it is none."""
+    if not isinstance(given, bytes) or len(given) not in KEY_SIZES:
+        raise UsageError(f"{given!r:.100} is no key", "give its bytes, as hit.key is: bytes.fromhex(…) of its digits")
+    return given
+
+
 def checksum(*parts: Buffer) -> bytes:
     """Compute eight bytes, little-endian xxh3_64 of the parts in a row: it finds rot, and resists nobody."""
     hasher = xxhash.xxh3_64()

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from vstore.disk.thumbs import Thumb
 from vstore.errors import StoreClosed, UsageError
-from vstore.format.hashing import KEY_SIZES
+from vstore.format.hashing import as_key
 from vstore.gallery.thumbnails import SIDE, WORKERS, Keeper, Maker, Missing, OnDisk, Shown, Wanted
 from vstore.pictures.isolation import IsolatedDecoder
 from vstore.quick_tuple import NamedTuple
@@ -61,11 +61,11 @@ class Previews:
                 process can be started.
         """
         source = self._source(at)
-        return self._shown(source, _wanted(key, paths), at, self._thumbnails, self._kept(source))
+        return self._shown(source, Wanted(as_key(key), tuple(paths)), at, self._thumbnails, self._kept(source))
 
     def large(self, key: bytes, paths: Iterable[bytes], *, at: str = "current") -> Shown | Missing:
         """Give a picture of 2,048 pixels at most, as `thumbnail` does. The last few are kept in memory."""
-        return self._shown(self._source(at), _wanted(key, paths), at, self._larger, self._memory)
+        return self._shown(self._source(at), Wanted(as_key(key), tuple(paths)), at, self._larger, self._memory)
 
     def _shown(self, source: PictureSource, wanted: Wanted, at: str, maker: Maker, keeper: Keeper) -> Shown | Missing:
         found = maker.kept(source, wanted, keeper)
@@ -183,12 +183,6 @@ class _Source(NamedTuple):
     source: PictureSource
     highest: int
     until: float
-
-
-def _wanted(key: bytes, paths: Iterable[bytes]) -> Wanted:
-    if not isinstance(key, bytes) or len(key) not in KEY_SIZES:
-        raise UsageError(f"{key!r:.100} is no key", "give its bytes, as hit.key is: bytes.fromhex(…) of its digits")
-    return Wanted(key, tuple(paths))
 
 
 def _closed() -> StoreClosed:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 SIDE = 256  # pixels of the longer side
 _QUALITY = 80
+_DRAFT = 1.5  # a JPEG of 12 megapixels takes 19 ms of a core instead of 28: benchmarks/bench_page.py
 _TRIES = 5  # files of one picture
 _LARGEST = 1 << 30  # bytes of a picture
 WORKERS = min(8, max(2, os.cpu_count() or 2))
@@ -144,7 +145,7 @@ class Maker:
         """
         self._decoder = decoder
         self._quality = quality
-        self._preparation = as_taken(preparation_of({"prepare": preparation_2(side)}))
+        self._preparation = as_taken(preparation_of({"prepare": preparation_2(side, draft=_DRAFT)}))
 
     @staticmethod
     def kept(source: PictureSource, wanted: Wanted, keeper: Keeper) -> Shown | None:

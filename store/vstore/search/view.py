@@ -80,6 +80,11 @@ class View:
             raise UsageError(f"{key!r:.100} is no key", "give its bytes, as hit.key is: bytes.fromhex(…) of its digits")
         return tuple(self._now.paths.paths_of(key))
 
+    def items(self) -> Iterator[tuple[bytes, tuple[bytes, ...]]]:
+        """Yield the key and the stored paths of each picture, by rising key."""
+        paths = self._now.paths
+        return ((paths.key(number), tuple(paths.paths_at(number))) for number in range(len(paths)))
+
     def search(
         self,
         operands: Wanted | Iterable[Wanted],
