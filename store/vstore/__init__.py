@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from vstore.progress import Watching as Watching
     from vstore.repair.report import Loss as Loss
     from vstore.repair.report import RepairReport as RepairReport
+    from vstore.repository.acquaintance import PictureSource as PictureSource
     from vstore.repository.candidates import Candidate as Candidate
     from vstore.repository.cut_picture import Truncated as Truncated
     from vstore.repository.files import Files as Files
@@ -192,6 +193,7 @@ _HOMES = {
     "vstore.plans.report": "DupesApplied DupesPlanned DupesRestored Unmoved",
     "vstore.progress": "Progress Stage Watching",
     "vstore.repair.report": "Loss RepairReport",
+    "vstore.repository.acquaintance": "PictureSource",
     "vstore.repository.candidates": "Candidate",
     "vstore.repository.cut_picture": "Truncated",
     "vstore.repository.files": "Files",

@@ -175,6 +175,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     say("dupes")
     say("dupes", "--verify")
     say("dupes", "--near")
+    say("dupes", "--html", str(top / os.fsdecode(b"duplicates\xff.html")))
     _say_plans(top, say)
     _say_fields(top, say)
     say("search", str(pictures / "a.png"), "-k", "100")

@@ -238,6 +238,7 @@ def test_no_command_writes_past_the_disk_layer(tmp_path: Path) -> None:
         ["status"],
         ["search", picture],
         ["search", picture, "--html", str(top / "hits.html")],
+        ["dupes", "--html", str(top / "dupes.html")],
         ["snapshot", "list"],
         ["snapshot", "show"],
         ["snapshot", "diff", "v1", "v2"],

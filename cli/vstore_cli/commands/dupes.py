@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -13,6 +14,7 @@ from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.options import where_option
 from vstore_cli.output import count, echo_json, json_option, number, placed, shown, size, tell, tell_notes, tell_path
 from vstore_cli.progress import progress, progress_option
+from vstore_cli.reports.page import refuse_page, write_page
 from vstore_cli.reports.plan_report import show_applied, show_planned, show_restored
 
 if TYPE_CHECKING:
@@ -22,7 +24,12 @@ if TYPE_CHECKING:
 
 
 _OF_A_LIST = {"at", "under", "verify", "near", "loose", "bursts", "all", "prefer", "keep_by", "where"}
-_USES = {"plan": _OF_A_LIST - {"verify", "loose", "all"}, "apply": {"link", "wait"}, "restore": set()}
+_USES = {
+    "html": _OF_A_LIST,
+    "plan": _OF_A_LIST - {"verify", "loose", "all"},
+    "apply": {"link", "wait"},
+    "restore": set(),
+}
 _LEFT = "interrupted; what was moved stays moved"
 _RAREST = 1_000_000_000  # of so many pairs of unrelated pictures, or more
 
@@ -65,6 +72,7 @@ class Likeness(click.ParamType[float | Literal["auto"]]):
     help="What makes a file the best of its group, in order: by default complete,pixels,metadata,format,bytes,oldest.",
 )
 @where_option("Only pictures of which this is true: \"path not like '%/backup/%'\".")
+@click.option("--html", metavar="FILE", help="Write the groups with their pictures to a new file, for a browser.")
 @click.option("--plan", metavar="FILE", help="Write a plan to a new file: which copies would go. Nothing is moved.")
 @click.option("--apply", metavar="FILE", help="Carry out a plan: move these copies to .vstore-trash in their folders.")
 @click.option(
@@ -86,6 +94,7 @@ def dupes(
     prefer: tuple[str, ...],
     keep_by: str | None,
     where: str | None,
+    html: str | None,
     plan: str | None,
     apply: str | None,
     link: bool,
@@ -112,6 +121,9 @@ def dupes(
     one, one with more pixels, with more metadata, of a better format, with more bytes, the oldest one, the first by its
     path. Your decisions come first.
 
+    --html makes one file with the groups and their pictures in it, small: it needs nothing else, and may be sent to
+    others.
+
     --plan writes to a file which of these would go, to be read and edited; --apply moves them to .vstore-trash in
     their folder, which no sync enters; --restore moves them back. Each file is compared with its key just before it is
     moved, and moved only while one that stays for it is there. With --link a hard link to the one that stays takes its
@@ -121,12 +133,15 @@ def dupes(
     Example:
       vstore dupes --verify
       vstore dupes --near 0.9 --under pictures/2024
+      vstore dupes --near --html duplicates.html
       vstore dupes --plan plan.json
       vstore dupes --apply plan.json
     """
     from vstore import Stop, Store
 
     _refuse_mixed()
+    if html is not None:
+        refuse_page(html, {})
     if verify and near is not None:  # a configuration says the one for the runs without the other
         if _is_typed("near") and not _is_typed("verify"):
             verify = False
@@ -159,20 +174,24 @@ def dupes(
         with going_on(_LEFT), progress(quiet) as bar, stopping(stop):
             restored = Store.dupes_restore(restore, progress=bar, stop=stop)
         return show_restored(restored, as_json=as_json, quiet=quiet, again=typed_again())
-    with progress(quiet) as bar, open_store([under] if under is not None else []) as store:
-        report = store.dupes(
-            at=at,
-            under=under,
-            verify=verify,
-            near=near,
-            loose=loose,
-            bursts=bursts,
-            all=all,
-            prefer=prefer,
-            keep_by=keep_by,
-            where=where,
-            progress=bar,
-        )
+    with open_store([under] if under is not None else []) as store:
+        with progress(quiet) as bar:
+            report = store.dupes(
+                at=at,
+                under=under,
+                verify=verify,
+                near=near,
+                loose=loose,
+                bursts=bursts,
+                all=all,
+                prefer=prefer,
+                keep_by=keep_by,
+                where=where,
+                progress=bar,
+            )
+        if html is not None:
+            write_page(partial(report.to_html, html), quiet=quiet, as_json=as_json, again=typed_again())
+            return 0
     if as_json:
         echo_json(report)
         return 0

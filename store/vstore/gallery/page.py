@@ -19,9 +19,10 @@ from vstore.quick_tuple import NamedTuple
 _JOINERS = "\u200c\u200d"  # within letters and emoji
 _STYLE = """
 :root{color-scheme:light dark;--page:#f6f6f4;--card:#fff;--line:#dddcd7;--text:#1b1c1e;--soft:#5f6167;--well:#ebebe7;\
---badge:#1b1c1e;--on-badge:#fff}
+--badge:#1b1c1e;--on-badge:#fff;--best:#1a7f4b}
 @media(prefers-color-scheme:dark){:root{--page:#141517;--card:#1e2023;--line:#33363b;--text:#eceded;--soft:#a3a7ae;\
---well:#101113;--badge:#eceded;--on-badge:#141517}}
+--well:#101113;--badge:#eceded;--on-badge:#141517;\
+--best:#4cc38a}}
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:1600px;padding:24px 24px 40px;background:var(--page);color:var(--text);\
 font:15px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
@@ -29,12 +30,14 @@ h1{margin:0 0 4px;font-size:22px;line-height:1.25;font-weight:650;overflow-wrap:
 h2{margin:32px 0 12px;padding-top:16px;border-top:1px solid var(--line);font-size:16px;font-weight:650;\
 overflow-wrap:anywhere}
 p{margin:0 0 4px;color:var(--soft);overflow-wrap:anywhere}
+h2+p{margin:-8px 0 12px}
 header{margin-bottom:20px}
 footer{margin-top:32px;color:var(--soft);font-size:13px}
 ul{display:grid;grid-template-columns:repeat(auto-fill,minmax(200px,1fr));gap:16px;margin:0;padding:0;list-style:none}
 li{display:flex;flex-direction:column;min-width:0;overflow:hidden;background:var(--card);\
 border:1px solid var(--line);border-radius:10px}
 li.new{grid-column-start:1}
+li.best{border-color:var(--best);box-shadow:0 0 0 1px var(--best)}
 .well{position:relative;display:flex;align-items:center;justify-content:center;aspect-ratio:6/5;padding:8px;\
 background:var(--well);color:var(--soft);text-decoration:none;text-align:center}
 .well:focus-visible,summary:focus-visible{outline:3px solid #2f7de1;outline-offset:-3px}
@@ -62,6 +65,7 @@ class Card(NamedTuple):
     lines:    more lines below its name.
     is_dated: the size and the date of its file are told.
     is_first: it begins a new line of pictures.
+    is_best:  it stands out from the others.
     """
 
     wanted: Wanted
@@ -70,6 +74,7 @@ class Card(NamedTuple):
     lines: tuple[str, ...] = ()
     is_dated: bool = False
     is_first: bool = False
+    is_best: bool = False
 
 
 def head(title: str, lines: Iterable[str]) -> str:
@@ -119,7 +124,8 @@ def item(card: Card, picture: Shown | Missing) -> str:
     if more := [other for other in paths if other != path]:
         others = "".join(f"<div>{path_text(other)}</div>" for other in more)
         about += f"<details><summary>and {counted(len(more), 'other path')}</summary>{others}</details>"
-    begin = '<li class="new">' if card.is_first else "<li>"
+    classes = " ".join(["new"] * card.is_first + ["best"] * card.is_best)
+    begin = f'<li class="{classes}">' if classes else "<li>"
     return (
         f'{begin}<{tag} class="well"{link}>{inner}{mark}</{tag}>'
         f'<div class="about"><div class="name" title="{shown}">{shown}</div>{about}</div></li>\n'
@@ -132,10 +138,17 @@ def _facts(picture: Thumb) -> str:
         date = f"{datetime.fromtimestamp(changed):%Y-%m-%d %H:%M}, "
     except (ValueError, OSError, OverflowError):
         date = ""
-    amount = (
-        f"{size} B" if size < 1024 else f"{size / 1024:,.1f} KiB" if size < 1 << 20 else f"{size / (1 << 20):,.1f} MiB"
-    )
-    return f"{date}{amount}, {picture.width}\u202f×\u202f{picture.height}"
+    return f"{date}{byte_size(size)}, {picture.width}\u202f×\u202f{picture.height}"
+
+
+def byte_size(size: int) -> str:
+    """Format a number of bytes: `9.8 KiB`."""
+    value, unit = float(size), "B"
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024 or unit == "GiB":
+            break
+        value /= 1024
+    return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
 
 
 def data_url(picture: Thumb) -> str:

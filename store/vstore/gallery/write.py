@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
 from vstore.disk import target
@@ -48,11 +47,13 @@ class Section(NamedTuple):
     title: the heading; empty for none.
     line:  what stands below it.
     cards: the pictures.
+    is_whole: all of them are shown, or none: of a page with too many, this section and the later ones are left out.
     """
 
     title: str
     line: str
     cards: Sequence[Card]
+    is_whole: bool = False
 
 
 def write_gallery(
@@ -74,17 +75,17 @@ def write_gallery(
     Raises:   UsageError if `out` exists, or its folder does not; DiskTrouble, Damage, VstoreError.
     """
     file, pictures = as_path(out), sum(len(section.cards) for section in sections)
-    count, stages, missing = min(pictures, MOST), Stages(progress), 0
+    shown = [*_cut(sections, MOST)]
+    count, stages, missing = sum(len(some) for _, some in shown), Stages(progress), 0
     if count < pictures:
         lines = (*lines, f"The first {count:,} of {pictures:,} pictures are shown.")
 
     def write(place: Path) -> None:
         nonlocal missing
-        cards = islice((card for section in sections for card in section.cards), count)
-        made = thumbnails(source, (card.wanted for card in cards))
+        made = thumbnails(source, (card.wanted for _, some in shown for card in some))
         with contextlib.closing(made), target.create(place) as page:
             page.write(head(title, lines).encode())
-            for section, some in _cut(sections, count):
+            for section, some in shown:
                 if section.title:
                     page.write(heading(section.title, section.line).encode())
                 page.write(b"<ul>\n")
@@ -104,11 +105,13 @@ def write_gallery(
 
 
 def _cut(sections: Iterable[Section], count: int) -> Iterator[tuple[Section, Sequence[Card]]]:
-    """Yield sections with their first pictures, `count` in all."""
+    """Yield sections with their first pictures, at most `count` in all. The first section is never left out."""
+    is_first = True
     for section in sections:
-        if not count:
+        if not count or (section.is_whole and not is_first and len(section.cards) > count):
             return
         some = section.cards[:count]
         count -= len(some)
         if some:
+            is_first = False
             yield section, some

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from vstore.brief import briefly
-from vstore.counts import as_number
+from vstore.counts import as_number, counted
 from vstore.errors import UsageError
 from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
@@ -15,7 +15,7 @@ from vstore.format.pages import Alias
 from vstore.format.tree import Tree, paths_by_key
 from vstore.paths import AnyPath, as_bytes
 from vstore.progress import Progress, Stages
-from vstore.repository.acquaintance import KnownFolders
+from vstore.repository.acquaintance import KnownFolders, PictureSource
 from vstore.repository.files import Files, files_of
 from vstore.repository.repository import Repository
 from vstore.repository.stored_paths import below, prefixes_of
@@ -28,6 +28,8 @@ from vstore.search.look_alikes import alone, look_alikes
 if TYPE_CHECKING:
     import pandas
     import pyarrow
+
+    from vstore.gallery.write import GalleryReport
 
 _COLUMNS = {
     "group": "int", "key": "text", "score": "float", "path": "path", "file": "path", "trouble": "text", "tier": "text",
@@ -52,6 +54,7 @@ class DupesReport(NamedTuple):
               if it is not known.
     decided:  groups that are left out, as all is decided about them.
     notes:    remarks on what an expression could not know.
+    source:   the way to the pictures, to show them.
     """
 
     snapshot: str
@@ -66,10 +69,46 @@ class DupesReport(NamedTuple):
     one_in: int | None = None
     decided: int = 0
     notes: tuple[str, ...] = ()
+    source: PictureSource = PictureSource()
+
+    def to_html(self, out: AnyPath, *, title: str = "Duplicates", progress: Progress | None = None) -> GalleryReport:
+        """Write the groups to a page, which needs no other file and loads nothing: each file with its picture.
+
+        out:    a new file.
+        title:  stands above the groups.
+        Raises: UsageError if `out` exists, or its folder does not; DiskTrouble, Damage; VstoreError if no process can
+                be started, which decodes them.
+        """
+        from vstore.search.dupes_html import write_groups
+
+        return write_groups(
+            self.groups,
+            [*self._remarks()],
+            self.where,
+            self.source,
+            out,
+            snapshot=self.snapshot,
+            title=title,
+            loose=self.loose,
+            progress=progress,
+        )
+
+    def _remarks(self) -> Iterator[str]:
+        if self.near is not None:
+            from vstore.search.background import RAREST
+
+            rare = "" if self.one_in is None else f"1 in {self.one_in:,} pairs of unrelated pictures scores this high"
+            fewer = "fewer than " if self.one_in == RAREST else ""
+            yield f"score {self.near:g} or more" + (f": {fewer}{rare}" if rare else "")
+        if self.decided:
+            yield f"{counted(self.decided, 'group')} left out, as all is decided"
+        if self.flat:
+            yield f"{counted(self.flat, 'picture')} of one colour left out of pictures that look alike"
+        yield from self.notes
 
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
-        del value["where"], value["notes"]
+        del value["where"], value["notes"], value["source"]
         return {**value, "groups": [group.to_json(self.where) for group in self.groups]}
 
     def to_arrow(self) -> pyarrow.Table:
@@ -184,6 +223,7 @@ def dupes(
         one_in=rarity,
         decided=undecided.left_out,
         notes=notes,
+        source=folders.source(snapshot),
     )
 
 
