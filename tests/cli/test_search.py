@@ -9,12 +9,14 @@ import pty
 import re
 import shutil
 import subprocess
+import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from support.folders import drawn, plain
-from support.lines import COMMAND, Line, environment
+from support.lines import COMMAND, Line, environment, process
 
 
 def hits(line: Line, *words: str) -> list[tuple[float, list[str]]]:
@@ -607,3 +609,63 @@ def test_a_page_replaces_no_file_and_nothing_is_looked_for_then(pictures: Line) 
     assert (pictures.home / "mine.html").read_text() == "mine"
     ran = pictures("search", "./pictures/b.png", "--html", "none/hits.html", code=2)
     assert "there is no folder none to write into" in ran.err
+
+
+# --open
+
+
+def fetching(home: Path) -> dict[str, str]:
+    """Make a browser that writes the page of its address to a file."""
+    browser = home / "browser.py"
+    browser.write_text(
+        "import sys, urllib.request\n"
+        "open('address', 'w').write(sys.argv[1])\n"
+        "open('page.html', 'wb').write(urllib.request.urlopen(sys.argv[1]).read())\n"
+    )
+    return environment(BROWSER=f"{sys.executable} {browser} %s", TMPDIR=str(home / "scratch"))
+
+
+@pytest.mark.parametrize("form", ["people", "json", "paths"])
+def test_the_hits_are_shown_in_a_browser_and_the_page_lies_nowhere(pictures: Line, form: str) -> None:
+    (pictures.home / "scratch").mkdir()
+    words = {"people": [], "json": ["--json"], "paths": ["-l"]}[form]
+    plainly = process("search", "./pictures/b.png", *words, cwd=pictures.home)
+    ran = process("search", "./pictures/b.png", "--open", "-q", *words, cwd=pictures.home, env=fetching(pictures.home))
+    assert (ran.code, ran.out) == (0, plainly.out)
+    assert ran.err == "Opening 3 pictures in your browser\n"
+    page = (pictures.home / "page.html").read_text()
+    assert page.count("<img") == 3 and "<h1>Search: ./pictures/b.png</h1>" in page
+    assert "file://" not in page and str(pictures.home) not in page
+    assert not list((pictures.home / "scratch").iterdir())
+    address = (pictures.home / "address").read_text()
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{43}", address)
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(address, timeout=5)
+
+
+def test_a_page_that_was_written_is_shown_itself(pictures: Line) -> None:
+    words = ["search", "./pictures/b.png", "--html", "hits.html", "--open", "-q"]
+    ran = process(*words, cwd=pictures.home, env=fetching(pictures.home))
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("Wrote 3 pictures")
+    assert (pictures.home / "address").read_text() == (pictures.home / "hits.html").as_uri()
+    assert (pictures.home / "page.html").read_bytes() == (pictures.home / "hits.html").read_bytes()
+
+
+def test_nothing_is_opened_without_hits_nor_line_by_line(pictures: Line) -> None:
+    env = fetching(pictures.home)
+    words = ["search", "./pictures/b.png", "--min-score", "0.99", "--under", "pictures/a.png", "--open"]
+    ran = process(*words, cwd=pictures.home, env=env)
+    assert (ran.code, ran.err) == (0, "No picture of v1 matches.\n")
+    assert not (pictures.home / "address").exists()
+    assert "does not go with --interactive" in pictures("search", "--open", "--interactive", code=2).err
+
+
+def test_a_machine_without_a_browser_says_so(pictures: Line) -> None:
+    env = environment(BROWSER="/nowhere/browser %s", PATH="/nowhere")
+    ran = process("search", "./pictures/b.png", "--open", "-q", "--json", cwd=pictures.home, env=env)
+    assert ran.code == 1
+    assert (ran.out, ran.err.splitlines()[0]) == ("", "Opening 3 pictures in your browser")
+    assert "no browser can be started here" in ran.err and "--html FILE" in ran.err
+    ran = process("search", "./pictures/b.png", "--html", "hits.html", "--open", "-q", cwd=pictures.home, env=env)
+    assert ran.code == 1 and "the page is in hits.html: open it yourself" in ran.err

@@ -29,7 +29,7 @@ from vstore_cli.models import MODEL_WORDS
 # The library reads neither the environment nor the user's file of options, and knows no shell.
 WITHOUT_METHOD = {("completion",), ("config", "list"), ("config", "path")}
 # How a report is shown, or asked for, is the command line's own affair.
-SHOWING = {"as_json", "quiet", "progress_as", "paths_only", "null", "interactive", "html"}
+SHOWING = {"as_json", "quiet", "progress_as", "paths_only", "null", "interactive", "html", "opens"}
 METHODS = {"import": "import_index", "find": "find_pictures"}  # `import` is Python's own; `Store.find` finds a store
 ELSEWHERE = {
     "sync": set(MODEL_WORDS),  # where a sync makes the store, these go to Store.sync_new

@@ -82,6 +82,13 @@ def test_the_file_that_is_there_is_the_one_that_is_named(filled: World) -> None:
     assert "and 1 other path" in page.words
 
 
+def test_a_page_without_links_tells_of_no_folder(filled: World) -> None:
+    search(filled).to_html(filled.top / "hits.html", links=False)
+    page = Page(filled.top / "hits.html")
+    assert (len(page.all("img")), page.all("a")) == (4, [])
+    assert str(filled.top) not in (filled.top / "hits.html").read_text()
+
+
 def test_folders_that_nobody_named_are_neither_opened_nor_told(tmp_path: Path) -> None:
     hit = Hit(b"k" * 16, 0.5, (b"a/1.png",), (b"/elsewhere/1.png",), unnamed=(b"/elsewhere/1.png",))
     SearchReport("v1", (hit,)).to_html(tmp_path / "hits.html")

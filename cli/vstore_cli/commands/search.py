@@ -20,7 +20,7 @@ from vstore_cli.options import where_option
 from vstore_cli.output import count, echo_json, json_option, openable, shown, table, tell, tell_notes, write_raw
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.query import Part, parse
-from vstore_cli.reports.page import refuse_page, write_page
+from vstore_cli.reports.page import open_file, open_page, refuse_page, write_page
 
 if TYPE_CHECKING:
     from vstore import SearchReport, Store
@@ -67,6 +67,7 @@ _HELP_WORDS = """\
 @click.option("-l", "--paths-only", is_flag=True, help="Print only paths, one per line.")
 @click.option("-0", "--null", is_flag=True, help="Print only paths, each ended by NUL.")
 @click.option("--html", metavar="FILE", help="Write the pictures that are found to a new file, for a browser.")
+@click.option("--open", "opens", is_flag=True, help="Show the pictures that are found in your browser.")
 @click.option(
     "--interactive",
     is_flag=True,
@@ -83,6 +84,7 @@ def search(
     paths_only: bool,
     null: bool,
     html: str | None,
+    opens: bool,
     interactive: bool,
     quiet: bool,
     as_json: bool,
@@ -98,7 +100,9 @@ def search(
     --where takes one SQL expression over what is known of a picture: its facts (taken, camera, width, rating, ...), its
     path, and the fields of your own. Pictures of which it is not true are left out before the nearest are looked for.
 
-    --html makes one file with the pictures in it, small: it needs nothing else, and may be sent to others.
+    --html makes one file with the pictures in it, small: it needs nothing else, and may be sent to others. --open shows
+    such a page in your browser, beside what is printed: small copies that are made of the pictures, never the files
+    themselves. The page is handed over and lies nowhere; with --html, that file is shown, and a click opens a picture.
 
     The scores are cosines: 1 means the same picture, 0 means nothing in common. --min-p 0.001 leaves out the
     scores that 1 in 1,000 pairs of unrelated pictures of this snapshot reaches; for a text, those that 1 in 1,000
@@ -116,11 +120,14 @@ def search(
       vstore search --image cat.jpg --at v3 -l
       vstore search "a red car" - ./truck.jpg
       vstore search ./cat.jpg -k 100 --html like-the-cat.html
+      vstore search ./cat.jpg --open
       vstore search ./cat.jpg --where "taken >= '2024-06' and rating > 3"
       vstore search ./cat.jpg --min-p 0.0001 --collapse
     """
     if interactive and (words or images):
         raise UsageError("--interactive reads what to look for from its input", "leave it out, or write it on a line")
+    if interactive and opens:
+        raise UsageError("--open does not go with --interactive", "leave one of them out")
     if html is not None:
         refuse_page(html, {"--interactive": interactive, "--paths-only": paths_only, "--null": null})
     parts = [] if interactive else _parts(words, images)
@@ -152,15 +159,20 @@ def search(
     with open_store([*near, *filter(os.path.exists, files)], keep_model=interactive) as store:
         if not interactive:
             report = _asking(store, parts, options, quiet=quiet)()
+            title = "Search: " + (" ".join([*words, *images]) or "all pictures")
             if html is None:
-                show(report)
-            else:
-                if report.why_empty:
-                    tell(report.why_empty, err=True)
-                title = "Search: " + (" ".join([*words, *images]) or "all pictures")
-                write_page(
-                    partial(report.to_html, html, title=title), quiet=quiet, as_json=as_json, again=typed_again()
-                )
+                if not as_json:
+                    show(report)
+                if opens and report:
+                    open_page(partial(report.to_html, title=title, links=False), quiet=quiet)
+                if as_json:  # nothing is printed if it fails
+                    show(report)
+                return 0
+            if report.why_empty:
+                tell(report.why_empty, err=True)
+            write_page(partial(report.to_html, html, title=title), quiet=quiet, as_json=as_json, again=typed_again())
+            if opens and report:
+                open_file(html)
             return 0
         from vstore_cli.interactive import converse
 

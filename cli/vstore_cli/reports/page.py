@@ -1,9 +1,9 @@
-"""The pages that `--html` makes."""
+"""The pages that `--html` and `--open` make."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from vstore_cli.output import count, echo_json, number, shown, size, tell
@@ -44,8 +44,40 @@ def write_page(write: _Write, *, quiet: bool, as_json: bool, again: str) -> None
     if as_json:
         echo_json(report)
         return
-    some = count(report.shown, "picture")
+    tell(f"Wrote {_some(report)} of {report.snapshot} to {shown(report.out)} ({size(report.bytes)}){_gone(report)}")
+
+
+def open_file(page: str) -> None:
+    """Show a page that was written in the user's browser. Raises: VstoreError if none can be started."""
+    from vstore_cli.browser import show_file
+
+    show_file(page)
+
+
+def open_page(write: Callable[..., GalleryReport], *, quiet: bool) -> None:
+    """Show a page in the user's browser that lies nowhere. Raises: VstoreError if none can be started, or none asks.
+
+    write: writes it to the file that it is given.
+    """
+    from tempfile import TemporaryDirectory
+
+    from vstore_cli.browser import show_once
+
+    with TemporaryDirectory(prefix="vstore-") as folder:
+        file = os.path.join(folder, "page.html")
+        with progress(quiet) as bar:
+            report = write(file, progress=bar)
+        with open(file, "rb") as written:
+            page = written.read()
+    tell(f"Opening {_some(report)} in your browser{_gone(report)}", err=True)
+    show_once(page)
+
+
+def _some(report: GalleryReport) -> str:
     if report.shown < report.pictures:
-        some = f"the first {number(report.shown)} of {count(report.pictures, 'picture')}"
-    gone = f"; {number(report.missing)} of them cannot be shown" if report.missing else ""
-    tell(f"Wrote {some} of {report.snapshot} to {shown(report.out)} ({size(report.bytes)}){gone}")
+        return f"the first {number(report.shown)} of {count(report.pictures, 'picture')}"
+    return count(report.shown, "picture")
+
+
+def _gone(report: GalleryReport) -> str:
+    return f"; {number(report.missing)} of them cannot be shown" if report.missing else ""

@@ -30,7 +30,7 @@ ONLY_TYPED: dict[str, str] = {
         _MODEL,
     ),
     **dict.fromkeys(("prompt", "query-prompt", "preset", "pooling", "same-as"), _MODEL),
-    **dict.fromkeys(("dry-run", "html", "interactive", "list", "plan", "resume"), _ONCE),
+    **dict.fromkeys(("dry-run", "html", "interactive", "list", "open", "plan", "resume"), _ONCE),
     **dict.fromkeys(("json", "null", "paths-only"), _FORM),
     "store": "set the environment variable VSTORE_DIR instead: which store is meant depends on the folder",
     "trust": "trust one store with `vstore trust STORE-DIR`, or several with the environment variable VSTORE_TRUST",

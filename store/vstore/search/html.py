@@ -52,12 +52,14 @@ def write_hits(
     *,
     snapshot: str,
     title: str,
+    links: bool,
     nothing: str,
     progress: Progress | None,
 ) -> GalleryReport:
     """Write the hits of a search to a page of their own.
 
     notes:   lines above them.
+    links:   each leads to its file.
     nothing: stands there without hits.
     Raises:  as `SearchReport.to_html`.
     """
@@ -68,13 +70,13 @@ def write_hits(
         snapshot=snapshot,
         title=title,
         lines=(*first, *notes),
-        sections=(Section("", "", [_card(hit) for hit in hits]),) if hits else (),
+        sections=(Section("", "", [_card(hit, links) for hit in hits]),) if hits else (),
         progress=progress,
     )
 
 
-def _card(hit: Hit) -> Card:
-    files = [None if file in hit.unnamed else file for file in hit.files]
+def _card(hit: Hit, links: bool) -> Card:
+    files = [None if file in hit.unnamed else file for file in hit.files] if links else []
     lines = ["one colour"] * hit.flat
     if hit.collapsed:
         lines.append(f"and {counted(len(hit.collapsed), 'near-duplicate')}")

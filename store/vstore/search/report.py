@@ -115,11 +115,14 @@ class SearchReport(Sequence[Hit]):
 
         return shown(self.hits, self._remarks(), self._source, self.why_empty)
 
-    def to_html(self, out: AnyPath, *, title: str = "Search", progress: Progress | None = None) -> GalleryReport:
+    def to_html(
+        self, out: AnyPath, *, title: str = "Search", links: bool = True, progress: Progress | None = None
+    ) -> GalleryReport:
         """Write the pictures to a page of its own, which needs no other file and loads nothing.
 
         out:    a new file.
         title:  stands above the pictures.
+        links:  a click on a picture opens its file; so the page tells where it is.
         Raises: UsageError if `out` exists, or its folder does not; DiskTrouble, Damage; VstoreError if no process can
                 be started, which decodes them.
         """
@@ -132,6 +135,7 @@ class SearchReport(Sequence[Hit]):
             out,
             snapshot=self.snapshot,
             title=title,
+            links=links,
             nothing=self.why_empty,
             progress=progress,
         )
