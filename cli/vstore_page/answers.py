@@ -84,7 +84,7 @@ def bytes_route(path: str, answer: Callable[[Request], Response]) -> Route:
     """Make a route that answers with other things than JSON. answer: makes the response, in a thread of its own."""
 
     async def respond(request: Request) -> Response:
-        return await run_in_threadpool(_caught, partial(answer, request))
+        return await run_in_threadpool(caught, partial(answer, request))
 
     return Route(path, respond, methods=["GET"])
 
@@ -121,7 +121,7 @@ def shell() -> Response:
 
 def answered(make: Callable[[], Json]) -> Response:
     """Answer with JSON, or with the error that making it raised."""
-    return _caught(lambda: json_response(make()))
+    return caught(lambda: json_response(make()))
 
 
 def json_response(value: Json, status: int = 200) -> Response:
@@ -146,7 +146,8 @@ def _plain(value: object) -> Json:
     raise TypeError(f"{type(value).__name__} is not written as JSON")
 
 
-def _caught(make: Callable[[], Response]) -> Response:
+def caught(make: Callable[[], Response]) -> Response:
+    """Answer, or say the error that this raised."""
     try:
         return make()
     except Exception as err:

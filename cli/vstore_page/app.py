@@ -11,6 +11,7 @@ from starlette.routing import Route, Router
 from vstore import __version__
 from vstore_page.answers import NotFound, failed, json_route, shell
 from vstore_page.statics import static_route
+from vstore_page.views import pictures
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 Json = Any
 
 # A line for each module of `views`: its function `routes` makes the routes.
-VIEWS: tuple[Any, ...] = ()
+VIEWS: tuple[Any, ...] = (pictures,)
 
 
 def app_of(page: Page) -> ASGIApp:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -27,7 +27,7 @@ class Page:
         """device, offline: for the model of a query, as in `Store.view`."""
         self.store = store
         self.can_write = can_write
-        self.previews: Any = None
+        self.previews = store.previews()
         self._device, self._offline = device, offline
         self._views: OrderedDict[str, View] = OrderedDict()
         self._turn = threading.Lock()
@@ -48,7 +48,8 @@ class Page:
         return view
 
     def close(self) -> None:
-        """Let go of the snapshots, and of what the previews hold."""
+        """Let go of the snapshots, and end the processes that decode."""
+        self.previews.close()
         with self._turn:
             self._views.clear()
 

@@ -1,0 +1,193 @@
+"""The pictures themselves: small and large, all of a snapshot in rows, and what is known of one."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import partial
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import anyio
+from starlette.responses import Response
+from starlette.routing import Route
+
+from vstore import Missing
+from vstore_page.answers import (
+    NotFound,
+    bytes_route,
+    caught,
+    json_response,
+    json_route,
+    key_of,
+    one,
+    plain,
+    view_route,
+    wants_json,
+    whole,
+)
+from vstore_page.cards import picture
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from vstore import Shown, View
+    from vstore_page.page import Page
+
+Json = Any
+
+NAMES = 500  # rows that are named at once
+_MOST = 10**12  # of a row
+_THREADS = 32  # that make or read pictures, or wait for it; searches have others
+_ORDERS = 3  # snapshots whose rows are kept: a key for each picture
+_ALIKE = 12  # pictures that are shown beside one
+_FOREVER = "private, max-age=31536000, immutable"  # a key means one picture
+
+
+def routes(page: Page) -> list[Route]:
+    """Make the routes of pictures."""
+    turns, rows = _Turns(), Orders(page)
+    return [
+        _picture_route("/thumbnail/{key}", page, turns, lambda *of, at: page.previews.thumbnail(*of, at=at)),
+        _picture_route("/preview/{key}", page, turns, lambda *of, at: page.previews.large(*of, at=at)),
+        bytes_route("/keys", partial(_keys, rows)),
+        json_route("/names", partial(_names, rows)),
+        view_route("/picture/{key}", partial(_picture, page)),
+    ]
+
+
+class Order(NamedTuple):
+    """The pictures of a snapshot in the order of their first paths.
+
+    view: the open snapshot.
+    keys: of its pictures, one after another.
+    size: bytes of a key.
+    """
+
+    view: View
+    keys: bytes
+    size: int
+
+    def rows(self, first: int, count: int) -> list[dict[str, Json]]:
+        """Describe some pictures."""
+        cut = self.keys[first * self.size : (first + count) * self.size]
+        keys = [cut[at : at + self.size] for at in range(0, len(cut), self.size)]
+        return [picture(key, self.view.paths_of(key)) for key in keys]
+
+
+class Orders:
+    """The orders of the snapshots that were asked for last. Usable from several threads."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._of: OrderedDict[str, tuple[bytes, int]] = OrderedDict()
+        self._turn = threading.Lock()
+
+    def of(self, at: str) -> Order:
+        """Give the order of a snapshot. Raises: as `Page.view`."""
+        view = self._page.view(at)
+        with self._turn:  # several clients that ask for it at once make it once
+            found = self._of.get(view.snapshot)
+            if found is None:
+                firsts = sorted(((paths[0], key) for key, paths in view.items()), key=itemgetter(0))
+                size = len(firsts[0][1]) if firsts else 0
+                found = self._of[view.snapshot] = b"".join(key for _, key in firsts), size
+            self._of.move_to_end(view.snapshot)
+            while len(self._of) > _ORDERS:
+                self._of.popitem(last=False)
+        return Order(view, *found)
+
+
+class _Turns:
+    """Limits how many requests for pictures are worked on at once: they wait for processes that decode."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(_THREADS)
+        self._threads: anyio.CapacityLimiter | None = None  # made in the loop of the server
+
+    async def run(self, request: Request, answer: Callable[[], Response]) -> Response:
+        """Answer a request in a thread, unless its client has scrolled on meanwhile."""
+        await request.body()  # there is none; what comes after it is the end of the connection
+        if self._threads is None:
+            self._threads = anyio.CapacityLimiter(_THREADS)
+        async with self._free:
+            if await request.is_disconnected():
+                return Response(status_code=204)
+            return await anyio.to_thread.run_sync(answer, limiter=self._threads)
+
+
+def _picture_route(path: str, page: Page, turns: _Turns, show: Callable[..., Shown | Missing]) -> Route:
+    """Make a route of small or large pictures.
+
+    It answers with a JPEG, or with 204 if the picture cannot be shown: browsers report no error then. For JSON it says
+    where the picture is, or why it cannot be shown.
+    show: of the library.
+    """
+
+    def answer(request: Request) -> Response:
+        key, at = key_of(request.path_params["key"]), one(request, "at", "current")
+        view = page.view(at)
+        paths = view.paths_of(key)
+        if not paths:
+            raise NotFound(f"{view.snapshot} has no picture with this key", "name the snapshot that has it: at=v12")
+        found = show(key, paths, at=view.snapshot)
+        if wants_json(request):
+            return json_response(_about(found, key, paths))
+        if isinstance(found, Missing):
+            return Response(status_code=204, headers={"Cache-Control": "no-store", "Vary": "Accept"})
+        headers = {"Cache-Control": _FOREVER, "Vary": "Accept"}
+        return Response(found.thumb.jpeg, media_type="image/jpeg", headers=headers)
+
+    async def respond(request: Request) -> Response:
+        return await turns.run(request, partial(caught, partial(answer, request)))
+
+    return Route(path, respond, methods=["GET"])
+
+
+def _about(found: Shown | Missing, key: bytes, paths: Sequence[bytes]) -> Json:
+    """Say what can be shown of a picture: `missing` is the reason why nothing can, else null."""
+    size = (None, None) if isinstance(found, Missing) else (found.thumb.width, found.thumb.height)
+    return {
+        "picture": picture(key, paths if isinstance(found, Missing) else [found.path]),
+        "missing": found.reason if isinstance(found, Missing) else None,
+        "width": size[0],
+        "height": size[1],
+    }
+
+
+def _keys(orders: Orders, request: Request) -> Response:
+    """Answer with the keys of a snapshot: a byte with the size of a key, then the keys, in the order of first paths."""
+    order = orders.of(one(request, "at", "current"))
+    headers = {"Cache-Control": "no-store", "X-Snapshot": order.view.snapshot}
+    return Response(bytes([order.size]) + order.keys, media_type="application/octet-stream", headers=headers)
+
+
+def _names(orders: Orders, request: Request) -> Json:
+    """Name some pictures of a snapshot, in the order of `/keys`."""
+    order = orders.of(one(request, "at", "current"))
+    first, count = whole(request, "from", 0, _MOST), whole(request, "count", 100, NAMES)
+    return {
+        "snapshot": order.view.snapshot,
+        "images": len(order.view),
+        "from": first,
+        "pictures": order.rows(first, count),
+    }
+
+
+def _picture(page: Page, request: Request) -> Json:
+    """Say all that is known of a picture, with the pictures most like it."""
+    key, at = key_of(request.path_params["key"]), one(request, "at", "current")
+    known = page.store.show_key(key, at=at)
+    if known.status == "unknown":
+        raise NotFound("no snapshot has a picture with this key", "look for it: vstore find GLOB")
+    view = page.view(known.snapshot)
+    alike = view.search(key, k=_ALIKE + 1).hits if key in view else ()
+    return {
+        **plain(known),
+        "picture": picture(key, [name.path for name in known.names]),
+        "neighbours": [
+            {"picture": picture(hit.key, hit.paths), "score": round(hit.score, 6)} for hit in alike if hit.key != key
+        ][:_ALIKE],
+    }
