@@ -63,7 +63,7 @@ class Order(NamedTuple):
 
     view: the open snapshot.
     keys: of its pictures, one after another.
-    size: bytes of a key.
+    size: bytes of a key; 0 if there is none.
     """
 
     view: View
@@ -73,7 +73,7 @@ class Order(NamedTuple):
     def rows(self, first: int, count: int) -> list[dict[str, Json]]:
         """Describe some pictures."""
         cut = self.keys[first * self.size : (first + count) * self.size]
-        keys = [cut[at : at + self.size] for at in range(0, len(cut), self.size)]
+        keys = [cut[at : at + self.size] for at in range(0, len(cut), self.size or 1)]
         return [picture(key, self.view.paths_of(key)) for key in keys]
 
 
