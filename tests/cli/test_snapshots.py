@@ -94,8 +94,10 @@ def test_diff_says_what_became_of_each_path(history: Line) -> None:
     def named(path: str) -> dict[str, str]:
         return {"path": path, "file": str(history.home / path)}
 
-    assert document["renamed"] == [{"from": named("pictures/a.png"), "to": named("pictures/moved.png")}]
-    assert document["added"] == [named("pictures/new.png")]
+    (renamed,), (added,) = document["renamed"], document["added"]
+    key = history("show", "pictures/moved.png", "--no-neighbours", "--json").json["key"]
+    assert renamed == {"from": named("pictures/a.png"), "to": named("pictures/moved.png"), "key": key}
+    assert added == {**named("pictures/new.png"), "key": added["key"]}
     assert (document["before"], document["after"], document["same_space"]) == ("v1", "v2", True)
 
 
@@ -432,6 +434,35 @@ def test_a_diff_by_folder_has_a_column_for_each_kind_that_there_is(pictures: Lin
     assert "stat" not in value
     for words in (["--only", "copied"], ["--only", "removed", "--under", "pictures/new", "--stat"]):
         assert pictures("snapshot", "diff", "v1", *words).lines == ["v1 -> v2: no such difference"]
+
+
+def test_the_pictures_that_differ_are_written_to_a_page(history: Line) -> None:
+    ran = history("snapshot", "diff", "v1", "v2", "--html", "diff.html", "-q")
+    pattern = r"Wrote 6 pictures of v1 -> v2 to diff\.html \(\d+\.\d KiB\); 2 of them cannot be shown\n"
+    assert re.fullmatch(pattern, ran.out)
+    page = (history.home / "diff.html").read_text()
+    assert "<h1>v1 → v2</h1>" in page
+    assert "was pictures/a.png" in page
+    words = ["--only", "renamed", "--under", "pictures", "--html", "part.html", "--json"]
+    document = history("snapshot", "diff", "v1", "v2", *words).json
+    size = (history.home / "part.html").stat().st_size
+    assert document == {
+        "store": document["store"], "snapshot": "v2", "out": "part.html",
+        "pictures": 1, "shown": 1, "missing": 0, "bytes": size,
+    }  # fmt: skip
+
+
+def test_a_page_of_differences_replaces_nothing_and_counts_by_no_folder(history: Line) -> None:
+    (history.home / "mine.html").write_text("mine")
+    ran = history("snapshot", "diff", "v1", "v9", "--html", "mine.html", code=2)
+    assert "mine.html already exists\n  name another one, or remove it" in ran.err
+    assert (history.home / "mine.html").read_text() == "mine"
+    ran = history("snapshot", "diff", "v1", "--html", "new.html", "--stat", code=2)
+    assert "--stat does not go with --html" in ran.err
+    ran = history("snapshot", "diff", "v1", "--html", "none/new.html", code=2)
+    assert "there is no folder none to write into" in ran.err
+    assert history("snapshot", "diff", "v9", "--html", "new.html", code=1).err
+    assert not (history.home / "new.html").exists()
 
 
 def test_a_kind_of_difference_that_is_none_is_named(pictures: Line) -> None:

@@ -118,6 +118,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         document = out.detach().getvalue().decode()
         assert document.count("\n") == 1
         command = " ".join(["vstore", *line[: 2 if line[0] in GROUPS or line[1:2] in PLANS else 1]])
+        if line[0] in GROUPS and "--html" in line:
+            command += " --html"
         said.setdefault(command, []).append(json.loads(document))
         if not isinstance(said[command][-1], list) and command not in (
             "vstore trust",
@@ -237,6 +239,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     ):
         say("snapshot", *line)
     say("snapshot", "diff", "v1", "v2", "--stat")
+    say("snapshot", "diff", "v1", "v2", "--html", str(top / os.fsdecode(b"diff\xff.html")))
     for name in ("jsonl", "npz"):
         say("snapshot", "export", "current", str(top / f"out.{name}"), "--format", name)
     say("snapshot", "untag", "good")

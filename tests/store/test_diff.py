@@ -50,6 +50,11 @@ def classes(before: dict[bytes, bytes], after: dict[bytes, bytes]) -> Classes:
     return found
 
 
+def keys(before: dict[bytes, bytes], after: dict[bytes, bytes]) -> dict[bytes, tuple[bytes | None, bytes | None]]:
+    both = {path: (before.get(path), after.get(path)) for path in {*before, *after}}
+    return {path: pair for path, pair in both.items() if pair[0] != pair[1]}
+
+
 FILES = st.dictionaries(st.sampled_from([f"{a}/{b}" for a in "pqr" for b in "123456"]), st.integers(1, 7), max_size=10)
 
 
@@ -65,6 +70,7 @@ def test_differences_are_those_of_two_dicts(tmp_path_factory: pytest.TempPathFac
             assert (report.before, report.after, report.same_space) == (f"v{a}", f"v{b}", True)
             found = Classes(*(list(getattr(report, name)) for name in Classes._fields))
             assert found == classes(aliases(before), aliases(after))
+            assert report.keys == keys(aliases(before), aliases(after))
 
 
 def test_two_files_that_swap_contents_are_both_changed(world: NumberedStore) -> None:
@@ -117,5 +123,23 @@ def test_differences_tell_names_that_are_not_utf8(world: NumberedStore) -> None:
     world.sync({})
     world.sync({"p/\udcff": 1})
     assert snapshot_diff(world.repo, "v1", "v2").to_json()["added"] == [
-        {"path": "p/�", "path_b64": "cC//", "file": None}
+        {"path": "p/�", "path_b64": "cC//", "file": None, "key": f"{1:032x}"}
     ]
+
+
+def test_each_picture_has_its_key(world: NumberedStore) -> None:
+    world.sync({"changed": 1, "old": 2, "removed": 3})
+    world.sync({"changed": 4, "new": 2, "copy": 2, "added": 5})
+    found = snapshot_diff(world.repo, "v1", "v2").to_json()
+    (changed,), (renamed,), (copied,), (added,), (removed,) = (
+        found[kind] for kind in ("changed", "renamed", "copied", "added", "removed")
+    )
+    assert (changed["key_before"], changed["key"]) == (f"{1:032x}", f"{4:032x}")
+    assert [one["key"] for one in (renamed, copied, added, removed)] == [f"{n:032x}" for n in (2, 2, 5, 3)]
+
+
+def test_a_part_of_a_difference_has_the_keys_of_that_part(world: NumberedStore) -> None:
+    world.sync({"p/a": 1, "p/b": 2, "q/old": 3})
+    world.sync({"p/b": 4, "p/new": 3})
+    report = snapshot_diff(world.repo, "v1", "v2", under="p", only=("removed", "renamed"))
+    assert set(report.keys) == {b"p/a", b"p/new", b"q/old"}

@@ -242,6 +242,7 @@ def test_no_command_writes_past_the_disk_layer(tmp_path: Path) -> None:
         ["snapshot", "list"],
         ["snapshot", "show"],
         ["snapshot", "diff", "v1", "v2"],
+        ["snapshot", "diff", "v1", "v2", "--html", str(top / "diff.html")],
         ["snapshot", "tag", "v1", "good"],
         ["snapshot", "untag", "good"],
         ["snapshot", "export", "v1", str(top / "out.jsonl")],

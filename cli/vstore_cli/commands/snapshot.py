@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from vstore_cli.again import typed_again
 from vstore_cli.formats import FORMATS, require_name
 from vstore_cli.groups import InOrder
 from vstore_cli.locate import open_store, open_to_change
@@ -25,6 +27,7 @@ from vstore_cli.output import (
 )
 from vstore_cli.pager import paged
 from vstore_cli.progress import progress, progress_option
+from vstore_cli.reports.page import refuse_page, write_page
 
 if TYPE_CHECKING:
     from vstore import SnapshotRow
@@ -129,21 +132,43 @@ def show(snap: str, as_json: bool) -> None:
     "--only", metavar="KIND[,KIND]", multiple=True, help="Only these: added, removed, changed, renamed, copied."
 )
 @click.option("--under", metavar="PATH", help="Only below this path: a stored one, or a folder or file on disk.")
+@click.option("--html", metavar="FILE", help="Write the pictures that differ to a new file, for a browser.")
+@progress_option
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
-def diff(a: str, b: str, stat: bool, only: tuple[str, ...], under: str | None, as_json: bool) -> None:
+def diff(
+    a: str,
+    b: str,
+    stat: bool,
+    only: tuple[str, ...],
+    under: str | None,
+    html: str | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
     """Compare snapshot B (by default the current one) with snapshot A.
 
     In the output + is a new picture, - a path that is gone, M a path with another picture, C a copy of a picture, and R
     a new name or place.
 
+    --html makes one file with the pictures in it, small: those that changed stand there as they were and as they are,
+    where both can still be read.
+
     \b
     Example:
       vstore snapshot diff v1 v2 --stat
       vstore snapshot diff v1 --only added,removed --under pictures/2024
+      vstore snapshot diff v1 --html since-v1.html
     """
+    if html is not None:
+        refuse_page(html, {"--stat": stat})
     kinds = [kind.strip() for words in only for kind in words.split(",")]
     with open_store() as store:
         report = store.snapshot_diff(a, b, under=under, only=kinds, stat=stat)
+        if html is not None:
+            of, again = f"{report.before} -> {report.after}", typed_again()
+            write_page(partial(report.to_html, html), quiet=quiet, as_json=as_json, again=again, of=of)
+            return
     if as_json:
         echo_json(report)
         return

@@ -31,8 +31,12 @@ def refuse_page(out: str, others: Mapping[str, bool]) -> None:
         raise UsageError(f"{shown(out)} already exists", "name another one, or remove it")
 
 
-def write_page(write: _Write, *, quiet: bool, as_json: bool, again: str) -> None:
-    """Write a page, and tell what is in it. again: the command, to be run again after an interrupt."""
+def write_page(write: _Write, *, quiet: bool, as_json: bool, again: str, of: str = "") -> None:
+    """Write a page, and tell what is in it.
+
+    again: the command, to be run again after an interrupt.
+    of:    the snapshots of the pictures; empty for the one of the report.
+    """
     from vstore import Interrupted
     from vstore_cli.interrupts import saying
 
@@ -44,7 +48,8 @@ def write_page(write: _Write, *, quiet: bool, as_json: bool, again: str) -> None
     if as_json:
         echo_json(report)
         return
-    tell(f"Wrote {_some(report)} of {report.snapshot} to {shown(report.out)} ({size(report.bytes)}){_gone(report)}")
+    written = f"{shown(report.out)} ({size(report.bytes)})"
+    tell(f"Wrote {_some(report)} of {of or report.snapshot} to {written}{_gone(report)}")
 
 
 def open_file(page: str) -> None:

@@ -38,6 +38,9 @@ li{display:flex;flex-direction:column;min-width:0;overflow:hidden;background:var
 border:1px solid var(--line);border-radius:10px}
 li.new{grid-column-start:1}
 li.best{border-color:var(--best);box-shadow:0 0 0 1px var(--best)}
+ul.pairs{grid-template-columns:repeat(auto-fill,minmax(200px,1fr) minmax(200px,1fr));column-gap:0;margin:0 -8px}
+.pairs li:nth-child(odd){margin-left:8px;border-right:0;border-radius:10px 0 0 10px}
+.pairs li:nth-child(even){margin-right:8px;border-radius:0 10px 10px 0}
 .well{position:relative;display:flex;align-items:center;justify-content:center;aspect-ratio:6/5;padding:8px;\
 background:var(--well);color:var(--soft);text-decoration:none;text-align:center}
 .well:focus-visible,summary:focus-visible{outline:3px solid #2f7de1;outline-offset:-3px}
@@ -50,7 +53,8 @@ color:var(--on-badge);font-size:12px;font-variant-numeric:tabular-nums}
 font-size:14px;font-weight:550}
 details{margin-top:4px}
 summary{cursor:pointer}
-@media(max-width:560px){body{padding:16px 12px 32px}ul{grid-template-columns:repeat(2,minmax(0,1fr));gap:10px}\
+@media(max-width:560px){body{padding:16px 12px 32px}\
+ul,ul.pairs{grid-template-columns:repeat(2,minmax(0,1fr));gap:10px}ul.pairs{column-gap:0}\
 .about{padding:8px 10px 10px}}
 @media print{body{max-width:none}li{break-inside:avoid}}
 """
@@ -66,6 +70,7 @@ class Card(NamedTuple):
     is_dated: the size and the date of its file are told.
     is_first: it begins a new line of pictures.
     is_best:  it stands out from the others.
+    path:     the stored path that stands below it, and no other; None for those of the picture.
     """
 
     wanted: Wanted
@@ -75,6 +80,7 @@ class Card(NamedTuple):
     is_dated: bool = False
     is_first: bool = False
     is_best: bool = False
+    path: bytes | None = None
 
 
 def head(title: str, lines: Iterable[str]) -> str:
@@ -105,7 +111,8 @@ def heading(title: str, line: str = "") -> str:
 def item(card: Card, picture: Shown | Missing) -> str:
     """Write a picture, with its name."""
     paths = card.wanted.paths
-    path = picture.path if isinstance(picture, Shown) else paths[0]
+    found = picture.path if isinstance(picture, Shown) else paths[0]
+    path = found if card.path is None else card.path
     folder, name = os.path.split(path)
     shown, mark = path_text(name), f'<span class="mark">{text(card.mark)}</span>' if card.mark else ""
     lines = [path_text(folder) + "/"] if folder else []
@@ -113,7 +120,7 @@ def item(card: Card, picture: Shown | Missing) -> str:
     file = None
     if isinstance(picture, Shown):
         thumb = picture.thumb
-        file = dict(zip(paths, card.files, strict=False)).get(path)
+        file = dict(zip(paths, card.files, strict=False)).get(found)
         inner = f'<img src="{data_url(thumb)}" alt="{shown}" decoding="async">'
         if card.is_dated:
             lines.append(_facts(thumb))
@@ -121,7 +128,7 @@ def item(card: Card, picture: Shown | Missing) -> str:
         inner = f"<span>{text(picture.reason)}</span>"
     tag, link = ("div", "") if file is None else ("a", f' href="file://{quote_from_bytes(file)}"')
     about = "".join(f"<div>{line}</div>" for line in lines)
-    if more := [other for other in paths if other != path]:
+    if more := [other for other in paths if other != path and card.path is None]:
         others = "".join(f"<div>{path_text(other)}</div>" for other in more)
         about += f"<details><summary>and {counted(len(more), 'other path')}</summary>{others}</details>"
     classes = " ".join(["new"] * card.is_first + ["best"] * card.is_best)

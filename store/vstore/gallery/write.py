@@ -48,12 +48,14 @@ class Section(NamedTuple):
     line:  what stands below it.
     cards: the pictures.
     is_whole: all of them are shown, or none: of a page with too many, this section and the later ones are left out.
+    pairs: they are pairs, shown side by side, and both or none of them.
     """
 
     title: str
     line: str
     cards: Sequence[Card]
     is_whole: bool = False
+    pairs: bool = False
 
 
 def write_gallery(
@@ -88,7 +90,7 @@ def write_gallery(
             for section, some in shown:
                 if section.title:
                     page.write(heading(section.title, section.line).encode())
-                page.write(b"<ul>\n")
+                page.write(b'<ul class="pairs">\n' if section.pairs else b"<ul>\n")
                 for card in some:
                     picture = next(made)
                     missing += isinstance(picture, Missing)
@@ -110,7 +112,7 @@ def _cut(sections: Iterable[Section], count: int) -> Iterator[tuple[Section, Seq
     for section in sections:
         if not count or (section.is_whole and not is_first and len(section.cards) > count):
             return
-        some = section.cards[:count]
+        some = section.cards[: count - count % 2 if section.pairs else count]
         count -= len(some)
         if some:
             is_first = False

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.brief import briefly
+from vstore.counts import counted
 from vstore.errors import UsageError
 from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
@@ -17,6 +18,11 @@ from vstore.repository.places import is_below
 from vstore.repository.repository import Repository
 from vstore.versions.diff_fields import FieldDiff, diff_fields
 from vstore.versions.diff_stat import KINDS, FolderDiff, by_folder
+
+if TYPE_CHECKING:
+    from vstore.gallery.write import GalleryReport
+    from vstore.progress import Progress
+    from vstore.repository.acquaintance import PictureSource
 
 
 @briefly
@@ -34,6 +40,8 @@ class DiffReport(NamedTuple):
     where:      finds the files of the stored paths.
     stat:       the same, counted by folder; None if that was not asked for.
     fields:     of each field that differs, for how many pictures; none if only a part was asked for.
+    keys:       the keys of the pictures at each of these paths in the first and in the second; None for no picture.
+    source:     the way to the pictures, to show them; None where nobody may look.
     """
 
     before: str
@@ -47,6 +55,8 @@ class DiffReport(NamedTuple):
     where: Files = Files()
     stat: tuple[FolderDiff, ...] | None = None
     fields: tuple[FieldDiff, ...] = ()
+    keys: Mapping[bytes, tuple[bytes | None, bytes | None]] = {}  # never changed
+    source: PictureSource | None = None
 
     def to_json(self) -> dict[str, Json]:
         stat = {} if self.stat is None else {"stat": [folder.to_json() for folder in self.stat]}
@@ -54,14 +64,56 @@ class DiffReport(NamedTuple):
             "before": self.before,
             "after": self.after,
             "same_space": self.same_space,
-            "changed": [self.where.named(path) for path in self.changed],
-            "renamed": [{"from": self.where.named(old), "to": self.where.named(new)} for old, new in self.renamed],
-            "copied": [self.where.named(path) for path in self.copied],
-            "added": [self.where.named(path) for path in self.added],
-            "removed": [self.where.named(path) for path in self.removed],
+            "changed": [{**self._named(path), "key_before": self._key(path, 0)} for path in self.changed],
+            "renamed": [
+                {"from": self.where.named(old), "to": self.where.named(new), "key": self._key(new, 1)}
+                for old, new in self.renamed
+            ],
+            "copied": [self._named(path) for path in self.copied],
+            "added": [self._named(path) for path in self.added],
+            "removed": [{**self.where.named(path), "key": self._key(path, 0)} for path in self.removed],
             **stat,
             "fields": [field.to_json() for field in self.fields],
         }
+
+    def to_html(self, out: AnyPath, *, title: str = "", progress: Progress | None = None) -> GalleryReport:
+        """Write the pictures that differ to a page of its own, which needs no other file and loads nothing.
+
+        out:    a new file.
+        title:  stands above the pictures; by default the names of the snapshots.
+        Raises: UsageError if `out` exists, or its folder does not; DiskTrouble, Damage; VstoreError if no process can
+                be started, which decodes them.
+        """
+        from vstore.versions.diff_html import Differing, write_diff
+
+        one = {kind: [(path,) for path in getattr(self, kind)] for kind in ("copied", "added", "removed")}
+        paths = {"changed": [(path,) for path in self.changed], "renamed": self.renamed, **one}
+        return write_diff(
+            Differing(self.before, self.after, paths, self.keys, self.where),
+            list(self._lines()),
+            self.source,
+            out,
+            title=title or f"{self.before} → {self.after}",
+            progress=progress,
+        )
+
+    def _lines(self) -> Iterator[str]:
+        kinds = ("added", "removed", "changed", "copied", "renamed")
+        counts = [f"{len(getattr(self, kind)):,} {kind}" for kind in kinds if getattr(self, kind)]
+        yield ", ".join(counts) or "no picture differs"
+        if not self.same_space:
+            yield f"{self.before} and {self.after} are in different model spaces"
+        for field in self.fields:
+            amounts = ((field.added, "added"), (field.changed, "changed"), (field.removed, "removed"))
+            parts = (f"{counted(amount, 'picture')} {word}" for amount, word in amounts if amount)
+            yield f"field {field.name}: {', '.join(parts)}"
+
+    def _named(self, path: bytes) -> dict[str, Json]:
+        return {**self.where.named(path), "key": self._key(path, 1)}
+
+    def _key(self, path: bytes, at: int) -> str | None:
+        key = self.keys.get(path, (None, None))[at]
+        return None if key is None else key.hex()
 
 
 def snapshot_diff(
@@ -76,6 +128,7 @@ def snapshot_diff(
     """
     from vstore.format.delta import classify
     from vstore.format.differences import differences
+    from vstore.repository.acquaintance import KnownFolders
 
     unknown = sorted(set(only).difference(KINDS))
     if unknown:
@@ -92,6 +145,7 @@ def snapshot_diff(
         for kind in KINDS
         if not only or kind in only
     }
+    named_there = {path for listed in kept.values() for paths in listed for path in paths}
     one = {kind: tuple(paths[0] for paths in kept.get(kind, ())) for kind in KINDS}
     return DiffReport(
         before=before.name,
@@ -105,6 +159,8 @@ def snapshot_diff(
         where=files_of(repo, Labels()),
         stat=_stat(old, new, kept) if stat else None,
         fields=diff_fields(repo, before, after) if within is None and not only else (),
+        keys={path: (was, now) for path, was, now in changes if path in named_there},
+        source=KnownFolders(repo).source(None),
     )
 
 
