@@ -112,6 +112,7 @@ if TYPE_CHECKING:
     from vstore.roots.report import RootRow as RootRow
     from vstore.search.decided import Verdict as Verdict
     from vstore.search.dupes import DupesReport as DupesReport
+    from vstore.search.group_files import GroupFile as GroupFile
     from vstore.search.groups import Group as Group
     from vstore.search.groups import Picture as Picture
     from vstore.search.hit import Hit as Hit
@@ -201,6 +202,7 @@ _HOMES = {
     "vstore.roots.report": "RootRemoved RootRenamed RootRow",
     "vstore.search.decided": "Verdict",
     "vstore.search.dupes": "DupesReport",
+    "vstore.search.group_files": "GroupFile",
     "vstore.search.groups": "Group Picture",
     "vstore.search.hit": "Hit",
     "vstore.search.keep_best": "Best",

@@ -140,6 +140,7 @@ def test_files_of_an_unknown_folder_are_reported(world: World) -> None:
 def test_json_has_the_fields_that_are_promised(world: World) -> None:
     synced(world, {"a.png": 1, "\udcff.png": 1})
     os.unlink(world.pictures / "a.png")
+    os.utime(world.pictures / "\udcff.png", (1_000_000_000, 1_000_000_000))
     assert world.store.dupes().to_json() == {
         "snapshot": "v1",
         "verified": False,
@@ -155,7 +156,12 @@ def test_json_has_the_fields_that_are_promised(world: World) -> None:
                 "best": [],
                 "paths": [
                     {"path": "pictures/a.png", "trouble": "No such file or directory"},
-                    {"path": "pictures/�.png", "path_b64": "cGljdHVyZXMv/y5wbmc="},
+                    {
+                        "path": "pictures/�.png",
+                        "path_b64": "cGljdHVyZXMv/y5wbmc=",
+                        "size": size(1),
+                        "modified": "2001-09-09T01:46:40Z",
+                    },
                 ],
                 "files": [f"{world.pictures}/a.png", f"{world.pictures}/�.png"],
                 "files_b64": [None, b64encode(os.fsencode(world.pictures) + b"/\xff.png").decode()],
@@ -247,7 +253,7 @@ def test_alike_below_a_folder_and_in_an_older_snapshot(album: World) -> None:
 def test_json_of_pictures_that_look_alike_names_each(album: World) -> None:
     report = album.store.dupes(near=0.9).to_json()
     assert report["near"] == 0.9
-    (group,) = [g for g in report["groups"] if {"path": "pictures/two again.jpg"} in g["paths"]]
+    (group,) = [g for g in report["groups"] if "pictures/two again.jpg" in [one["path"] for one in g["paths"]]]
     first, other = group["pictures"]
     assert [*first] == [*other] == ["key", "score", "tier", "burst", "part", "paths", "files"]
     assert first["key"] == group["key"] < other["key"]  # of two the one with the lesser key stands for them
@@ -311,3 +317,15 @@ def test_dupes_writes_nothing_but_the_pairs_that_look_alike(album: World) -> Non
     album.store.dupes(near="auto")
     assert [path.suffix for path in indexes.rglob("*") if path.is_file()] == [".part"]
     assert written() == before
+
+
+def test_each_file_that_is_there_is_told_with_its_size_and_time(album: World) -> None:
+    os.unlink(album.pictures / "one small.jpg")
+    (album.pictures / "link.jpg").symlink_to("one.jpg")
+    os.utime(album.pictures / "two.jpg", ns=(5, 5))
+    groups = {min(group.paths): group for group in album.store.dupes(near="auto").groups}
+    one = groups[b"pictures/one small.jpg"]
+    assert set(one.files) == {b"pictures/one.jpg", b"pictures/sub/one bright.jpg"}
+    two = groups[b"pictures/two again.jpg"].files[b"pictures/two.jpg"]
+    assert two == ((album.pictures / "two.jpg").stat().st_size, 5, False)
+    assert two.to_json() == {"size": two.size, "modified": "1970-01-01T00:00:00Z"}

@@ -7,7 +7,10 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from vstore.brief import briefly
+from vstore.clock import written
 from vstore.disk.file_hash import hash_file
+from vstore.format.canonical import Json
 from vstore.pictures.picture_file import open_regular
 from vstore.repository.repository import Repository
 
@@ -38,6 +41,23 @@ class Found(NamedTuple):
     size: int
     modified: int
     is_link: bool = False
+
+
+@briefly
+class GroupFile(NamedTuple):
+    """The file of a stored path, as it was found.
+
+    size:     its bytes.
+    modified: when it was written last, in nanoseconds since 1970, UTC.
+    is_link:  the path leads to a file of another path.
+    """
+
+    size: int
+    modified: int
+    is_link: bool = False
+
+    def to_json(self) -> dict[str, Json]:
+        return {"size": self.size, "modified": written(self.modified // 1_000_000_000)}
 
 
 class GroupFiles:
@@ -92,6 +112,11 @@ class GroupFiles:
     def _drop(self, path: bytes, why: str) -> None:
         self.troubles[path] = why
         del self.found[path]
+
+    @property
+    def files(self) -> dict[bytes, GroupFile]:
+        """What is told of the files that are there, by their stored paths."""
+        return {path: GroupFile(one.size, one.modified, one.is_link) for path, one in self.found.items()}
 
     @property
     def size(self) -> int | None:

@@ -10,7 +10,7 @@ from vstore.format.canonical import Json, named_files, named_path
 from vstore.repository.files import UNKNOWN, Files
 from vstore.repository.repository import Repository
 from vstore.search.decided import Verdict
-from vstore.search.group_files import FileOf, GroupFiles
+from vstore.search.group_files import FileOf, GroupFile, GroupFiles
 from vstore.search.keep_best import Best, KeepBest
 
 # The tiers, the closest one first: the same bytes; the same pixels, as the space prepares them; alike.
@@ -68,6 +68,7 @@ class Group(NamedTuple):
     copies:   files besides one of each part.
     verdict:  what was decided about it.
     best:     of each part the file that is the best of several.
+    files:    the files that are there, by their stored paths.
     """
 
     key: bytes
@@ -81,6 +82,7 @@ class Group(NamedTuple):
     copies: int = 0
     verdict: Verdict = Verdict()
     best: tuple[Best, ...] = ()
+    files: Mapping[bytes, GroupFile] = {}  # never changed
 
     @property
     def burst(self) -> bool:
@@ -97,16 +99,21 @@ class Group(NamedTuple):
             "tier": self.tier,
             "verdict": self.verdict.to_json(),
             "best": [one.to_json(where) for one in self.best],
-            "paths": [
-                {**named_path(path), **({"trouble": self.troubles[path]} if path in self.troubles else {})}
-                for path in self.paths
-            ],
+            "paths": [self._named(path) for path in self.paths],
             **named_files([where.file_of(path) for path in self.paths]),
         }
         if self.pictures:
             value["least"] = None if self.least is None else round(self.least, 6)
             value["burst"] = self.burst
             value["pictures"] = [picture.to_json(where) for picture in self.pictures]
+        return value
+
+    def _named(self, path: bytes) -> dict[str, Json]:
+        value = named_path(path)
+        if path in self.files:
+            value |= self.files[path].to_json()
+        if path in self.troubles:
+            value["trouble"] = self.troubles[path]
         return value
 
 
@@ -144,6 +151,7 @@ def group_of_pictures(
         copies=len(paths) - len(parts),
         verdict=verdict,
         best=tuple(one for one in best if one is not None),
+        files=files.files,
     )
 
 
@@ -177,4 +185,5 @@ def group_of_one(
         copies=len(paths) - 1,
         verdict=verdict,
         best=() if best is None else (best,),
+        files=files.files,
     )
