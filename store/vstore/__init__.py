@@ -120,6 +120,7 @@ if TYPE_CHECKING:
     from vstore.search.operand import Operand as Operand
     from vstore.search.report import SearchReport as SearchReport
     from vstore.search.typed_words import SearchWords as SearchWords
+    from vstore.search.view import Selection as Selection
     from vstore.search.view import View as View
     from vstore.stats import Part as Part
     from vstore.stats import RootStats as RootStats
@@ -209,7 +210,7 @@ _HOMES = {
     "vstore.search.operand": "Operand",
     "vstore.search.report": "SearchReport",
     "vstore.search.typed_words": "SearchWords",
-    "vstore.search.view": "View",
+    "vstore.search.view": "Selection View",
     "vstore.stats": "Part RootStats SpaceStats StatsReport",
     "vstore.stop": "Stop",
     "vstore.store": "Store",

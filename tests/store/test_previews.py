@@ -20,7 +20,7 @@ from vstore.disk.thumbs import Thumb
 from vstore.errors import SnapshotNotFound, StoreClosed, UsageError
 from vstore.gallery import previews as module
 from vstore.gallery.previews import InMemory, Previews
-from vstore.gallery.thumbnails import CHANGED, GONE, UNKNOWN, Missing, Shown
+from vstore.gallery.thumbnails import BROKEN, CHANGED, GONE, UNKNOWN, Missing, Shown
 from vstore.pictures.isolation import IsolatedDecoder, _Worker
 from vstore.store import Store
 
@@ -216,3 +216,16 @@ def test_memory_keeps_what_was_asked_for_last() -> None:
 
 def test_it_is_of_the_face() -> None:
     assert {"Previews", "Shown", "Missing", "Thumb"} <= set(vstore.__all__)
+
+
+def test_a_picture_in_memory_is_made_small_and_not_kept(filled: World, previews: Previews) -> None:
+    data = noise(600, 300)
+    found = previews.given(data)
+    assert isinstance(found, Thumb)
+    assert (found.width, found.height, found.stat[0]) == (600, 300, len(data))
+    assert Image.open(io.BytesIO(found.jpeg)).size == (256, 128)
+    assert previews.given(b"no picture") == previews.given(b"") == BROKEN
+    assert not list((filled.folder / "cache" / "thumbs").rglob("*"))
+    previews.close()
+    with pytest.raises(StoreClosed):
+        previews.given(data)

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from support.folders import World, plain
 
-from vstore.errors import ModelError, SnapshotNotFound, StoreClosed, StoreGone, UsageError
+from vstore.errors import ModelError, SnapshotNotFound, StoreClosed, StoreGone, UsageError, VstoreError
+from vstore.pictures import decoding
 from vstore.repository.add_space import add_space
+from vstore.search import query as query_module
 from vstore.search.open_snapshot import OpenSnapshot
 from vstore.search.operand import Operand
 from vstore.search.report import SearchReport
@@ -296,3 +298,80 @@ def test_wrong_words_are_refused(world: World) -> None:
             view.search([Operand(1.0, image=b"pictures/nowhere.png")])
     with pytest.raises(SnapshotNotFound):
         world.store.view("v9")
+
+
+# The content of a file as a query
+
+
+def content(world: World, name: str) -> Operand:
+    return Operand(1.0, data=(world.pictures / name).read_bytes())
+
+
+def test_the_content_of_a_file_is_looked_for_as_the_file_is(world: World) -> None:
+    unknown = world.top / "query.png"
+    for ask in (world.store.search, world.store.view().search, world.store.view(isolate_decoding=True).search):
+        assert ask(content(world, "e.png")).hits == ask(world.pictures / "e.png").hits
+        assert ask(Operand(1.0, data=unknown.read_bytes())).hits == ask(unknown).hits
+        with pytest.raises(VstoreError, match="cannot search with the picture that was given: "):
+            ask(Operand(1.0, data=b"no picture"))
+    with pytest.raises(UsageError, match="is no content of a file"):
+        world.store.search(Operand(1.0, data="e.png"))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="several things to search for: text, data"):
+        world.store.search(Operand(1.0, text="a cat", data=b"x"))
+    assert content(world, "e.png") == content(world, "e.png") != content(world, "g.png")
+    assert len({content(world, "e.png"), content(world, "e.png"), content(world, "g.png")}) == 2
+
+
+def test_a_view_embeds_a_picture_that_it_does_not_know_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = world.store.view()
+    query = Operand(1.0, data=(world.top / "query.png").read_bytes())
+    before = view.search(query)
+    monkeypatch.setattr(query_module, "_embed_missing", lambda *_, **__: pytest.fail("embedded again"))
+    assert view.search(query, k=3).hits == before.hits[:3]
+
+
+def test_a_picture_of_one_colour_is_said_each_time(world: World) -> None:
+    view = world.store.view()
+    query = Operand(1.0, data=plain((9, 9, 9)))
+    assert [view.search(query).flat_query for _ in range(2)] == [True, True]
+
+
+def test_a_view_of_strangers_decodes_in_another_process(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = Operand(1.0, data=(world.top / "query.png").read_bytes())
+    monkeypatch.setattr(decoding, "prepare", lambda *_: pytest.fail("decoded here"))
+    assert world.store.view(isolate_decoding=True).search(query).hits
+    with pytest.raises(pytest.fail.Exception):
+        world.store.view().search(query)
+
+
+# Parts of it
+
+
+def test_it_selects_what_a_search_would_look_among(world: World) -> None:
+    view = world.store.view()
+    every = world.store.search(content(world, "e.png"), k=99).hits
+    assert view.select().keys == tuple(sorted(hit.key for hit in every))
+    for words in (
+        {"under": "pictures/two"},
+        {"new_since": "v1"},
+        {"where": "width > 20 and name like '%.png'"},
+        {"where": "path like '%/a.png' or name = 'g.png'", "under": "pictures/one"},
+        {"where": "width > 20", "new_since": "v1", "under": "pictures/two"},
+    ):
+        found = view.search(content(world, "e.png"), k=99, **words)  # type: ignore[arg-type]
+        assert found.hits
+        assert view.select(**words).keys == tuple(sorted(hit.key for hit in found.hits))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="no such column"):
+        view.select(where="colour = 1")
+
+
+def test_it_counts_the_values_of_facts_and_fields(world: World) -> None:
+    world.store.fields_set({"stars": 5}, [world.pictures / "e.png", world.pictures / "g.png"])
+    world.store.fields_set({"stars": 3}, [world.pictures / "one/b.png"])
+    view = world.store.view()
+    assert view.counts("field.stars") == {5: 2, 3: 1}
+    assert view.counts("format") == {"PNG": len(view)}
+    assert view.counts("camera") == {}
+    for column in ("name", "width and height", "1", "nothing"):
+        with pytest.raises(UsageError):
+            view.counts(column)

@@ -70,7 +70,9 @@ class Reading(Opened):
         with self._turn:
             return self._use_newest(run)
 
-    def view(self, at: str = "current", *, device: str = "auto", offline: bool = False) -> View:
+    def view(
+        self, at: str = "current", *, device: str = "auto", offline: bool = False, isolate_decoding: bool = False
+    ) -> View:
         """Open a snapshot for many searches: only opening it reads its paths, and checks its vectors.
 
         Fixed from then on: the pictures, their paths, the places of their files, and which are of one colour. A view
@@ -79,6 +81,8 @@ class Reading(Opened):
         at:      the snapshot.
         device:  for the model of a query.
         offline: download no model.
+        isolate_decoding: decode pictures of queries in a process of its own, with limits of time and memory: for those
+                 of strangers.
         Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot, Damage.
         """
         from vstore.embed.model_words import settings_of
@@ -90,6 +94,7 @@ class Reading(Opened):
         def run(repo: Repository) -> OpenSnapshot:
             opened = OpenSnapshot(repo, at)
             opened.hold(repo)
+            opened.isolates = isolate_decoding
             return opened
 
         def load(repo: Repository, recipe: Recipe) -> Embedder:

@@ -67,6 +67,21 @@ class Previews:
         """Give a picture of 2,048 pixels at most, as `thumbnail` does. The last few are kept in memory."""
         return self._shown(self._source(at), Wanted(as_key(key), tuple(paths)), at, self._larger, self._memory)
 
+    def given(self, data: bytes) -> Thumb | Missing:
+        """Make a thumbnail of a picture that a program has in memory. Nothing is kept.
+
+        data:   the content of its file.
+        Raises: StoreClosed; VstoreError if no process can be started.
+        """
+        with self._lock:
+            if self._is_closed:
+                raise _closed()
+            work = self._pool.submit(self._thumbnails.of_data, data)
+        try:
+            return work.result()
+        except CancelledError:
+            raise _closed() from None
+
     def _shown(self, source: PictureSource, wanted: Wanted, at: str, maker: Maker, keeper: Keeper) -> Shown | Missing:
         found = maker.kept(source, wanted, keeper)
         if found is not None:

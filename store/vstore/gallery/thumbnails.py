@@ -191,6 +191,11 @@ class Maker:
         digest = next((one.digest for one in HASHES.values() if one.size == len(key)), None)
         if digest is None or digest(data) != key:
             return CHANGED
+        return self.of_data(data, stat)
+
+    def of_data(self, data: bytes, stat: tuple[int, int, int, int] | None = None) -> Thumb | Missing:
+        """Make the content of a file small. stat: of the file; without it, of none."""
+        stat = (len(data), 0, 0, 0) if stat is None else stat
         try:
             picture, facts = self._decoder.prepare(data, self._preparation)
         except PictureFailure:

@@ -96,6 +96,20 @@ class Tables:
                 del self._choices[next(iter(self._choices))]
         return found
 
+    def counts(self, repo: Repository, column: str) -> dict[int | float | str | bytes, int]:
+        """Count the pictures by their values of a fact or a field; those without one are left out.
+
+        Raises: UsageError if there is no such column, or it belongs to paths; Damage, FileNotFoundError.
+        """
+        from vstore.where.expression import read_expression
+
+        expression = read_expression(f"{column} is not null")
+        if len(expression.names) != 1 or names_paths(expression):
+            raise UsageError(f"{column!r:.100} is no fact and no field", "name one, such as camera or field.stars")
+        with self._turn:
+            table = self._table(repo, expression)
+        return table.counts()
+
     def _choice(self, expression: Expression, marks: Marks) -> Chosen:
         import numpy as np
 

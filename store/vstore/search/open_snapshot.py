@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -25,6 +25,7 @@ from vstore.search.numbers import kept_rows_by_number, numbers_of
 from vstore.turns import Turn
 
 if TYPE_CHECKING:
+    from vstore.embed.embedder import Floats
     from vstore.search.background import Background
     from vstore.search.chosen import Chosen, Tables
     from vstore.search.numbers import Ints
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _PARTS = 8  # of a snapshot that are remembered: each is a bit a row
+_EMBEDDED = 32  # vectors of pictures that the snapshot does not have
 
 
 class Condition(NamedTuple):
@@ -46,6 +48,29 @@ class Condition(NamedTuple):
     numbers: Callable[[], Ints]
 
 
+class Embedded:
+    """The vectors of the last pictures that were looked for and that no segment has. Safe in several threads."""
+
+    def __init__(self) -> None:
+        self._turn = Turn()
+        self._rows: dict[bytes, Floats] = {}
+
+    def get(self, key: bytes | None) -> Floats | None:
+        """Give the vector of a picture, if it is remembered."""
+        with self._turn:
+            return None if key is None else self._rows.get(key)
+
+    def keep(self, rows: Mapping[bytes | None, Floats]) -> None:
+        """Remember vectors, by the keys of their pictures. The one kept last stands last."""
+        with self._turn:
+            for key, row in rows.items():
+                if key is not None:
+                    self._rows.pop(key, None)
+                    self._rows[key] = row
+            while len(self._rows) > _EMBEDDED:
+                del self._rows[next(iter(self._rows))]
+
+
 class OpenSnapshot:
     """A snapshot that was opened for searches. Its pictures are numbered in the order of their keys.
 
@@ -55,6 +80,8 @@ class OpenSnapshot:
     space:    its space.
     highest:  the number of the newest record when it was opened.
     is_held:  it was told to hold what queries need.
+    isolates: pictures of queries are decoded in other processes.
+    embedded: the vectors of pictures that it does not have.
     paths:    the paths of its pictures, by key.
     rows:     the index of all its pictures.
     file_of:  finds the file of a stored path today; None if its folder is not known.
@@ -71,6 +98,8 @@ class OpenSnapshot:
         self._key_size = repo.hash.size
         self._row_of: Ints | None = None
         self.is_held = False
+        self.isolates = False
+        self.embedded = Embedded()
         self._recipe: Recipe | None = None
         self._flats: set[bytes] | None = None
         self._own_tree: Tree | None = None
@@ -113,22 +142,21 @@ class OpenSnapshot:
 
     def part(self, conditions: Sequence[Condition]) -> Index:
         """Give the index of the pictures that meet all conditions. The last few are remembered. Raises: Damage."""
-        import numpy as np
-
         if not conditions:
             return self.rows
         name = tuple(one.name for one in conditions)
         found = self._parts.pop(name, None)
         if found is None:
-            numbers = conditions[0].numbers()
-            for one in conditions[1:]:
-                numbers = np.intersect1d(numbers, one.numbers(), assume_unique=True)
-            found = self.narrowed(numbers)
+            found = self.narrowed(_meeting(conditions))
         self._parts[name] = found  # the one used last stands last
         while len(self._parts) > _PARTS:
             with suppress(KeyError, RuntimeError, StopIteration):  # other threads do the same
                 del self._parts[next(iter(self._parts))]
         return found
+
+    def meeting(self, conditions: Sequence[Condition]) -> list[int]:
+        """List the numbers of the pictures that meet all conditions, rising. Raises: Damage."""
+        return _meeting(conditions).tolist() if conditions else list(range(len(self.paths)))
 
     def narrowed(self, numbers: Ints) -> Index:
         """Give the index of some pictures. numbers: int64 (m,), of the pictures."""
@@ -183,15 +211,26 @@ class OpenSnapshot:
 
     def chosen(self, repo: Repository, expression: Expression) -> Chosen:
         """Find the pictures for which an expression is true. Raises: UsageError, Damage, FileNotFoundError."""
-        from vstore.search.chosen import Tables, tables_of  # most searches have none
+        from vstore.search.chosen import Tables  # most searches have none
         from vstore.where.columns import MODIFIED, names
 
         if not self.is_held and names(expression, MODIFIED):  # a sync without news notes other times
             return Tables(self.snapshot, self.paths).chosen(repo, expression)
         with self._turn:
-            if self._tables is None:
-                self._tables = tables_of(repo, self.snapshot, self.paths)
-        return self._tables.chosen(repo, expression)
+            tables = self._every_table(repo)
+        return tables.chosen(repo, expression)
+
+    def counts(self, repo: Repository, column: str) -> dict[int | float | str | bytes, int]:
+        """Count the pictures by their values of a fact or a field. Raises: UsageError, Damage, FileNotFoundError."""
+        with self._turn:
+            return self._every_table(repo).counts(repo, column)
+
+    def _every_table(self, repo: Repository) -> Tables:
+        from vstore.search.chosen import tables_of
+
+        if self._tables is None:
+            self._tables = tables_of(repo, self.snapshot, self.paths)
+        return self._tables
 
     def background(self, repo: Repository) -> Background:
         """Find how unrelated pictures of it score, once. Raises: Damage, FileNotFoundError."""
@@ -253,6 +292,16 @@ class OpenSnapshot:
             return every_flat(repo, recipe) if keys is None else flat_among(repo, recipe, keys)
         except Damage:
             return set()  # no score depends on it
+
+
+def _meeting(conditions: Sequence[Condition]) -> Ints:
+    """Find the pictures that meet all of some conditions. Returns: int64 (m,), their numbers, rising."""
+    import numpy as np
+
+    numbers = conditions[0].numbers()
+    for one in conditions[1:]:
+        numbers = np.intersect1d(numbers, one.numbers(), assume_unique=True)
+    return numbers
 
 
 def snapshot_bitmaps(

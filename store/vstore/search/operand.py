@@ -25,6 +25,7 @@ class Operand(NamedTuple):
     key:     the key of a picture that the store has, in bytes or in hex.
     picture: a picture of Pillow. It is prepared as a PNG of its pixels is, and turned as its EXIF says.
     vector:  an embedding by the model of the space: a 1-D array of numbers of any norm above 0.
+    data:    the content of a picture file.
     """
 
     weight: float
@@ -34,17 +35,19 @@ class Operand(NamedTuple):
     key: bytes | str | None = None
     picture: Image | None = None
     vector: Any = None
+    data: bytes | None = None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Operand):
             return NotImplemented
-        return self[:-1] == other[:-1] and _is_same_vector(self.vector, other.vector)
+        one, another = self._replace(vector=None), other._replace(vector=None)
+        return tuple(one) == tuple(another) and _is_same_vector(self.vector, other.vector)
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __hash__(self) -> int:
-        return hash((self.weight, self.image, self.text, self.typed, self.key))
+        return hash((self.weight, self.image, self.text, self.typed, self.key, self.data))
 
 
 def _is_same_vector(one: Any, other: Any) -> bool:

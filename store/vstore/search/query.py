@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from vstore.embed.embedder import Embedder, Floats
+    from vstore.pictures.decoding import Facts
+    from vstore.pictures.preparation import Preparation
 
 
 class TermVectors(NamedTuple):
@@ -40,9 +42,11 @@ def vectors_of(
     stored: Sequence[Floats | None],
     *,
     load: Callable[[Recipe], Embedder],
+    isolate: bool = False,
 ) -> TermVectors:
     """Get one vector per term: stored ones as they are, others from the embedder of the space.
 
+    isolate: decode pictures in another process.
     Raises: ModelError if the space cannot embed one, VstoreError if a picture cannot be decoded.
     """
     vectors = [term.vector if term.vector is not None else row for term, row in zip(terms, stored, strict=True)]
@@ -73,7 +77,7 @@ def vectors_of(
                 vectors[at] = cached
         missing = [at for at, vector in enumerate(vectors) if vector is None]
         if missing:
-            pictures = _prepared(recipe, terms, missing)
+            pictures = _prepared(recipe, terms, missing, isolate=isolate)
             flat = _is_any_flat(pictures)
             _embed_missing(repo, space.id, terms, vectors, pictures=pictures, load=lambda: load(recipe))
     found = [vector for vector in vectors if vector is not None]
@@ -155,8 +159,24 @@ def _text_vector(
     raise VstoreError(f"cannot search for the text {text!r}: {why}", "search with other words") from cause
 
 
-def _prepared(recipe: Recipe, terms: Sequence[Term], missing: Sequence[int]) -> dict[int, Image]:
+def _prepared(recipe: Recipe, terms: Sequence[Term], missing: Sequence[int], *, isolate: bool) -> dict[int, Image]:
+    if isolate:
+        from vstore.pictures.isolation import IsolatedDecoder
+
+        with IsolatedDecoder() as decoder:
+            return _prepared_by(decoder.prepare, recipe, terms, missing)
     from vstore.pictures.decoding import prepare
+
+    return _prepared_by(prepare, recipe, terms, missing)
+
+
+def _prepared_by(
+    prepare: Callable[[bytes, Preparation], tuple[Image, Facts]],
+    recipe: Recipe,
+    terms: Sequence[Term],
+    missing: Sequence[int],
+) -> dict[int, Image]:
+    """Prepare the pictures among some terms. prepare: decodes one. missing: the numbers of these terms."""
     from vstore.pictures.failures import PictureFailure
     from vstore.pictures.in_memory import prepare_picture
     from vstore.pictures.preparation import preparation_of

@@ -252,12 +252,18 @@ def query_of(
 ) -> Query:
     """Find the vector of a query: stored vectors, and for others the model. load, turn, Raises: as `answer`."""
     rows = [None if term.key is None else opened.row(term.key) for term in terms.terms]
-    stored = [None if row is None else opened.rows.vector(row) for row in rows]
-    embeds = any(row is None and term.vector is None for row, term in zip(rows, terms.terms, strict=True))
+    stored = [
+        opened.embedded.get(term.key) if row is None else opened.rows.vector(row)
+        for row, term in zip(rows, terms.terms, strict=True)
+    ]
+    embeds = any(row is None and term.vector is None for row, term in zip(stored, terms.terms, strict=True))
     if embeds and opened.is_held:
         repo.reload()  # where its model is today, if anywhere
     with turn if turn is not None and embeds else nullcontext():
-        vectors = vectors_of(repo, opened.space, terms.terms, stored, load=load)
+        vectors = vectors_of(repo, opened.space, terms.terms, stored, load=load, isolate=opened.isolates)
+    if not vectors.flat:  # that it is, is said each time
+        found = zip(terms.terms, rows, vectors.rows, strict=True)
+        opened.embedded.keep({term.key: vector for term, row, vector in found if row is None and term.data})
     query = weighted_sum([term.operand.weight for term in terms.terms], vectors.rows)
     own = rows[0] if len(rows) == 1 and terms.terms[0].operand.weight > 0 else None
     return Query(query, own, {term.key for term in terms.terms if term.key is not None}, vectors.flat)
@@ -278,6 +284,32 @@ class Part(NamedTuple):
 
 def narrowed(repo: Repository, opened: OpenSnapshot, narrowing: Narrowing) -> Part:
     """Find the part of a snapshot that is searched. Raises: UsageError, SnapshotNotFound, Damage."""
+    conditions, prefixes, chosen, notes = _conditions(repo, opened, narrowing)
+    return Part(opened.part(conditions), partial(_paths, opened, chosen, prefixes), notes)
+
+
+def chosen_numbers(repo: Repository, opened: OpenSnapshot, narrowing: Narrowing) -> tuple[list[int], tuple[str, ...]]:
+    """Find the pictures of a part of a snapshot. Returns: their numbers, rising; remarks. Raises: as `narrowed`."""
+    conditions, _, _, notes = _conditions(repo, opened, narrowing)
+    return opened.meeting(conditions), notes
+
+
+class _Conditions(NamedTuple):
+    """The conditions of a part of a snapshot.
+
+    conditions: all must be met.
+    prefixes:   stored paths: only paths below these count; None for all.
+    chosen:     by the expression, if there is one.
+    notes:      remarks for people on what an expression could not know.
+    """
+
+    conditions: list[Condition]
+    prefixes: tuple[bytes, ...] | None
+    chosen: Chosen | None
+    notes: tuple[str, ...]
+
+
+def _conditions(repo: Repository, opened: OpenSnapshot, narrowing: Narrowing) -> _Conditions:
     prefixes: tuple[bytes, ...] | None = None
     chosen: Chosen | None = None
     conditions: list[Condition] = []
@@ -296,7 +328,7 @@ def narrowed(repo: Repository, opened: OpenSnapshot, narrowing: Narrowing) -> Pa
         folders: tuple[bytes, ...] = () if prefixes is None or chosen.marks is None else prefixes
         name: tuple[str | bytes, ...] = ("where", chosen.name, *folders)
         conditions.append(Condition(name, partial(_fitting, opened, chosen, folders)))
-    return Part(opened.part(conditions), partial(_paths, opened, chosen, prefixes), notes)
+    return _Conditions(conditions, prefixes, chosen, notes)
 
 
 def _paths(opened: OpenSnapshot, chosen: Chosen | None, prefixes: tuple[bytes, ...] | None, number: int) -> list[bytes]:

@@ -54,7 +54,7 @@ class Term(NamedTuple):
         if self.operand.picture is not None:
             return "the picture of {} x {} pixels".format(*self.operand.picture.size)
         if self.operand.image is None and self.key is not None:
-            return f"the picture {self.key.hex()}"
+            return f"the picture {self.key.hex()}" if self.operand.data is None else "the picture that was given"
         return os.fsdecode(self.operand.image or b"")
 
 
@@ -90,7 +90,9 @@ def _refuse_unusable(operand: Operand) -> None:
         raise UsageError("a weight of 0 has no effect", "give one above or below 0")
     if not math.isfinite(weight):
         raise UsageError(f"{repr(operand.weight)[:100]} is not a valid weight", "give a number above or below 0")
-    given = [name for name in ("image", "text", "key", "picture", "vector") if getattr(operand, name) is not None]
+    given = [
+        name for name in ("image", "text", "key", "picture", "vector", "data") if getattr(operand, name) is not None
+    ]
     if not given:
         raise UsageError("an operand has neither a picture nor a text", "give it one: Operand(1.0, image='cat.jpg')")
     if len(given) > 1:
@@ -103,6 +105,8 @@ def _refuse_unusable(operand: Operand) -> None:
         raise UsageError(
             f"{repr(operand.image)[:100]} is no path", "give a str or a Path; a picture is given as picture="
         )
+    if operand.data is not None and not isinstance(operand.data, bytes):
+        raise UsageError(f"{repr(operand.data)[:100]} is no content of a file", "give bytes, as Path.read_bytes does")
     if operand.picture is not None and not is_picture(operand.picture):
         raise UsageError(
             f"{repr(operand.picture)[:100]} is no picture of Pillow", "open a file with PIL.Image.open, or give image="
@@ -121,6 +125,8 @@ class _Reader:
     def read(self, operand: Operand) -> Term:
         if operand.key is not None:
             return Term(operand, None, key_of(operand.key, self._repo.hash.size))
+        if operand.data is not None:
+            return Term(operand, operand.data, self._repo.hash.digest(operand.data))
         if operand.vector is not None:
             return Term(operand, None, None, unit_vector(operand.vector))
         if operand.image is None and operand.text is not None and operand.typed:

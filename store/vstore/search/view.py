@@ -7,14 +7,16 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
+from vstore.brief import briefly
 from vstore.counts import counted
 from vstore.errors import StoreClosed, UsageError
 from vstore.format.recipes import Recipe
 from vstore.paths import AnyPath
+from vstore.quick_tuple import NamedTuple
 from vstore.repository.repository import Repository
 from vstore.search.open_snapshot import OpenSnapshot
 from vstore.search.report import SearchReport
-from vstore.search.search import Limits, Narrowing, answer
+from vstore.search.search import Limits, Narrowing, answer, chosen_numbers
 from vstore.search.terms import read_terms
 from vstore.search.wanted import Wanted
 
@@ -22,6 +24,18 @@ if TYPE_CHECKING:
     from vstore.embed.embedder import Embedder, Floats
 
 Using = Callable[[], AbstractContextManager[Repository]]
+
+
+@briefly
+class Selection(NamedTuple):
+    """The pictures of a snapshot that meet some conditions.
+
+    keys:  theirs, rising.
+    notes: of how many pictures no facts were known that an expression names.
+    """
+
+    keys: tuple[bytes, ...]
+    notes: tuple[str, ...] = ()
 
 
 class View:
@@ -84,6 +98,30 @@ class View:
         """Yield the key and the stored paths of each picture, by rising key."""
         paths = self._now.paths
         return ((paths.key(number), tuple(paths.paths_at(number))) for number in range(len(paths)))
+
+    def select(
+        self, *, under: AnyPath | None = None, new_since: str | None = None, where: str | None = None
+    ) -> Selection:
+        """Find the pictures that `search` would look among. What the words mean is said there.
+
+        Raises: UsageError, SnapshotNotFound, Damage, StoreClosed.
+        """
+        opened, narrowing = self._now, Narrowing.of(under, new_since, where)
+        with self._using() as repo:
+            self._look(repo, opened, newest=narrowing != Narrowing())
+            numbers, notes = repo.reading(lambda: chosen_numbers(repo, opened, narrowing))
+            return Selection(tuple(map(opened.paths.key, numbers)), notes)
+
+    def counts(self, column: str) -> dict[int | float | str | bytes, int]:
+        """Count the pictures by their values of a column; those without one are left out.
+
+        column: a fact or a field, as `where` names it: camera, field."my label".
+        Raises: UsageError, Damage, StoreClosed.
+        """
+        opened = self._now
+        with self._using() as repo:
+            self._look(repo, opened)
+            return repo.reading(lambda: opened.counts(repo, column))
 
     def search(
         self,

@@ -77,6 +77,15 @@ class Table:
                 marks &= self._fitting(part, late)
         return marks
 
+    def counts(self) -> dict[int | float | str | bytes, int]:
+        """Count the rows by their values of its first column; those without one are left out. Raises: UsageError."""
+        import numpy as np
+
+        codes, engine = self._columns[0]
+        values = engine.values()
+        counted = np.bincount(codes, minlength=len(values)).tolist()
+        return {value: count for value, count in zip(values, counted, strict=True) if value is not None and count}
+
     def _fitting(self, part: Expression, late: float) -> Marks:
         slots = tuple(sorted({self._slots[name] for name in part.names}))
         sql = part.sql({name: slots.index(self._slots[name]) for name in part.names})
