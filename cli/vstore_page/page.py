@@ -6,6 +6,8 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from vstore_page.uploads import Uploads
+
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
@@ -21,6 +23,7 @@ class Page:
     store:     the store.
     can_write: the page may change it.
     previews:  the pictures, small and large.
+    uploads:   the pictures that clients look for.
     """
 
     def __init__(self, store: Store, *, can_write: bool = False, device: str = "auto", offline: bool = False) -> None:
@@ -28,6 +31,7 @@ class Page:
         self.store = store
         self.can_write = can_write
         self.previews = store.previews()
+        self.uploads = Uploads(self.previews)
         self._device, self._offline = device, offline
         self._views: OrderedDict[str, View] = OrderedDict()
         self._turn = threading.Lock()
@@ -41,11 +45,15 @@ class Page:
         with self._turn:  # several clients that ask for a snapshot at once open it once
             view = self._views.get(name)
             if view is None:
-                view = self._views[name] = self.store.view(name, device=self._device, offline=self._offline)
+                view = self._views[name] = self._open(name)
             self._views.move_to_end(name)
             while len(self._views) > _OPEN:
                 self._views.popitem(last=False)
         return view
+
+    def _open(self, name: str) -> View:
+        # Pictures that clients send are decoded in a process of its own.
+        return self.store.view(name, device=self._device, offline=self._offline, isolate_decoding=True)
 
     def close(self) -> None:
         """Let go of the snapshots, and end the processes that decode."""
