@@ -12,7 +12,6 @@ import asyncio
 import hmac
 import secrets
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs
@@ -28,7 +27,7 @@ HEADER = b"x-vstore"  # of what changes something
 UPLOADS = "/uploads"  # takes a picture to look for: nothing is written, so it needs no --write
 BODY = 1 << 20  # bytes at most
 UPLOAD = 50 << 20
-_PATIENCE = 30  # seconds between two parts of a body
+_PATIENCE = 60.0  # seconds for a whole body
 _POLICY = (
     "default-src 'none'; img-src 'self'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -153,7 +152,12 @@ class Guards:
         """Look at the Host, before anything else, and at the form of a request. Raises: Refusal."""
         hosts = given.get(b"host", [])
         if len(hosts) != 1 or not self._hosts.has(hosts[0]):
-            raise Refusal(421, "wrong_host", "this server has another address", "use the one that vstore serve printed")
+            raise Refusal(
+                421,
+                "wrong_host",
+                "the page has another address",
+                "open the one that vstore serve printed; a tunnel has to keep its port",
+            )
         if not scope["path"].startswith("/") or scope["path"].startswith("//") or "\0" in scope["path"]:
             raise Refusal(400, "usage", "this is no address of the page")
         if b"transfer-encoding" in given and b"content-length" in given:
@@ -181,7 +185,7 @@ class Guards:
 
     def _look_whose(self, scope: Scope, given: Mapping[bytes, list[bytes]]) -> None:
         """Look at who sent a request, and from where. Raises: Refusal."""
-        if not _is_same(_cookie(given, self._name), self._known.cookie):
+        if not any(_is_same(one, self._known.cookie) for one in _cookies(given, self._name)):
             raise Refusal(
                 401,
                 "no_cookie",
@@ -242,6 +246,7 @@ class _Body:
     def __init__(self, receive: Receive, most: int) -> None:
         self._receive, self._most = receive, most
         self._length = 0
+        self._until: float | None = None
         self._is_whole = False
 
     def look(self, given: Mapping[bytes, list[bytes]], *, is_post: bool) -> None:
@@ -256,8 +261,10 @@ class _Body:
         """Receive a part of it. Raises: Refusal."""
         if self._is_whole:
             return await self._receive()  # waits for the end of the connection
+        now = asyncio.get_running_loop().time()
+        self._until = self._until or now + _PATIENCE
         try:
-            message = await asyncio.wait_for(self._receive(), _PATIENCE)
+            message = await asyncio.wait_for(self._receive(), self._until - now)
         except TimeoutError as err:
             raise Refusal(408, "usage", "the rest of the request did not come") from err
         self._length += len(message.get("body", b""))
@@ -283,12 +290,10 @@ def _only(given: Mapping[bytes, list[bytes]], name: bytes) -> str:
     return values[0].decode("latin-1") if len(values) == 1 else ""
 
 
-def _cookie(given: Mapping[bytes, list[bytes]], name: str) -> str:
-    try:
-        cookies = SimpleCookie("; ".join(value.decode("latin-1") for value in given.get(b"cookie", [])))
-    except CookieError:
-        return ""
-    return cookies[name].value if name in cookies else ""
+def _cookies(given: Mapping[bytes, list[bytes]], name: str) -> list[str]:
+    """List the values of a cookie. Other servers of this machine share its cookies, and write what they like."""
+    pairs = (one.partition("=") for line in given.get(b"cookie", []) for one in line.decode("latin-1").split(";"))
+    return [value.strip() for key, _, value in pairs if key.strip() == name]
 
 
 def _is_same(given: str, wanted: str) -> bool:

@@ -132,7 +132,7 @@ def test_what_a_parameter_is_called_tells_what_it_takes() -> None:
     free = {
         "NAME", "TEXT", "GLOB", "R", "N", "HOW", "MESSAGE", "SPAN", "SHARE", "FIELD", "PART", "TIME", "ID", "SCORE",
         "MINUTES", "OR", "W", "SHELL", "AUTO", "SIZE", "HASH", "WORDS", "STORE", "PATTERN",
-        "EXPR", "COLUMN", "P",
+        "EXPR", "COLUMN", "P", "ADDRESS",
     }  # fmt: skip
     for words in LEAVES:
         for param in found(words).params:

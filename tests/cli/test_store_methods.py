@@ -26,8 +26,8 @@ from vstore_cli.main import HELP
 from vstore_cli.main import vstore as group
 from vstore_cli.models import MODEL_WORDS
 
-# The library reads neither the environment nor the user's file of options, and knows no shell.
-WITHOUT_METHOD = {("completion",), ("config", "list"), ("config", "path")}
+# The library reads neither the environment nor the user's file of options, and knows no shell and no browser.
+WITHOUT_METHOD = {("completion",), ("config", "list"), ("config", "path"), ("serve",)}
 # How a report is shown, or asked for, is the command line's own affair.
 SHOWING = {"as_json", "quiet", "progress_as", "paths_only", "null", "interactive", "html", "opens"}
 METHODS = {"import": "import_index", "find": "find_pictures"}  # `import` is Python's own; `Store.find` finds a store

@@ -32,6 +32,8 @@ ONLY_TYPED: dict[str, str] = {
     **dict.fromkeys(("prompt", "query-prompt", "preset", "pooling", "same-as"), _MODEL),
     **dict.fromkeys(("dry-run", "html", "interactive", "list", "open", "plan", "resume"), _ONCE),
     **dict.fromkeys(("json", "null", "paths-only"), _FORM),
+    "host": "it lets other machines in",
+    "write": "it lets the page change the store",
     "store": "set the environment variable VSTORE_DIR instead: which store is meant depends on the folder",
     "trust": "trust one store with `vstore trust STORE-DIR`, or several with the environment variable VSTORE_TRUST",
 }

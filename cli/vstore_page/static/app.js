@@ -1,5 +1,5 @@
 // The shell of the page: which view an address means, the bar, and what the server says of the store meanwhile.
-import { announce, el, failure, fill, waiting } from "./dom.js";
+import { announce, el, failure, fill, sentence, waiting } from "./dom.js";
 import { keys, showKeys } from "./keys.js";
 import { getJson, isAborted } from "./net.js";
 
@@ -104,7 +104,9 @@ async function look() {
       } else fill(banner);
       for (const listener of listeners) listener(now);
     } catch (err) {
-      tell(`${err.status === 401 ? "The server of this page was started again: open the address that it printed." : "The server of this page does not answer. Start it again with: vstore serve"}`);
+      const [what, next] = err.status === 401
+        ? ["the server of this page was started again", "open the address that it printed"] : [err.message, err.next];
+      tell([what, next].filter(Boolean).map((one) => `${sentence(one)}.`).join(" "));
     }
   }
   setTimeout(look, LOOK);
