@@ -7,7 +7,10 @@ page without a file is asked for at an address of this machine, which nobody can
 from __future__ import annotations
 
 import hmac
+import os
 import secrets
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -38,6 +41,22 @@ def show_once(page: bytes) -> None:
         _open(server.address, _STEP)
         if not server.wait():
             raise VstoreError(f"no browser asked for the page within {_PATIENCE:.0f} seconds", _STEP)
+
+
+def open_beside(address: str) -> None:
+    """Open a browser beside a command that goes on, if there is a screen: one for terminals would take its terminal.
+
+    address: good for one use, as every user of this machine can see it.
+    """
+    if sys.platform == "linux" and not any(map(os.environ.get, ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"))):
+        return
+    # Browsers print what they like, and some are waited for until they are closed.
+    words: dict[str, Any] = {
+        **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL),
+        "start_new_session": True,
+    }
+    call = [sys.executable, "-I", "-m", "webbrowser", address]
+    threading.Thread(target=subprocess.run, args=(call,), kwargs=words, name="browser", daemon=True).start()
 
 
 def _open(address: str, step: str) -> None:

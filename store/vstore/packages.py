@@ -87,6 +87,7 @@ PANDAS = Package("pandas", ("pandas",), "data frames need pandas", proof="DataFr
 WATCHFILES = Package(
     "watchfiles._rust_notify", ("watch",), "watching folders needs one more package", proof="RustNotify"
 )
+PAGE = Package("starlette", ("page",), "the page needs two more packages")
 TORCH, TRANSFORMERS, PEFT, HUB = map(_for_models, ("torch", "transformers", "peft", "huggingface_hub"))
 FTFY = _for_models("ftfy")
 SENTENCEPIECE = _for_models("sentencepiece")  # and protobuf: the tokenizer of the first SigLIP

@@ -85,6 +85,7 @@ ELSEWHERE = {
     ("model", "recommend"),
     ("model", "drop"),
     ("model", "serve"),
+    ("serve",),  # tests/docs/test_json.py looks at what it prints
     ("trust",),
     ("watch",),  # it prints more than one document: tests/cli/test_watch.py
 }

@@ -20,6 +20,7 @@ from PIL import Image
 from support.folders import drawn, plain, put
 from support.lines import COMMAND, environment, process
 from support.old_indexes import OldIndex
+from support.page_server import PageServer
 from support.tables import Row, Tables, fits, is_optional, word, words
 
 from vstore import errors
@@ -304,6 +305,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         say("sync", str(pictures), expect=3, where=top / "undigested")
     say("facts", "--fill", "--pixels", "--max-pixels", "1", expect=3, where=top / "undigested")
     said["vstore watch"] = _watched(pictures, top / "undigested")
+    with PageServer(store, "--json") as server:
+        said["vstore serve"] = [server.stop().json]
     return said
 
 

@@ -47,7 +47,16 @@ SHOWN = {
         "tests/store/test_where_expression.py::test_no_text_grows_without_end",
     ],
     "gives you an index to import": ["tests/faults/test_fuzz_imports.py::", "tests/store/test_import.py::"],
+    "makes a web site that you visit while `vstore serve` runs": [
+        "tests/page/test_guards.py::test_another_host_is_refused_before_anything_is_looked_at",
+        "tests/page/test_guards.py::test_what_another_site_puts_into_its_page_is_refused",
+        "tests/page/test_guards.py::test_a_change_has_to_come_from_the_page_itself",
+        "tests/page/test_guards.py::test_what_a_form_can_send_is_refused",
+        "tests/page/test_entering.py::test_a_web_site_sees_nothing_of_the_page",
+    ],
     "has another account on this machine": [
+        "tests/page/test_guards.py::test_nothing_is_shown_without_the_cookie",
+        "tests/page/test_guards.py::test_the_token_in_the_command_line_of_a_browser_is_good_for_one_use",
         "tests/store/test_owner.py::test_a_store_is_refused_to_who_writes_and_read_as_it_is",
         "tests/store/test_served.py::",
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import threading
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vstore import MissingPackage
+from vstore_cli.browser import open_beside
 from vstore_cli.interrupts import ending
 from vstore_cli.locate import open_store, refuse_network, say_store
 from vstore_cli.models import device_option, offline_option
@@ -65,7 +65,7 @@ def serve(port: int, host: str, no_open: bool, write: bool, device: str, offline
         def ready() -> None:
             _tell(serving, port, as_json=as_json)
             if not no_open:
-                _open(serving.once)
+                open_beside(serving.once)
 
         serving.run(stop, ready=ready)
 
@@ -98,17 +98,3 @@ def _tell(serving: Serving, port: int, *, as_json: bool) -> None:
         tell(f"The page is at {serving.address}", unbroken=[serving.address])
         tell(f"End it with Ctrl-C, or: kill {os.getpid()}", err=True)
     sys.stdout.flush()
-
-
-def _open(address: str) -> None:
-    """Open a browser where there is a screen: one for terminals would take this one."""
-    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return
-
-    def run() -> None:
-        import webbrowser
-
-        with contextlib.suppress(Exception):  # the address is printed
-            webbrowser.open(address)
-
-    threading.Thread(target=run, daemon=True).start()  # some wait until it is closed

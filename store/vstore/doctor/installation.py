@@ -1,11 +1,24 @@
-"""The packages: those of the core, faiss, those of models, of pictures, of watching and of tables."""
+"""The packages: those of the core, faiss, those of models, of pictures, of watching, of the page and of tables."""
 
 from __future__ import annotations
 
 from vstore.doctor import installed
 from vstore.doctor.installed import Answer
 from vstore.doctor.report import NOTE, OK, TROUBLE, Finding
-from vstore.packages import DISTRIBUTION, HEIC, JXL, PANDAS, PARQUET, RAW, TIFF, TORCH, WATCHFILES, Package, all_of
+from vstore.packages import (
+    DISTRIBUTION,
+    HEIC,
+    JXL,
+    PAGE,
+    PANDAS,
+    PARQUET,
+    RAW,
+    TIFF,
+    TORCH,
+    WATCHFILES,
+    Package,
+    all_of,
+)
 
 _BROUGHT = ("safetensors", "huggingface_hub", "tokenizers")  # transformers installs them, and vstore uses them too
 _FORMATS: tuple[tuple[str, Package, tuple[str, ...]], ...] = (
@@ -124,6 +137,14 @@ def watching() -> Finding:
         return Finding("watching", OK, f"watchfiles {version}")
     what = "watchfiles is not installed: vstore watch needs it, vstore watch --poll does not"
     return Finding("watching", NOTE, what, WATCHFILES.pip)
+
+
+def page() -> Finding:
+    """Check the packages of `vstore serve`."""
+    versions = [(name, installed.version_of(name)) for name in ("starlette", "uvicorn")]
+    if all(version is not None for _, version in versions):
+        return Finding("page", OK, ", ".join(f"{name} {version}" for name, version in versions))
+    return Finding("page", NOTE, "starlette or uvicorn is not installed: vstore serve needs both", PAGE.pip)
 
 
 def tables() -> Finding:

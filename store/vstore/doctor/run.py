@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vstore.doctor import installed
-from vstore.doctor.installation import core, faiss, models, pictures, tables, watching
+from vstore.doctor.installation import core, faiss, models, page, pictures, tables, watching
 from vstore.doctor.machine import devices, hub_cache, python
 from vstore.doctor.report import TROUBLE, DoctorReport, Finding
 
@@ -43,6 +43,7 @@ def _findings(folder: Path | None, consent: Consent | None, user: User | None) -
     yield from devices(torch)
     yield pictures()
     yield watching()
+    yield page()
     yield tables()
     yield from hub_cache()
     if folder is not None:
