@@ -1,0 +1,119 @@
+"""The view of one picture, and pictures at large, in a browser."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+from support.page_server import PageServer
+from support.tabs import Tab
+
+from vstore import Store
+
+HOSTILE = "<img src=x onerror=alert(1)>\"'&.png"
+
+
+def key_at(folder: Path, path: str, at: str = "current") -> str:
+    with Store(folder / ".vstore") as store:
+        return store.show(path, at=at, no_neighbours=True).key.hex()
+
+
+def test_all_that_is_known_of_a_picture_is_shown(tab: Tab, library: Path) -> None:
+    page = tab.look(f"/picture/{key_at(library, 'pictures/animals/cat-3.jpg')}")
+    page.wait_for_selector(".cards img")
+    text = page.inner_text("main")
+    for words in ("cat-3.jpg", "480 × 360", "JPEG", "2 paths", "pictures/animals/copied.jpg", "v1 to v3", "builtin"):
+        assert words in text
+    assert page.title() == "cat-3.jpg – vstore"
+    page.wait_for_function("() => document.querySelector('.large img').naturalWidth === 480")
+
+
+def test_it_is_as_wide_as_a_small_window(tab: Tab, library: Path) -> None:
+    tab.look(f"/picture/{key_at(library, 'pictures/animals/cat-3.jpg')}", width=400, dark=True)
+    tab.page.wait_for_selector(".cards")
+    assert not tab.is_too_wide()
+
+
+def test_another_snapshot_is_chosen_and_kept_in_the_address(tab: Tab, library: Path) -> None:
+    key = key_at(library, "pictures/animals/cat-2.jpg", "v2")
+    page = tab.look(f"/picture/{key}")
+    page.wait_for_selector("text=This snapshot does not have it.")
+    page.click("text=Look at it in v2")
+    page.wait_for_selector("h1:has-text('cat-2.jpg')")
+    assert page.url.endswith(f"/picture/{key}?at=v2")
+    page.select_option("select", "v1")
+    page.wait_for_url("**at=v1")
+    page.go_back()
+    page.wait_for_url("**at=v2")
+
+
+def test_pictures_at_large_are_gone_through_by_keys(tab: Tab, library: Path) -> None:
+    page = tab.look(f"/picture/{key_at(library, 'pictures/animals/cat-3.jpg')}")
+    page.wait_for_selector(".cards img")
+    page.focus(".cards .well >> nth=0")
+    page.keyboard.press("Enter")
+    title = page.locator(".lightbox .title")
+    title.get_by_text("1 of 12").wait_for()
+    page.keyboard.press("ArrowRight")
+    title.get_by_text("2 of 12").wait_for()
+    page.keyboard.press("End")
+    title.get_by_text("12 of 12").wait_for()
+    assert page.locator(".lightbox .after").is_disabled()
+    page.keyboard.press("ArrowLeft")
+    title.get_by_text("11 of 12").wait_for()
+    page.keyboard.press("+")
+    assert "scale(1.5)" in page.locator(".lightbox .stage img").first.get_attribute("style")  # type: ignore[operator]
+    page.keyboard.press("ArrowRight")  # of a picture that is zoomed, another part
+    title.get_by_text("11 of 12").wait_for()
+    page.keyboard.press("0")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".lightbox", state="detached")
+    assert page.evaluate("document.activeElement.matches('.cards .well')")
+
+
+def test_a_link_of_a_picture_at_large_closes_it(tab: Tab, library: Path) -> None:
+    page = tab.look(f"/picture/{key_at(library, 'pictures/animals/cat-3.jpg')}")
+    page.click(".cards .well >> nth=0")
+    name = page.locator(".lightbox .title > div").first
+    name.wait_for()
+    wanted = name.inner_text()
+    page.click("text=All that is known of it")
+    page.wait_for_selector(".lightbox", state="detached")
+    page.wait_for_selector(f"h1:has-text('{wanted}')")
+
+
+def test_a_picture_that_vanished_has_its_name_and_the_reason(
+    own_library: Path, serve: Callable[..., PageServer], open_tab: Callable[..., Tab]
+) -> None:
+    key = key_at(own_library, "pictures/animals/cat-3.jpg")
+    (own_library / "pictures" / "animals" / "renamed.jpg").unlink()
+    tab = open_tab(serve(own_library / ".vstore"))
+    page = tab.look(f"/picture/{key}")
+    card = page.locator(".card", has_text="renamed.jpg")
+    card.get_by_text("no longer there").wait_for()
+    card.locator(".well").click()
+    page.wait_for_selector(".lightbox .missing:has-text('no longer there')")
+
+
+def test_a_name_of_html_is_text(tmp_path: Path, serve: Callable[..., PageServer], open_tab: Callable[..., Tab]) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number, name in enumerate([HOSTILE, "a.png"]):
+        Image.new("RGB", (64, 48), (number * 90, 90, 200)).save(pictures / name, "PNG")
+    Store.sync_new(tmp_path / ".vstore", [pictures])
+    tab = open_tab(serve(tmp_path / ".vstore"))
+    page = tab.look(f"/picture/{key_at(tmp_path, os.fspath('pictures/' + HOSTILE))}")
+    page.wait_for_selector(".cards img")
+    assert page.inner_text("h1") == HOSTILE
+    assert page.locator("img[src=x]").count() == 0
+    page.click(".large")
+    page.locator(".lightbox .title").get_by_text(HOSTILE).wait_for()
+    tab.look(f"/picture/{key_at(tmp_path, 'pictures/a.png')}").click(".cards .well")
+    page.locator(".lightbox .title").get_by_text(HOSTILE).wait_for()
+
+
+def test_a_key_of_no_picture_is_said(tab: Tab) -> None:
+    tab.allowed.append("404")
+    tab.look(f"/picture/{'0' * 32}").wait_for_selector("text=No snapshot has a picture with this key")
