@@ -11,7 +11,7 @@ from starlette.routing import Route, Router
 from vstore import __version__
 from vstore_page.answers import NotFound, failed, json_route, shell
 from vstore_page.statics import static_route
-from vstore_page.views import pictures
+from vstore_page.views import pictures, search
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 Json = Any
 
 # A line for each module of `views`: its function `routes` makes the routes.
-VIEWS: tuple[Any, ...] = (pictures,)
+VIEWS: tuple[Any, ...] = (
+    pictures,
+    search,
+)
 
 
 def app_of(page: Page) -> ASGIApp:

@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from vstore_page.folders import Folders
 from vstore_page.uploads import Uploads
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Page:
     can_write: the page may change it.
     previews:  the pictures, small and large.
     uploads:   the pictures that clients look for.
+    folders:   the folders of snapshots.
     """
 
     def __init__(self, store: Store, *, can_write: bool = False, device: str = "auto", offline: bool = False) -> None:
@@ -32,6 +34,7 @@ class Page:
         self.can_write = can_write
         self.previews = store.previews()
         self.uploads = Uploads(self.previews)
+        self.folders = Folders()
         self._device, self._offline = device, offline
         self._views: OrderedDict[str, View] = OrderedDict()
         self._turn = threading.Lock()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -29,6 +30,7 @@ from vstore_page.answers import (
     whole,
 )
 from vstore_page.cards import picture
+from vstore_page.filters import Filters, filters_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -42,6 +44,8 @@ NAMES = 500  # rows that are named at once
 _MOST = 10**12  # of a row
 _THREADS = 32  # that make or read pictures, or wait for it; searches have others
 _ORDERS = 3  # snapshots whose rows are kept: a key for each picture
+_PARTS = 4  # of snapshots, that filters choose
+_FRESH = 60.0  # seconds, after which a part is chosen again
 _ALIKE = 12  # pictures that are shown beside one
 _FOREVER = "private, max-age=31536000, immutable"  # a key means one picture
 
@@ -83,6 +87,7 @@ class Orders:
     def __init__(self, page: Page) -> None:
         self._page = page
         self._of: OrderedDict[str, tuple[bytes, int]] = OrderedDict()
+        self._parts: OrderedDict[tuple[str, Filters], tuple[float, bytes]] = OrderedDict()
         self._turn = threading.Lock()
 
     def of(self, at: str) -> Order:
@@ -98,6 +103,25 @@ class Orders:
             while len(self._of) > _ORDERS:
                 self._of.popitem(last=False)
         return Order(view, *found)
+
+    def part(self, request: Request) -> Order:
+        """Give the order of the pictures that meet the filters of an address. Raises: UsageError; as `of`."""
+        order = self.of(one(request, "at", "current"))
+        filters = filters_of(self._page, request, order.view)
+        if filters == Filters():
+            return order
+        name, now = (order.view.snapshot, filters), time.monotonic()
+        with self._turn:
+            until, keys = self._parts.pop(name, (now, b""))
+        if now >= until:  # what an expression asks may depend on the time
+            chosen = set(order.view.select(**filters.words).keys)
+            every = (order.keys[at : at + order.size] for at in range(0, len(order.keys), order.size or 1))
+            until, keys = now + _FRESH, b"".join(key for key in every if key in chosen)
+        with self._turn:
+            self._parts[name] = until, keys  # the one used last stands last
+            while len(self._parts) > _PARTS:
+                self._parts.popitem(last=False)
+        return order._replace(keys=keys)
 
 
 class _Turns:
@@ -159,18 +183,18 @@ def _about(found: Shown | Missing, key: bytes, paths: Sequence[bytes]) -> Json:
 
 def _keys(orders: Orders, request: Request) -> Response:
     """Answer with the keys of a snapshot: a byte with the size of a key, then the keys, in the order of first paths."""
-    order = orders.of(one(request, "at", "current"))
+    order = orders.part(request)
     headers = {"Cache-Control": "no-store", "X-Snapshot": order.view.snapshot}
     return Response(bytes([order.size]) + order.keys, media_type="application/octet-stream", headers=headers)
 
 
 def _names(orders: Orders, request: Request) -> Json:
     """Name some pictures of a snapshot, in the order of `/keys`."""
-    order = orders.of(one(request, "at", "current"))
+    order = orders.part(request)
     first, count = whole(request, "from", 0, _MOST), whole(request, "count", 100, NAMES)
     return {
         "snapshot": order.view.snapshot,
-        "images": len(order.view),
+        "images": len(order.keys) // (order.size or 1),
         "from": first,
         "pictures": order.rows(first, count),
     }
