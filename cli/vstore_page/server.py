@@ -140,7 +140,8 @@ def _bound(host: str, port: int) -> socket.socket:
     except ValueError as err:
         raise UsageError(f"{host!r} is no address of numbers", "give one, as 127.0.0.1 is") from err
     for wanted in (*range(port, min(port + _NEXT, 65536)), 0) if port else (0,):
-        found = socket.socket(family, socket.SOCK_STREAM)
+        # asyncio sends at once only on sockets that say their protocol; else each answer waits 40 ms for the client.
+        found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             found.bind((host, wanted))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
+import socket
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +17,8 @@ from PIL import Image
 from support.page_server import PageServer
 
 from vstore import Store
+from vstore_page.page import Page
+from vstore_page.server import Serving, _Patient
 
 JSON = {"Accept": "application/json"}
 
@@ -163,6 +168,32 @@ def test_an_empty_snapshot_has_no_rows(tmp_path: Path, serve: Callable[..., Page
         store.sync([pictures], allow_mass_delete=True)
     assert names_of(server)["images"] == 0
     assert server.ask("GET", "/keys")[2] == b"\0"
+
+
+def test_answers_do_not_wait_for_acknowledgements(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent_at_once = []
+    made = _Patient.connection_made
+
+    def looked_at(self: _Patient, transport: asyncio.Transport) -> None:
+        own = transport.get_extra_info("socket")
+        sent_at_once.append(own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        made(self, transport)
+
+    monkeypatch.setattr(_Patient, "connection_made", looked_at)
+    stop = threading.Event()
+    with Store(library / ".vstore") as store, Page(store) as page:
+        serving = Serving(page)
+
+        def ask() -> None:
+            with socket.create_connection(("127.0.0.1", serving.port), timeout=60) as client:
+                client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                assert client.recv(100)
+            stop.set()
+
+        asking = threading.Thread(target=ask)
+        serving.run(stop, ready=asking.start)
+        asking.join()
+    assert sent_at_once == [1]
 
 
 def test_ten_clients_at_once_get_their_pictures(page_server: PageServer) -> None:
