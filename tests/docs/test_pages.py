@@ -49,7 +49,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_files_that_a_page_names_are_there(page: Path) -> None:
-    places = ("store/vstore", "store", "cli", "cli/vstore_cli", "docs", "benchmarks")
+    places = ("store/vstore", "store", "cli", "cli/vstore_cli", "cli/vstore_page", "docs", "benchmarks")
     below = [TOP, page.parent, *(TOP / place for place in places)]
     for name in re.findall(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|md|toml|sh))`", prose(page.read_text())):
         if "CHANGELOG" not in page.name and name != "utils.py":  # which must not be there

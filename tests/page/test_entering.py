@@ -53,7 +53,8 @@ def site() -> Iterator[Callable[[str], str]]:
 
 def is_in(page: Page, server: PageServer) -> bool:
     """Tell whether a browser shows the page, at an address without the token."""
-    page.wait_for_function("document.title !== '' && document.querySelector('#main .waiting, #main noscript') === null")
+    for before in ("#main noscript", "#main > .waiting"):
+        page.locator(before).wait_for(state="detached")
     assert page.locator("#main .failure").count() == 0
     return page.url.startswith(server.origin) and "token" not in page.url
 
