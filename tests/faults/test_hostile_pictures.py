@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import gc
 import io
 import json
 import os
@@ -14,6 +16,7 @@ import threading
 import time
 import zlib
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +209,42 @@ def test_workers_end_with_the_run(tmp_path: Path) -> None:
     assert report.embedded == 6
     assert set(psutil.Process().children()) <= before
     assert world.store.check(reembed=6).ok
+
+
+def test_threads_that_ask_one_after_the_other_share_a_worker() -> None:
+    with IsolatedDecoder() as decoder:
+        for number in range(4):
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(decoder.prepare, drawn(number), Preparation()).result()
+        assert len(decoder._all) == 1
+
+
+def test_workers_end_once_nobody_refers_to_their_decoder() -> None:
+    decoder = IsolatedDecoder()
+    decoder.prepare(drawn(1), Preparation())
+    worker = decoder._all[0]._process
+    del decoder
+    gc.collect()
+    assert worker.poll() is not None
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_of_a_fork_has_workers_of_its_own() -> None:
+    with IsolatedDecoder() as decoder:
+        decoder.prepare(drawn(1), Preparation())
+        worker = decoder._all[0]._process
+        child = os.fork()
+        if not child:
+            status = 1
+            with contextlib.suppress(BaseException):
+                prepared = decoder.prepare(drawn(2), Preparation())[0]
+                status = 0 if prepared.size == (30, 20) and decoder._all[0]._process.pid != worker.pid else 2
+                decoder.close()
+            os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert worker.poll() is None, "the parent goes on with its own"
+        assert decoder.prepare(drawn(3), Preparation())[0].size == (30, 20)
+        assert len(decoder._all) == 1
 
 
 def test_a_known_failure_of_a_worker_is_tried_again_without_one(tmp_path: Path) -> None:

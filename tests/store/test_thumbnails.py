@@ -233,11 +233,9 @@ def test_a_picture_that_ends_its_decoder_costs_itself_alone(filled: World, monke
 
     def prepare(self: IsolatedDecoder, data: bytes, preparation: object) -> object:
         if data == hostile:  # the process is lost while it decodes
-            worker = getattr(self._mine, "worker", None)
-            if worker is None:
-                real(self, drawn(1), preparation)  # type: ignore[arg-type]
-                worker = self._mine.worker
+            worker = self._taken()
             worker._process.kill()
+            self._idle.append(worker)
         return real(self, data, preparation)  # type: ignore[arg-type]
 
     monkeypatch.setattr(IsolatedDecoder, "prepare", prepare)

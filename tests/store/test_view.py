@@ -339,7 +339,9 @@ def test_a_picture_of_one_colour_is_said_each_time(world: World) -> None:
 def test_a_view_of_strangers_decodes_in_another_process(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     query = Operand(1.0, data=(world.top / "query.png").read_bytes())
     monkeypatch.setattr(decoding, "prepare", lambda *_: pytest.fail("decoded here"))
-    assert world.store.view(isolate_decoding=True).search(query).hits
+    views = [world.store.view(isolate_decoding=True) for _ in range(2)]
+    assert all(view.search(query).hits for view in views)
+    assert len(world.store._decoder._all) == 1, "its process is kept for the next query"
     with pytest.raises(pytest.fail.Exception):
         world.store.view().search(query)
 

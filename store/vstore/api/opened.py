@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vstore.embed.consent import Consent
     from vstore.embed.embedder import Embedder
     from vstore.format.recipes import Recipe
+    from vstore.pictures.isolation import IsolatedDecoder
     from vstore.repository.embedders import Embedders
 
 T = TypeVar("T")
@@ -76,6 +77,12 @@ class Opened:
 
         kept, config = KeptModel() if self._keeps_model else None, self._repo.user.config
         return Embedders(self._repo, self._given, cache(lambda: consent_of(config)), kept)
+
+    @cached_property
+    def _decoder(self) -> IsolatedDecoder:
+        from vstore.pictures.isolation import IsolatedDecoder  # for the queries of strangers alone
+
+        return IsolatedDecoder()
 
     def __repr__(self) -> str:
         return f"Store({str(self.folder)!r})"

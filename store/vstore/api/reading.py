@@ -81,8 +81,8 @@ class Reading(Opened):
         at:      the snapshot.
         device:  for the model of a query.
         offline: download no model.
-        isolate_decoding: decode pictures of queries in a process of its own, with limits of time and memory: for those
-                 of strangers.
+        isolate_decoding: decode pictures of queries in processes of their own, with limits of time and memory: for
+                 those of strangers. They are kept for the next query while the store or such a view is there.
         Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot, Damage.
         """
         from vstore.embed.model_words import settings_of
@@ -94,7 +94,7 @@ class Reading(Opened):
         def run(repo: Repository) -> OpenSnapshot:
             opened = OpenSnapshot(repo, at)
             opened.hold(repo)
-            opened.isolates = isolate_decoding
+            opened.decoder = self._decoder if isolate_decoding else None
             return opened
 
         def load(repo: Repository, recipe: Recipe) -> Embedder:

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from typing import IO, TYPE_CHECKING, Any
 
 from vstore.child_python import command
@@ -35,35 +36,54 @@ _OF_OTHERS = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIG
 
 
 class IsolatedDecoder:
-    """A `vstore.pictures.decoding.prepare` in other processes: each asking thread has its own worker."""
+    """A `vstore.pictures.decoding.prepare` in other processes: as many as threads ask at once.
+
+    They are kept for the next pictures until it is closed, or nobody refers to it any longer. After a fork the child
+    starts its own.
+    """
 
     def __init__(self, seconds: float = SECONDS, memory: int = MEMORY) -> None:
         self._seconds = seconds
         self._memory = memory
-        self._mine = threading.local()
         self._all: list[_Worker] = []
+        self._idle: list[_Worker] = []
         self._lock = threading.Lock()
+        self._pid = os.getpid()
         self._is_stopped = False
+        weakref.finalize(self, _end, self._all)
 
     def prepare(self, data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
         """Decode a picture. Raises: PictureFailure, also if its decoder crashed or did not finish in time."""
         if not data:
             return prepare(data, preparation)  # raises that it is empty
-        worker: _Worker | None = getattr(self._mine, "worker", None)
-        if worker is None or not worker.is_alive:
+        worker = self._taken()
+        try:
+            answer = worker.ask(data, preparation, self._seconds)
+        finally:
             with self._lock:
-                if self._is_stopped:
-                    raise PictureFailure("io", "decoding was stopped")
-                worker = self._mine.worker = _Worker(self._memory)
-                self._all = [one for one in self._all if one.is_alive]
-                self._all.append(worker)
-        answer = worker.ask(data, preparation, self._seconds)
+                if worker.is_alive and not worker.is_asked:
+                    self._idle.append(worker)
         if answer[0] == "failed":
             raise PictureFailure(answer[1], answer[2])
         from PIL.Image import frombytes
 
         _, size, pixels, facts = answer
         return frombytes("RGB", size, pixels), Facts(*facts)
+
+    def _taken(self) -> _Worker:
+        """Take a worker that nobody asks, or start one."""
+        if self._pid != os.getpid():
+            self._lock, self._pid = threading.Lock(), os.getpid()  # another thread of the parent may have had it
+            self.close()  # the parent goes on with its processes
+        with self._lock:
+            if self._is_stopped:
+                raise PictureFailure("io", "decoding was stopped")
+            if self._idle:
+                return self._idle.pop()
+            worker = _Worker(self._memory)
+            self._all[:] = [one for one in self._all if one.is_alive]
+            self._all.append(worker)
+            return worker
 
     def stop(self) -> None:
         """Kill the processes. Pictures that are being decoded fail, in their threads, and so do later ones."""
@@ -75,9 +95,8 @@ class IsolatedDecoder:
     def close(self) -> None:
         """End the processes, once no thread asks any longer."""
         with self._lock:
-            for worker in self._all:
-                worker.end()
-            self._all.clear()
+            self._idle.clear()
+            _end(self._all)
 
     def __enter__(self) -> IsolatedDecoder:
         return self
@@ -86,8 +105,18 @@ class IsolatedDecoder:
         self.close()
 
 
+def _end(workers: list[_Worker]) -> None:
+    for worker in workers:
+        worker.end()
+    workers.clear()
+
+
 class _Worker:
-    """One process, used by one thread."""
+    """One process, asked by one thread at a time.
+
+    is_alive: it may be asked.
+    is_asked: its answer is on the way, or was never taken: nobody else may ask it.
+    """
 
     def __init__(self, memory: int) -> None:
         try:
@@ -104,14 +133,17 @@ class _Worker:
                 f"cannot start a process for decoding: {err.strerror}", "run it again without --isolate-decoding"
             ) from err
         self.is_alive = True
+        self.is_asked = False
 
     def ask(self, data: bytes, preparation: Preparation, seconds: float) -> tuple[Any, ...]:
         """Let the worker decode a picture. A lost worker gives the answer that its decoder failed."""
         until = time.monotonic() + seconds
+        self.is_asked = True
         try:
             self._send(marshal.dumps((data, tuple(preparation))), until)
             length = _LENGTH.unpack(self._receive(_LENGTH.size, until))[0]
             answer: tuple[Any, ...] = marshal.loads(self._receive(length, until))
+            self.is_asked = False
             return answer
         except _TimeIsUp:
             self.end()

@@ -26,6 +26,7 @@ from vstore.turns import Turn
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Floats
+    from vstore.pictures.isolation import IsolatedDecoder
     from vstore.search.background import Background
     from vstore.search.chosen import Chosen, Tables
     from vstore.search.numbers import Ints
@@ -80,7 +81,7 @@ class OpenSnapshot:
     space:    its space.
     highest:  the number of the newest record when it was opened.
     is_held:  it was told to hold what queries need.
-    isolates: pictures of queries are decoded in other processes.
+    decoder:  decodes the pictures of queries in other processes; None where this one does.
     embedded: the vectors of pictures that it does not have.
     paths:    the paths of its pictures, by key.
     rows:     the index of all its pictures.
@@ -98,7 +99,7 @@ class OpenSnapshot:
         self._key_size = repo.hash.size
         self._row_of: Ints | None = None
         self.is_held = False
-        self.isolates = False
+        self.decoder: IsolatedDecoder | None = None
         self.embedded = Embedded()
         self._recipe: Recipe | None = None
         self._flats: set[bytes] | None = None

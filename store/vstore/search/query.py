@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from vstore.embed.embedder import Embedder, Floats
-    from vstore.pictures.decoding import Facts
-    from vstore.pictures.preparation import Preparation
+    from vstore.pictures.isolation import IsolatedDecoder
 
 
 class TermVectors(NamedTuple):
@@ -42,11 +41,11 @@ def vectors_of(
     stored: Sequence[Floats | None],
     *,
     load: Callable[[Recipe], Embedder],
-    isolate: bool = False,
+    decoder: IsolatedDecoder | None = None,
 ) -> TermVectors:
     """Get one vector per term: stored ones as they are, others from the embedder of the space.
 
-    isolate: decode pictures in another process.
+    decoder: decodes pictures in other processes; None does it in this one.
     Raises: ModelError if the space cannot embed one, VstoreError if a picture cannot be decoded.
     """
     vectors = [term.vector if term.vector is not None else row for term, row in zip(terms, stored, strict=True)]
@@ -77,7 +76,7 @@ def vectors_of(
                 vectors[at] = cached
         missing = [at for at, vector in enumerate(vectors) if vector is None]
         if missing:
-            pictures = _prepared(recipe, terms, missing, isolate=isolate)
+            pictures = _prepared(recipe, terms, missing, decoder)
             flat = _is_any_flat(pictures)
             _embed_missing(repo, space.id, terms, vectors, pictures=pictures, load=lambda: load(recipe))
     found = [vector for vector in vectors if vector is not None]
@@ -159,24 +158,11 @@ def _text_vector(
     raise VstoreError(f"cannot search for the text {text!r}: {why}", "search with other words") from cause
 
 
-def _prepared(recipe: Recipe, terms: Sequence[Term], missing: Sequence[int], *, isolate: bool) -> dict[int, Image]:
-    if isolate:
-        from vstore.pictures.isolation import IsolatedDecoder
-
-        with IsolatedDecoder() as decoder:
-            return _prepared_by(decoder.prepare, recipe, terms, missing)
-    from vstore.pictures.decoding import prepare
-
-    return _prepared_by(prepare, recipe, terms, missing)
-
-
-def _prepared_by(
-    prepare: Callable[[bytes, Preparation], tuple[Image, Facts]],
-    recipe: Recipe,
-    terms: Sequence[Term],
-    missing: Sequence[int],
+def _prepared(
+    recipe: Recipe, terms: Sequence[Term], missing: Sequence[int], decoder: IsolatedDecoder | None
 ) -> dict[int, Image]:
-    """Prepare the pictures among some terms. prepare: decodes one. missing: the numbers of these terms."""
+    """Prepare the pictures among some terms. missing: the numbers of these terms. decoder: as in `vectors_of`."""
+    from vstore.pictures.decoding import prepare
     from vstore.pictures.failures import PictureFailure
     from vstore.pictures.in_memory import prepare_picture
     from vstore.pictures.preparation import preparation_of
@@ -188,7 +174,8 @@ def _prepared_by(
             if term.operand.picture is not None:
                 pictures[at] = prepare_picture(term.operand.picture, preparation_of(recipe))
             elif term.data is not None:
-                pictures[at] = prepare(term.data, preparation_of(recipe))[0]
+                decode = prepare if decoder is None else decoder.prepare
+                pictures[at] = decode(term.data, preparation_of(recipe))[0]
         except PictureFailure as failure:
             reason, trust, option = failure.reason.partition("; if you trust it, add ")
             step = f"if you trust it, take it in first: vstore sync {option}" if trust else ""

@@ -260,7 +260,7 @@ def query_of(
     if embeds and opened.is_held:
         repo.reload()  # where its model is today, if anywhere
     with turn if turn is not None and embeds else nullcontext():
-        vectors = vectors_of(repo, opened.space, terms.terms, stored, load=load, isolate=opened.isolates)
+        vectors = vectors_of(repo, opened.space, terms.terms, stored, load=load, decoder=opened.decoder)
     if not vectors.flat:  # that it is, is said each time
         found = zip(terms.terms, rows, vectors.rows, strict=True)
         opened.embedded.keep({term.key: vector for term, row, vector in found if row is None and term.data})
