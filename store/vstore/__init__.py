@@ -145,6 +145,7 @@ if TYPE_CHECKING:
     from vstore.versions.forget import Kept as Kept
     from vstore.versions.log import LogRow as LogRow
     from vstore.versions.moves import MoveReport as MoveReport
+    from vstore.versions.moves import Moves as Moves
     from vstore.versions.names import Names as Names
     from vstore.versions.policy import KeepWords as KeepWords
     from vstore.versions.show import SnapshotDetail as SnapshotDetail
@@ -223,7 +224,7 @@ _HOMES = {
     "vstore.versions.diff_stat": "FolderDiff",
     "vstore.versions.forget": "ForgetReport Kept",
     "vstore.versions.log": "LogRow",
-    "vstore.versions.moves": "MoveReport",
+    "vstore.versions.moves": "MoveReport Moves",
     "vstore.versions.names": "Names",
     "vstore.versions.policy": "KeepWords",
     "vstore.versions.show": "SnapshotDetail SnapshotRow",

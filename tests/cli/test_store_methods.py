@@ -60,6 +60,7 @@ ONLY_IN_PYTHON = {
     "dupes": {"progress"},
     "search": {"progress"},
     "snapshot_export": {"progress"},
+    **{move: {"newest"} for move in ("rollback", "undo", "redo")},  # a command line has seen no state
     "gc": {"progress"},
     "migrate": {"progress"},
     "import_index": {"progress", "stop", "recipe"},

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from support.builder import RECIPE
 from support.numbered import NumberedStore
 
-from vstore.errors import NothingToUndo, SnapshotNotFound, UsageError
+from vstore.errors import CommitRace, NothingToUndo, SnapshotNotFound, UsageError
 from vstore.format.undo import UNDOABLE
 from vstore.repository.add_space import add_space
 from vstore.versions.log import log
-from vstore.versions.moves import redo, rollback, undo
+from vstore.versions.moves import moves, redo, rollback, undo
 from vstore.versions.show import snapshot_list
 from vstore.versions.tags import snapshot_tag
 from vstore.versions.tags import snapshot_untag as untag
@@ -347,3 +347,48 @@ def test_every_operation_that_is_undone_is_known_to_the_log() -> None:
     """What history publishes is what `undo` takes back."""
     assert {"sync", "rollback", "hold", "release", "tag", "untag"} <= UNDOABLE
     assert "undo" not in UNDOABLE and "redo" not in UNDOABLE
+
+
+# What can be done, and what has changed meanwhile
+
+
+def test_what_can_be_undone_and_redone_is_told_before_it_is_done(world: NumberedStore) -> None:
+    world.snapshots(2)
+    snapshot_tag(world.repo, "v1", "first")
+    rollback(world.repo, "v1", hold=True)
+    found = moves(world.repo)
+    assert (found.current, found.hold, found.redo) == ("v1", "v1", None)
+    assert found.newest == log(world.repo)[0].number
+    assert found.undo is not None
+    assert re.fullmatch(r"rollback of \S+ \(to v1\)", found.undo)
+    assert undo(world.repo).about == found.undo
+    later = moves(world.repo)
+    assert (later.current, later.hold, later.redo) == ("v2", None, found.undo)
+    assert later.undo is not None and later.undo.startswith("tag of ")
+    assert redo(world.repo).about == found.undo
+    assert moves(world.repo)._replace(newest=0) == found._replace(newest=0)
+
+
+def test_where_nothing_can_be_undone_none_is_told(world: NumberedStore) -> None:
+    found = moves(world.repo)
+    assert (found.current, found.hold, found.undo, found.redo) == (None, None, None, None)
+    assert found.to_json() == {"newest": found.newest, "current": None, "hold": None, "undo": None, "redo": None}
+
+
+@pytest.mark.parametrize("move", [lambda *of, **known: rollback(of[0], "v1", **known), undo, redo])
+def test_a_move_from_a_state_that_is_no_longer_the_newest_is_refused(
+    world: NumberedStore, move: Callable[..., Any]
+) -> None:
+    world.snapshots(2)
+    rollback(world.repo, "v1")
+    undo(world.repo)
+    seen = moves(world.repo).newest
+    snapshot_tag(world.repo, "v2", "mine")
+    before = log(world.repo)
+    with pytest.raises(CommitRace, match=r"changed meanwhile: tag of \S+ \(mine at v2\)"):
+        move(world.repo, newest=seen)
+    assert log(world.repo) == before
+    untag(world.repo, "mine")
+    undo(world.repo)
+    if move is not redo:
+        assert move(world.repo, newest=moves(world.repo).newest).changed

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vstore.versions.diff import DiffReport
     from vstore.versions.forget import ForgetReport
     from vstore.versions.log import LogRow
-    from vstore.versions.moves import MoveReport
+    from vstore.versions.moves import MoveReport, Moves
     from vstore.versions.names import Names
     from vstore.versions.policy import KeepWords
     from vstore.versions.show import SnapshotDetail, SnapshotRow
@@ -91,27 +91,39 @@ class Versions(Opened):
         policy = Policy.of(**rules)
         return self._use_newest(lambda repo: snapshot_forget(repo, snaps, policy, dry_run=dry_run))
 
-    def rollback(self, snap: str | None = None, *, hold: bool = False, release: bool = False) -> MoveReport:
+    def moves(self) -> Moves:
+        """Tell which operation `undo` and `redo` would be about, and whether syncing is held."""
+        from vstore.versions.moves import moves
+
+        return self._read(moves)
+
+    def rollback(
+        self, snap: str | None = None, *, hold: bool = False, release: bool = False, newest: int | None = None
+    ) -> MoveReport:
         """Make a snapshot current, or let held syncs go on. Touches no picture.
 
         hold:    refuse to sync until `release`.
-        Raises:  SnapshotNotFound, AmbiguousSnapshot, UsageError.
+        newest:  the number of the newest operation that the caller knows, as `moves` tells; None for whichever it is.
+        Raises:  SnapshotNotFound, AmbiguousSnapshot, UsageError; CommitRace if there is a newer operation.
         """
         from vstore.versions.moves import rollback
 
-        return self._use(lambda repo: rollback(repo, snap, hold=hold, release=release))
+        return self._use(lambda repo: rollback(repo, snap, hold=hold, release=release, newest=newest))
 
-    def undo(self) -> MoveReport:
-        """Take back the newest operation. Raises: NothingToUndo."""
+    def undo(self, *, newest: int | None = None) -> MoveReport:
+        """Take back the newest operation. newest: as for `rollback`. Raises: NothingToUndo, CommitRace."""
         from vstore.versions.moves import undo
 
-        return self._use(undo)
+        return self._use(lambda repo: undo(repo, newest))
 
-    def redo(self) -> MoveReport:
-        """Restore the operation taken back by the newest undo. Raises: NothingToUndo."""
+    def redo(self, *, newest: int | None = None) -> MoveReport:
+        """Restore the operation taken back by the newest undo. newest: as for `rollback`.
+
+        Raises: NothingToUndo, CommitRace.
+        """
         from vstore.versions.moves import redo
 
-        return self._use(redo)
+        return self._use(lambda repo: redo(repo, newest))
 
     def log(self, limit: int | None = None) -> list[LogRow]:
         """List the operations, newest first. limit: of the newest alone. Raises: UsageError."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from vstore.brief import briefly
-from vstore.errors import Damage, NothingToUndo, UsageError
+from vstore.errors import CommitRace, Damage, NothingToUndo, UsageError
 from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
 from vstore.format.listing import Listing
@@ -47,17 +47,71 @@ class MoveReport(NamedTuple):
         return value
 
 
-def rollback(repo: Repository, snap: str | None = None, *, hold: bool = False, release: bool = False) -> MoveReport:
+class Moves(NamedTuple):
+    """The moves that can be made now.
+
+    newest:  the number of the newest operation.
+    current: the current snapshot.
+    hold:    the snapshot that holds syncing, or None.
+    undo:    the operation that `undo` takes back, for people; None if there is none.
+    redo:    the operation that `redo` brings back, for people; None if there is none.
+    """
+
+    newest: int
+    current: str | None
+    hold: str | None
+    undo: str | None
+    redo: str | None
+
+    def to_json(self) -> dict[str, Json]:
+        return self._asdict()
+
+
+def moves(repo: Repository) -> Moves:
+    """Tell which operation an undo and a redo would be about, and whether syncing is held. Raises: Damage."""
+    state = repo.state
+    undone, _ = next_undo(repo.records_backwards())
+    redone = next_redo(repo.records_backwards())
+    return Moves(
+        newest=repo.tip.number,
+        current=state.current,
+        hold=state.hold,
+        undo=None if undone is None else _about(undone),
+        redo=None if redone is None else _about(redone),
+    )
+
+
+def _about(record: Record) -> str:
+    return f"{record.op} of {record.time}" + (f" ({record.about})" if record.about else "")
+
+
+def _refuse_newer(repo: Repository, newest: int | None) -> None:
+    """Refuse to go on from a state that is not the one which a caller has seen. Raises: CommitRace."""
+    if newest is not None and newest != repo.tip.number:
+        last = next(repo.records_backwards())
+        raise CommitRace(f"the store has changed meanwhile: {_about(last)}", "look at it, and decide again")
+
+
+def rollback(
+    repo: Repository,
+    snap: str | None = None,
+    *,
+    hold: bool = False,
+    release: bool = False,
+    newest: int | None = None,
+) -> MoveReport:
     """Make a snapshot current, or (release) allow syncing again. Pictures are not touched.
 
     hold:   syncs refuse until the release.
-    Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot.
+    newest: the number of the newest operation that the caller knows; None for whichever it is.
+    Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot; CommitRace if there is a newer operation.
     """
     if release == (snap is not None):
         raise UsageError("rollback takes a snapshot, or --release alone", "see: vstore rollback --help")
     if release and hold:
         raise UsageError("--hold and --release cannot be combined", "leave out one of them")
     with repo.committing("rollback"):
+        _refuse_newer(repo, newest)
         before = repo.state.current
         if snap is None:
             return _release(repo)
@@ -108,12 +162,14 @@ def _release(repo: Repository) -> MoveReport:
     return MoveReport(op="release", current=current, before=current, hold=None, changed=at is not None, about=about)
 
 
-def undo(repo: Repository) -> MoveReport:
+def undo(repo: Repository, newest: int | None = None) -> MoveReport:
     """Take back the newest operation in force: the current snapshot, tags, forgotten snapshots, the hold, and folders.
 
-    Raises: NothingToUndo, which says why.
+    newest: as for `rollback`.
+    Raises: NothingToUndo, which says why; CommitRace.
     """
     with repo.committing("undo"):
+        _refuse_newer(repo, newest)
         record, barrier = next_undo(repo.records_backwards())
         earlier = None if record is None else _state_before(repo, record.number)
         notes = tuple(passed_over(repo.state, repo.records_backwards()))
@@ -145,9 +201,13 @@ def _nothing_to_undo(repo: Repository, barrier: Record | None) -> NothingToUndo:
     return NothingToUndo("there is nothing to undo yet", "see: vstore log")
 
 
-def redo(repo: Repository) -> MoveReport:
-    """Redo the operation taken back by the newest undo in force. Raises: NothingToUndo."""
+def redo(repo: Repository, newest: int | None = None) -> MoveReport:
+    """Redo the operation taken back by the newest undo in force. newest: as for `rollback`.
+
+    Raises: NothingToUndo, CommitRace.
+    """
     with repo.committing("redo"):
+        _refuse_newer(repo, newest)
         record = next_redo(repo.records_backwards())
         later = None if record is None else _state_before(repo, record.number + 1)
         if record is None or later is None:
@@ -175,7 +235,7 @@ def _restore(repo: Repository, earlier: Listing, record: Record, op: str) -> Mov
             undone=undone,
         )
         changes |= _waiting_again(repo, earlier.state, record)
-    about = f"{record.op} of {record.time}" + (f" ({record.about})" if record.about else "")
+    about = _about(record)
     if op == "undo":
         repo.publish(op, changes, undoes=record.number, about=about)
     else:
