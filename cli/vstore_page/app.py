@@ -11,7 +11,7 @@ from starlette.routing import Route, Router
 from vstore import __version__
 from vstore_page.answers import NotFound, failed, json_route, shell
 from vstore_page.statics import static_route
-from vstore_page.views import pictures, search
+from vstore_page.views import pictures, search, snapshots
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -25,6 +25,7 @@ Json = Any
 VIEWS: tuple[Any, ...] = (
     pictures,
     search,
+    snapshots,
 )
 
 

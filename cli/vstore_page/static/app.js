@@ -6,6 +6,8 @@ import { getJson, isAborted } from "./net.js";
 // A line for each view: the begin of its address, its name in the bar (none for a view without a place there), and its
 // module, which exports `title` and `show(main, address, ctx)`.
 const VIEWS = [
+  { path: "/snapshots", name: "Snapshots", load: () => import("./views/snapshots.js") },
+  { path: "/diff", load: () => import("./views/diff.js") },
   { path: "/picture", load: () => import("./views/picture.js") },
 ];
 const LOOK = 5000; // milliseconds between two looks at the state of the store

@@ -13,12 +13,13 @@ const TALLEST = 8_000_000; // pixels of an element: browsers end at some 16 or 3
 // load:   (from, count, { signal }) -> a list of items, or a promise of it.
 // cell:   (item, index) -> its element. All cells have one size.
 // item:   (index) -> what is known of an item before it is loaded, for its cell; undefined makes an empty one.
-// least:  the least width of a cell. about: the height below its picture.
+// least:  the least width of a cell. about: the height below its picture. ratio: of the height of a picture to its width.
+// fewest: cells beside each other, however narrow the window is.
 // label:  what the grid is, for those who do not see it.
 // onfocus: (index) called when an item gets the focus. start: the index that is in the window at first.
 // Arrows, Home, End and the page keys move the focus; Enter follows the first link of a cell, or presses its button.
 // Returns { element, close, focus(index), reload, current() }.
-export function grid(parent, { count, load, cell, item = () => undefined, least = 200, about = 64, label = "Pictures", onfocus, start = 0 }) {
+export function grid(parent, { count, load, cell, item = () => undefined, least = 200, about = 64, ratio = 5 / 6, fewest = 2, label = "Pictures", onfocus, start = 0 }) {
   const box = el("div", { class: "grid", role: "list", "aria-label": `${label}: ${number(count)}` });
   parent.append(box);
   const shown = new Map(); // index -> { node, isEmpty }
@@ -42,9 +43,9 @@ export function grid(parent, { count, load, cell, item = () => undefined, least 
     gap = parseFloat(style.getPropertyValue("--gap")) || 16;
     const room = box.clientWidth || 1;
     const was = columns, before = row;
-    columns = Math.max(2, Math.floor((room + gap) / (least + gap)));
+    columns = Math.max(fewest, Math.floor((room + gap) / (least + gap)));
     width = (room - gap * (columns - 1)) / columns;
-    row = Math.round(width * 5 / 6) + about;
+    row = Math.round(width * ratio) + about;
     box.style.height = `${tall()}px`;
     return was !== columns || before !== row;
   }

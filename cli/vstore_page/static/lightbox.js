@@ -5,7 +5,7 @@ import { getJson, isAborted } from "./net.js";
 import { zoomable } from "./zoom.js";
 
 // Open it. Returns the function that closes it.
-// ctx:     of the view. at: the snapshot that has the pictures.
+// ctx:     of the view. at: the snapshot that has the pictures, but for those that name one as their own `at`.
 // count:   of the pictures. picture: (index) -> { key, name, folder }, or a promise of it. index: the first to show.
 // line:    (picture, index) -> a text that stands with its name, such as its score.
 // onclose: called with the index of the picture that was shown last.
@@ -49,17 +49,17 @@ export function lightbox(ctx, { at, count, picture, index = 0, line, onclose }) 
       return;
     }
     if (signal.aborted || !shown) return;
-    const said = line?.(shown, to);
+    const said = line?.(shown, to), where = shown.at ?? at;
     fill(title,
       el("div", {}, shown.name),
       el("div", { class: "soft small" }, [count > 1 && `${number(to + 1)} of ${number(count)}`, said, shown.folder].filter(Boolean).join(" · ")));
     fill(bottom,
-      el("a", { href: pictureOf(shown.key, at) }, "All that is known of it"),
-      el("a", { href: likeOf(shown.key, at) }, "More like this"));
+      el("a", { href: pictureOf(shown.key, where) }, "All that is known of it"),
+      el("a", { href: likeOf(shown.key, where) }, "More like this"));
     announce(`${shown.name}, ${to + 1} of ${count}`);
     zoom.reset();
     // The small one is there at once, and the large one takes its place.
-    const small = el("img", { src: thumbnailOf(shown.key, at), alt: shown.name, draggable: "false" });
+    const small = el("img", { src: thumbnailOf(shown.key, where), alt: shown.name, draggable: "false" });
     const large = el("img", { alt: shown.name, draggable: "false" });
     large.addEventListener("load", () => {
       if (signal.aborted) return;
@@ -70,14 +70,14 @@ export function lightbox(ctx, { at, count, picture, index = 0, line, onclose }) 
       if (signal.aborted) return;
       let reason = "cannot be shown";
       try {
-        reason = (await getJson(previewOf(shown.key, at), { signal })).missing ?? reason;
+        reason = (await getJson(previewOf(shown.key, where), { signal })).missing ?? reason;
       } catch (err) {
         reason = err.message;
       }
       if (!signal.aborted) fill(stage, before, after, el("div", { class: "missing" }, reason));
     });
     fill(stage, before, after, small);
-    large.src = previewOf(shown.key, at);
+    large.src = previewOf(shown.key, where);
     for (const near of [to + 1, to - 1]) if (near >= 0 && near < count) ready(near, signal);
   }
 
@@ -85,7 +85,7 @@ export function lightbox(ctx, { at, count, picture, index = 0, line, onclose }) 
   async function ready(near, signal) {
     try {
       const one = await picture(near);
-      if (one && !signal.aborted) new Image().src = previewOf(one.key, at);
+      if (one && !signal.aborted) new Image().src = previewOf(one.key, one.at ?? at);
     } catch {
       // it is asked for again when its turn comes
     }

@@ -1,0 +1,186 @@
+"""The snapshots of the store: their history, two of them compared, and the moves from one to another."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from starlette.routing import Route
+
+from vstore import UsageError
+from vstore_page.answers import one, plain, view_route, whole, word, write_route
+from vstore_page.cards import picture
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from vstore import DiffReport
+    from vstore_page.page import Page
+
+Json = Any
+
+KINDS = ("changed", "renamed", "copied", "added", "removed")
+_AT_ONCE = 500  # snapshots, operations, or pictures of a kind
+_FEW = 24  # pictures of each kind that the view of a difference begins with
+_DIFFERENCES = 4  # that are kept
+
+
+def routes(page: Page) -> list[Route]:
+    """Make the routes of snapshots."""
+    return [
+        view_route("/snapshots", partial(_snapshots, page)),
+        view_route("/diff", partial(_diff, Differences(page))),
+        write_route(page, "/snapshots/rollback", _rollback),
+        write_route(page, "/snapshots/release", _release),
+        write_route(page, "/snapshots/undo", _undo),
+        write_route(page, "/snapshots/redo", _redo),
+        write_route(page, "/snapshots/tag", _tag),
+        write_route(page, "/snapshots/untag", _untag),
+    ]
+
+
+# The history
+
+
+def _snapshots(page: Page, request: Request) -> Json:
+    """List some of the snapshots, the newest operations, and what can be undone."""
+    first, count = whole(request, "from", 0, 10**9), whole(request, "count", 100, _AT_ONCE)
+    operations = whole(request, "operations", 20, 10_000)
+    moves, rows = page.store.moves(), page.store.snapshot_list()
+    log = page.store.log(operations)
+    return {
+        **plain(moves),
+        "total": len(rows),
+        "from": first,
+        "snapshots": plain(rows[first : first + count]),
+        "log": plain(log),
+        "log_is_cut": page.store.why_log_is_cut if len(log) < operations else None,
+    }
+
+
+# Two snapshots compared
+
+
+class Differences:
+    """The differences that were asked for last. Usable from several threads."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self._of: OrderedDict[tuple[str, str, int], DiffReport] = OrderedDict()
+        self._turn = threading.Lock()
+
+    def of(self, a: str, b: str) -> DiffReport:
+        """Compare two snapshots. Raises: SnapshotNotFound, AmbiguousSnapshot, Damage."""
+        store = self.page.store
+        # Folders may have got other labels since: those of today are shown.
+        name = store.snapshot_named(a).snapshot, store.snapshot_named(b).snapshot, store.moves().newest
+        with self._turn:  # several clients that ask for it at once make it once
+            found = self._of.get(name)
+            if found is None:
+                found = self._of[name] = store.snapshot_diff(name[0], name[1])
+            self._of.move_to_end(name)
+            while len(self._of) > _DIFFERENCES:
+                self._of.popitem(last=False)
+        return found
+
+
+def _diff(differences: Differences, request: Request) -> Json:
+    """Compare two snapshots: how many pictures differ, kind by kind, and the first of each kind, or some of one.
+
+    a: the first snapshot; by default the one before the second. b: the second, by default the current one.
+    """
+    b = one(request, "b", "current")
+    a, kind = one(request, "a", f"{b}~1"), one(request, "kind")
+    if kind and kind not in KINDS:
+        raise UsageError(f"{kind!r:.60} is no kind of difference", f"the kinds are: {', '.join(KINDS)}")
+    report, store = differences.of(a, b), differences.page.store
+    first, count = whole(request, "from", 0, 10**12), whole(request, "count", _FEW, _AT_ONCE)
+    found = _Found(report)
+    return {
+        "before": plain(store.snapshot_named(report.before)),
+        "after": plain(store.snapshot_named(report.after)),
+        "same_space": report.same_space,
+        "counts": {one: len(getattr(report, one)) for one in KINDS},
+        "fields": plain(report.fields),
+        "from": first,
+        "pictures": {one: list(found.some(one, first, count)) for one in ([kind] if kind else KINDS)},
+    }
+
+
+class _Found:
+    """The pictures of a difference, as the modules of the browser take them."""
+
+    def __init__(self, report: DiffReport) -> None:
+        self._report = report
+        self._in_after = {keys[1] for keys in report.keys.values()}
+
+    def some(self, kind: str, first: int, count: int) -> Iterator[Json]:
+        """Describe some pictures of a kind."""
+        paths: Sequence[Any] = getattr(self._report, kind)[first : first + count]
+        describe: Callable[[Any], Json] = getattr(self, f"_{kind}")
+        return map(describe, paths)
+
+    def _changed(self, path: bytes) -> Json:
+        before, after = self._report.keys[path]
+        return {"before": self._picture(path, before), "after": self._picture(path, after)}
+
+    def _renamed(self, paths: tuple[bytes, bytes]) -> Json:
+        return {"picture": self._after(paths[1]), "was": paths[0].decode("utf-8", "replace")}
+
+    def _copied(self, path: bytes) -> Json:
+        return {"picture": self._after(path)}
+
+    _added = _copied
+
+    def _removed(self, path: bytes) -> Json:
+        return {"picture": self._picture(path, self._report.keys[path][0])}
+
+    def _after(self, path: bytes) -> Json:
+        return self._picture(path, self._report.keys[path][1])
+
+    def _picture(self, path: bytes, key: bytes | None) -> Json:
+        """Describe a picture under one path, with the snapshot in which its file is more likely there."""
+        assert key is not None
+        at = self._report.after if key in self._in_after else self._report.before
+        return {**picture(key, [path]), "at": at}
+
+
+# Moves. What a person decided about is the state that was shown: where the store has changed since, nothing is done.
+
+
+def _rollback(page: Page, sent: dict[str, Json]) -> Json:
+    newest, hold = _newest(sent), sent.get("hold", False)
+    if not isinstance(hold, bool):
+        raise UsageError("hold is neither true nor false")
+    return plain(page.store.rollback(word(sent, "snapshot"), hold=hold, newest=newest))
+
+
+def _release(page: Page, sent: dict[str, Json]) -> Json:
+    return plain(page.store.rollback(release=True, newest=_newest(sent)))
+
+
+def _undo(page: Page, sent: dict[str, Json]) -> Json:
+    return plain(page.store.undo(newest=_newest(sent)))
+
+
+def _redo(page: Page, sent: dict[str, Json]) -> Json:
+    return plain(page.store.redo(newest=_newest(sent)))
+
+
+def _tag(page: Page, sent: dict[str, Json]) -> Json:
+    return plain(page.store.snapshot_tag(word(sent, "snapshot"), word(sent, "tag")))
+
+
+def _untag(page: Page, sent: dict[str, Json]) -> Json:
+    return plain(page.store.snapshot_untag(word(sent, "tag")))
+
+
+def _newest(sent: dict[str, Json]) -> int:
+    """Take the number of the newest operation that was shown. Raises: UsageError."""
+    newest = sent.get("newest")
+    if not isinstance(newest, int) or isinstance(newest, bool):
+        raise UsageError("newest is missing, or no number", "send the number that /snapshots gives")
+    return newest
