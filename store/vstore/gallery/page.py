@@ -39,7 +39,7 @@ border:1px solid var(--line);border-radius:10px}
 li.new{grid-column-start:1}
 li.best{border-color:var(--best);box-shadow:0 0 0 1px var(--best)}
 ul.pairs{grid-template-columns:repeat(auto-fill,minmax(200px,1fr) minmax(200px,1fr));column-gap:0;margin:0 -8px}
-.pairs li:nth-child(odd){margin-left:8px;border-right:0;border-radius:10px 0 0 10px}
+.pairs li:nth-child(odd){margin-left:8px;border-right-color:transparent;border-radius:10px 0 0 10px}
 .pairs li:nth-child(even){margin-right:8px;border-radius:0 10px 10px 0}
 .well{position:relative;display:flex;align-items:center;justify-content:center;aspect-ratio:6/5;padding:8px;\
 background:var(--well);color:var(--soft);text-decoration:none;text-align:center}
