@@ -25,7 +25,7 @@ test: $(VENV)/dev.stamp
 # Installations as others have them, in fresh virtual environments that need network access; KEEP=1 leaves them behind.
 lanes: lane-user lane-newest lane-lowest lane-pythons
 
-# pip install '.[cpu]' with nothing else: the tour, doctor.
+# pip install '.[cpu]' with nothing else: the tour, doctor; then with the page.
 lane-user:
 	PYTHON='$(PYTHON)' bash tests/install/user.sh
 

@@ -12,10 +12,10 @@ lowest() {
 
 # The core by itself first: what models bring would lift some of its packages.
 fresh lowest
-lowest '.[cpu,heic,jxl,pandas,parquet,raw,tiff,watch]'
+lowest '.[cpu,heic,jxl,page,pandas,parquet,raw,tiff,watch]'
 pip_install pytest hypothesis psutil pyte
 versions
-"$bin/python" -m pytest -q -p no:cacheprovider tests/store tests/cli
+"$bin/python" -m pytest -q -p no:cacheprovider tests/store tests/cli tests/page/test_guards.py
 
 fresh lowest
 pip_install "$torch"

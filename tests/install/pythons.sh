@@ -29,10 +29,10 @@ failed=()
 for one in ${found[@]+"${found[@]}"}; do
     "$one" --version
     fresh python "$one"
-    pip_install '.[cpu,heic,jxl,parquet,raw,tiff,watch]' pytest hypothesis psutil pyte
+    pip_install '.[cpu,heic,jxl,page,parquet,raw,tiff,watch]' pytest hypothesis psutil pyte
     versions
     tests=("${choice[@]}")
-    [ "$one" != "${found[-1]}" ] || tests=(tests/store tests/cli)
+    [ "$one" != "${found[-1]}" ] || tests=(tests/store tests/cli tests/page/test_guards.py)
     echo "${tests[@]}"
     "$bin/python" -m pytest -q -p no:cacheprovider "${tests[@]}" || failed+=("$one")
 done
