@@ -45,6 +45,7 @@ ELSEWHERE = {
         "ls": "model list", "info": "model show", "new": "model add", "delete": "model drop", "remove": "model drop",
         "rm": "model drop", "activate": "model use", "checkout": "model use", "select": "model use", "set": "model use",
         "switch": "model use", "default": "model use", "trust": "model allow",
+        "compare": "model diff",
     },
 }  # fmt: skip
 _ALIKE = 0.65  # of difflib; `lgo` is 0.67 to `log`

@@ -80,6 +80,7 @@ def test_names_come_from_the_store_that_the_command_would_use(
     assert offered("vstore snapshot diff v1 v") == ["v2", "v1"]
     assert offered("vstore snapshot untag f") == ["first"]
     assert offered("vstore model use ") == ["builtin-2"]
+    assert offered("vstore model diff ") == ["builtin-2", "current", "latest", "first", EVIL, "v2", "v1"]
     assert offered("vstore sync --as ") == ["my photos"]
     lines = list(completions(vstore, "zsh", "vstore rollback v2", "v2"))
     assert re.fullmatch(r"plain,v2\t\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  2 pictures  the second", lines[0])

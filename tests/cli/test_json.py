@@ -82,6 +82,7 @@ ELSEWHERE = {
     ("model", "add"),
     ("model", "allow"),
     ("model", "convert"),
+    ("model", "diff"),
     ("model", "recommend"),
     ("model", "drop"),
     ("model", "serve"),

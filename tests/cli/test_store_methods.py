@@ -47,6 +47,7 @@ ONLY_IN_PYTHON = {
     "doctor": {"folder", "found", *USER},
     "trust": {"config"},
     "model_add": {"note", "progress"},
+    "model_diff": {"progress", "stop"},
     "model_convert": {"cache", "note", "progress"},
     "model_serve": {"ready", "stop", "progress"},
     "sync": {"progress", "stop"},

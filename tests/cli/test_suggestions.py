@@ -84,7 +84,7 @@ VERBS = {
     "importing": ("import",),
     "repair": ("repair",),
     "check": ("check",),
-    "search": ("search", "dupes", "export"),
+    "search": ("search", "dupes", "export", "model diff"),
     "versions": ("rollback", "undo", "snapshot tag", "snapshot untag", "snapshot forget", "snapshot list"),
     "export": ("export",),
     "models": ("model add", "model use", "model drop", "model convert", "model serve"),

@@ -273,6 +273,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         say("model", "add", "two", "--model", "fake:two")
         say("model", "add", "spare", "--model", "fake:spare")
         say("sync", "--space", "two")
+        say("model", "diff", "v3", "two")
         say("model", "allow", "two")
         say("model", "serve", "two", "--idle", "0.001")
         say("model", "use", "builtin-2")

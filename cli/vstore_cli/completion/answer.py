@@ -162,7 +162,7 @@ def kinds_of(words: tuple[str, ...], param: click.Parameter) -> list[str]:
         return []
     own = _ARGUMENTS.get(str(param.name)) or _ARGUMENTS.get(" ".join((*words, str(param.name))))
     if own is not None and isinstance(param, click.Argument):
-        return [own]
+        return own.split()
     shown = param.metavar or (str(param.name).upper() if isinstance(param, click.Argument) else "")
     found = [_WORDS.get(word, word) for word in re.findall(r"[A-Z]+=?", shown)]
     kinds = [word for word in dict.fromkeys(found) if word in KINDS]
@@ -320,6 +320,8 @@ _WORDS = {
 }
 _ARGUMENTS = {  # where their metavar says too little
     "paths": "FILE",
+    "model diff a": "SPACE SNAP",
+    "model diff b": "SPACE SNAP",
     "snapshot untag name": "TAG",
     "root remove root": "ROOT",
     "root rename old": "ROOT",

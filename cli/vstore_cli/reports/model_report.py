@@ -1,4 +1,4 @@
-"""The reports of `vstore model list`, `show` and `recommend`, in words."""
+"""The reports of `vstore model list`, `show`, `recommend` and `diff`, in words."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vstore_cli.output import count, number, say, shown, size, table, tell, width_of
+from vstore_cli.output import count, number, placed, say, shown, size, table, tell, tell_path, width_of
 from vstore_cli.terminal.fitting import columns
 from vstore_cli.terminal.styles import styled
 
 if TYPE_CHECKING:
-    from vstore import ModelDetail, ModelRow, RecommendedModel
+    from vstore import ComparedSpace, Files, ModelDetail, ModelDiffReport, ModelRow, NearPicture, RecommendedModel
 
 _LINE = 80  # letters of a list that is one line
+_FEW = 3  # neighbours of a picture that are printed
 
 
 def print_spaces(rows: Sequence[ModelRow]) -> None:
@@ -88,3 +89,43 @@ def print_recommended(rows: Sequence[RecommendedModel]) -> None:
         click.echo(line if row is not None else styled(line, "heading"))
         if row is not None and row.revision is not None:
             click.echo(f"  {row.model}@{row.revision}")
+
+
+def print_difference(report: ModelDiffReport) -> None:
+    """Print how far two spaces agree, and the pictures whose neighbours changed most."""
+    tell(f"{_side(report.a)} and {_side(report.b)}: {count(report.pictures, 'picture')} in both")
+    if report.sample < report.pictures:
+        about = (
+            f"{_percent(report.low)} to {_percent(report.high)} of all; a sample of {number(report.sample)} pictures"
+        )
+    else:
+        about = f"of all {number(report.sample)} pictures"
+    tell(f"overlap@{report.k}: {_percent(report.overlap)} ({about})")
+    tell(f"by chance:  {_percent(report.chance)}")
+    if report.changed:
+        tell("The neighbours of these changed most:")
+    for one in report.changed:
+        same = round(one.overlap * report.k)
+        tell_path(placed(one.path, report.where), f": {same} of {report.k} are the same")
+        for sign, colour, near in (("-", "removed", one.a), ("+", "added", one.b)):
+            _print_few(sign, colour, [other for other in near if _is_far(other, report.k)], report.where)
+
+
+def _print_few(sign: str, colour: str, near: Sequence[NearPicture], where: Files) -> None:
+    """Print the first few pictures that are near in one space alone."""
+    if near:
+        names = [placed(one.path, where) for one in near[:_FEW]]
+        more = f" and {number(len(near) - _FEW)} more" if len(near) > _FEW else ""
+        click.echo(styled(f"    {sign} {', '.join(names)}{more}", colour))
+
+
+def _is_far(picture: NearPicture, k: int) -> bool:
+    return picture.place is None or picture.place > k
+
+
+def _side(side: ComparedSpace) -> str:
+    return f"{shown(side.space_name)} ({side.snapshot or 'no snapshot yet'})"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from vstore.paths import AnyPath
     from vstore.progress import Progress
+    from vstore.search.model_diff import ModelDiffReport
 
 
 class Models(Opened):
@@ -144,6 +145,32 @@ class Models(Opened):
                 stop=stop,
                 progress=progress,
             )
+        )
+
+    def model_diff(
+        self,
+        a: str,
+        b: str,
+        *,
+        sample: int = 1000,
+        changed: int = 10,
+        stop: threading.Event | None = None,
+        progress: Progress | None = None,
+    ) -> ModelDiffReport:
+        """Compare two embedding spaces by the pictures nearest to each picture. No model is loaded.
+
+        a, b:    a space, or a snapshot of it. A space stands for the pictures of the current snapshot, if that is in
+                 it, else of its newest one; one without a snapshot for those of the current one that it has so far.
+        sample:  pictures whose neighbours are compared, always the same ones; if there are fewer, all.
+        changed: list as many pictures whose neighbours changed most.
+        stop:    ends it when set.
+        Raises:  UsageError for one space, or if it has fewer than two pictures of the other; SnapshotNotFound,
+                 AmbiguousSnapshot, Interrupted, Damage.
+        """
+        from vstore.search.model_diff import model_diff
+
+        return self._read(
+            lambda repo: model_diff(repo, a, b, sample=sample, changed=changed, stop=stop, progress=progress)
         )
 
     def model_drop(self, space: str, *, dry_run: bool = False, wait: bool = False) -> ModelDropped:
