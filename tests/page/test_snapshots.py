@@ -30,7 +30,8 @@ def current(server: PageServer) -> str | None:
 def test_the_history_is_that_of_the_command_line(page_server: PageServer, library: Path) -> None:
     found = page_server.get("/snapshots")
     with Store(library / ".vstore") as store:
-        assert found["snapshots"] == [row.to_json() for row in store.snapshot_list()]
+        rows = [row.to_json() for row in store.snapshot_list()]
+        assert found["snapshots"] == [{**row, "compared_with": row["parent"]} for row in rows]
         assert found["log"] == [row.to_json() for row in store.log()]
         assert {name: found[name] for name in store.moves()._fields} == store.moves().to_json()
     assert (found["current"], found["total"], found["from"], found["log_is_cut"]) == ("v3", 3, 0, None)
@@ -42,6 +43,19 @@ def test_a_part_of_a_long_history_is_given(page_server: PageServer) -> None:
     assert [one["snapshot"] for one in found["snapshots"]] == ["v2"]
     assert (found["total"], len(found["log"])) == (3, 2)
     assert page_server.get("/snapshots?from=7")["snapshots"] == []
+
+
+def test_where_the_parent_was_forgotten_a_snapshot_is_compared_with_the_one_before(
+    own_library: Path, serve: Serve
+) -> None:
+    with Store(own_library / ".vstore") as store:
+        store.rollback("v1")
+        store.snapshot_untag("summer")
+        store.snapshot_forget(["v2"])
+    found = serve(own_library / ".vstore").get("/snapshots")["snapshots"]
+    assert [(one["snapshot"], one["parent"], one["compared_with"]) for one in found] == [
+        ("v3", "v2", "v1"), ("v1", None, None)
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

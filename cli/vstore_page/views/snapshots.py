@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
@@ -25,7 +26,7 @@ Json = Any
 KINDS = ("changed", "renamed", "copied", "added", "removed")
 _AT_ONCE = 500  # snapshots, operations, or pictures of a kind
 _FEW = 24  # pictures of each kind that the view of a difference begins with
-_DIFFERENCES = 4  # that are kept
+_DIFFERENCES = 2  # that are kept: each takes some 300 bytes for each picture that differs
 
 
 def routes(page: Page) -> list[Route]:
@@ -50,12 +51,18 @@ def _snapshots(page: Page, request: Request) -> Json:
     first, count = whole(request, "from", 0, 10**9), whole(request, "count", 100, _AT_ONCE)
     operations = whole(request, "operations", 20, 10_000)
     moves, rows = page.store.moves(), page.store.snapshot_list()
+    kept = {row.snapshot for row in rows}
+    older = [row.snapshot for row in rows[1:]]
     log = page.store.log(operations)
     return {
         **plain(moves),
         "total": len(rows),
         "from": first,
-        "snapshots": plain(rows[first : first + count]),
+        "snapshots": [
+            # The one that a snapshot was made from may have been forgotten.
+            {**row.to_json(), "compared_with": row.parent if row.parent in kept else before}
+            for row, before in list(zip_longest(rows, older))[first : first + count]
+        ],
         "log": plain(log),
         "log_is_cut": page.store.why_log_is_cut if len(log) < operations else None,
     }
@@ -69,10 +76,10 @@ class Differences:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self._of: OrderedDict[tuple[str, str, int], DiffReport] = OrderedDict()
+        self._of: OrderedDict[tuple[str, str, int], Difference] = OrderedDict()
         self._turn = threading.Lock()
 
-    def of(self, a: str, b: str) -> DiffReport:
+    def of(self, a: str, b: str) -> Difference:
         """Compare two snapshots. Raises: SnapshotNotFound, AmbiguousSnapshot, Damage."""
         store = self.page.store
         # Folders may have got other labels since: those of today are shown.
@@ -80,7 +87,7 @@ class Differences:
         with self._turn:  # several clients that ask for it at once make it once
             found = self._of.get(name)
             if found is None:
-                found = self._of[name] = store.snapshot_diff(name[0], name[1])
+                found = self._of[name] = Difference(store.snapshot_diff(name[0], name[1]))
             self._of.move_to_end(name)
             while len(self._of) > _DIFFERENCES:
                 self._of.popitem(last=False)
@@ -96,9 +103,9 @@ def _diff(differences: Differences, request: Request) -> Json:
     a, kind = one(request, "a", f"{b}~1"), one(request, "kind")
     if kind and kind not in KINDS:
         raise UsageError(f"{kind!r:.60} is no kind of difference", f"the kinds are: {', '.join(KINDS)}")
-    report, store = differences.of(a, b), differences.page.store
+    found, store = differences.of(a, b), differences.page.store
+    report = found.report
     first, count = whole(request, "from", 0, 10**12), whole(request, "count", _FEW, _AT_ONCE)
-    found = _Found(report)
     return {
         "before": plain(store.snapshot_named(report.before)),
         "after": plain(store.snapshot_named(report.after)),
@@ -110,21 +117,24 @@ def _diff(differences: Differences, request: Request) -> Json:
     }
 
 
-class _Found:
-    """The pictures of a difference, as the modules of the browser take them."""
+class Difference:
+    """The pictures of a difference, as the modules of the browser take them.
+
+    report: of the library.
+    """
 
     def __init__(self, report: DiffReport) -> None:
-        self._report = report
+        self.report = report
         self._in_after = {keys[1] for keys in report.keys.values()}
 
     def some(self, kind: str, first: int, count: int) -> Iterator[Json]:
         """Describe some pictures of a kind."""
-        paths: Sequence[Any] = getattr(self._report, kind)[first : first + count]
+        paths: Sequence[Any] = getattr(self.report, kind)[first : first + count]
         describe: Callable[[Any], Json] = getattr(self, f"_{kind}")
         return map(describe, paths)
 
     def _changed(self, path: bytes) -> Json:
-        before, after = self._report.keys[path]
+        before, after = self.report.keys[path]
         return {"before": self._picture(path, before), "after": self._picture(path, after)}
 
     def _renamed(self, paths: tuple[bytes, bytes]) -> Json:
@@ -136,15 +146,15 @@ class _Found:
     _added = _copied
 
     def _removed(self, path: bytes) -> Json:
-        return {"picture": self._picture(path, self._report.keys[path][0])}
+        return {"picture": self._picture(path, self.report.keys[path][0])}
 
     def _after(self, path: bytes) -> Json:
-        return self._picture(path, self._report.keys[path][1])
+        return self._picture(path, self.report.keys[path][1])
 
     def _picture(self, path: bytes, key: bytes | None) -> Json:
         """Describe a picture under one path, with the snapshot in which its file is more likely there."""
         assert key is not None
-        at = self._report.after if key in self._in_after else self._report.before
+        at = self.report.after if key in self._in_after else self.report.before
         return {**picture(key, [path]), "at": at}
 
 

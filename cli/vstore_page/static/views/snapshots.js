@@ -70,7 +70,9 @@ export async function show(main, address, ctx) {
         one.message && el("div", {}, one.message),
         el("div", { class: "soft small number" }, facts.join(" · "))),
       el("div", { class: "row doing" },
-        one.parent && el("a", { href: `/diff?a=${one.parent}&b=${one.snapshot}`, "aria-label": `What changed in ${one.snapshot}` }, "What changed"),
+        one.compared_with && el("a", {
+          href: `/diff?a=${one.compared_with}&b=${one.snapshot}`, title: `From ${one.compared_with}`, "aria-label": `What changed in ${one.snapshot}`,
+        }, "What changed"),
         el("a", { href: one.current ? "/search" : `/search?at=${one.snapshot}`, "aria-label": `Pictures of ${one.snapshot}` }, "Pictures"),
         ctx.canWrite && el("button", { type: "button", "aria-label": `Tag ${one.snapshot}`, onclick: () => tag(one) }, "Tag"),
         ctx.canWrite && !one.current && el("button", { type: "button", "aria-label": `Make ${one.snapshot} current`, onclick: () => rollback(one) }, "Make current")));
