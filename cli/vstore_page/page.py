@@ -26,6 +26,7 @@ class Page:
     previews:  the pictures, small and large.
     uploads:   the pictures that clients look for.
     folders:   the folders of snapshots.
+    is_closing: the page ends: what takes long is to end, too.
     """
 
     def __init__(self, store: Store, *, can_write: bool = False, device: str = "auto", offline: bool = False) -> None:
@@ -38,6 +39,7 @@ class Page:
         self._device, self._offline = device, offline
         self._views: OrderedDict[str, View] = OrderedDict()
         self._turn = threading.Lock()
+        self.is_closing = False
 
     def view(self, at: str = "current") -> View:
         """Open a snapshot, or find it open. One that is let go of ends with its last use.
@@ -60,6 +62,7 @@ class Page:
 
     def close(self) -> None:
         """Let go of the snapshots, and end the processes that decode."""
+        self.is_closing = True
         self.previews.close()
         with self._turn:
             self._views.clear()

@@ -9,6 +9,7 @@ const VIEWS = [
   { path: "/snapshots", name: "Snapshots", load: () => import("./views/snapshots.js") },
   { path: "/diff", load: () => import("./views/diff.js") },
   { path: "/picture", load: () => import("./views/picture.js") },
+  { path: "/duplicates", name: "Duplicates", load: () => import("./views/duplicates.js") },
 ];
 const LOOK = 5000; // milliseconds between two looks at the state of the store
 
