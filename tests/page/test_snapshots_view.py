@@ -11,7 +11,7 @@ import pytest
 from support.gallery_page import HOSTILE
 from support.lines import process
 from support.page_server import PageServer
-from support.tabs import NARROW, Tab
+from support.tabs import NARROW, WIDE, Tab
 
 from vstore import Store
 
@@ -148,6 +148,29 @@ def test_many_differences_are_loaded_as_they_are_scrolled_to(serve: Serve, own_l
     page.wait_for_selector(".lightbox:has-text('700 of 700')")
     page.keyboard.press("ArrowLeft")
     page.wait_for_selector(".lightbox:has-text('698.jpg')")
+
+
+@pytest.mark.parametrize(("width", "columns"), [(NARROW, 1), (WIDE, 3)])
+def test_pairs_stand_side_by_side_and_none_hides_another(
+    serve: Serve, own_library: Path, open_tab: Any, width: int, columns: int
+) -> None:
+    for file in (own_library / "pictures/landscapes").iterdir():
+        file.write_bytes(file.read_bytes() + b"!")
+    assert process("sync", "-q", cwd=own_library).code == 0
+    tab = open_tab(serve(own_library / ".vstore"))
+    tab.look("/diff?kind=changed", width=width, height=900).wait_for_selector(".pair .name")
+    places = tab.page.locator(".grid > .pair").evaluate_all(
+        "pairs => pairs.map(one => one.getBoundingClientRect()).map(one => [one.left, one.right, one.top, one.bottom])"
+    )
+    assert len(places) > 2 * columns
+    assert len({left for left, *_ in places}) == columns
+    for number, (left, right, top, bottom) in enumerate(places):
+        for others_left, others_right, others_top, others_bottom in places[:number]:
+            assert others_right <= left or right <= others_left or others_bottom <= top or bottom <= others_top
+    parts = (
+        tab.page.locator(".pair").first.locator(".card").evaluate_all("cards => cards.map((one) => one.offsetWidth)")
+    )
+    assert len(parts) == 2 and abs(parts[0] - parts[1]) <= 1
 
 
 def test_fields_that_differ_are_counted(serve: Serve, own_library: Path, open_tab: Any) -> None:

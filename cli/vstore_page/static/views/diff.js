@@ -92,7 +92,7 @@ export async function show(main, address, ctx) {
     const many = found.counts[kind];
     if (!many) fill(body, empty("No such difference."));
     else {
-      fill(body, el("p", { class: "soft small" }, WORDS[kind][1]));
+      fill(body, el("p", { class: "soft small means" }, WORDS[kind][1]));
       const made = grid(body, {
         count: many,
         label: WORDS[kind][0],
