@@ -107,6 +107,7 @@ if TYPE_CHECKING:
     from vstore.repository.cut_picture import Truncated as Truncated
     from vstore.repository.files import Files as Files
     from vstore.repository.init import InitReport as InitReport
+    from vstore.repository.running import Running as Running
     from vstore.roots.report import RootRemoved as RootRemoved
     from vstore.roots.report import RootRenamed as RootRenamed
     from vstore.roots.report import RootRow as RootRow
@@ -205,6 +206,7 @@ _HOMES = {
     "vstore.repository.cut_picture": "Truncated",
     "vstore.repository.files": "Files",
     "vstore.repository.init": "InitReport",
+    "vstore.repository.running": "Running",
     "vstore.roots.report": "RootRemoved RootRenamed RootRow",
     "vstore.search.decided": "Verdict",
     "vstore.search.dupes": "DupesReport",

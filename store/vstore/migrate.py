@@ -74,6 +74,7 @@ def migrate(
         return repo.reading(lambda: _look(repo))
     with repo.lock("ingest") as lock:
         lock.acquire(None if wait else 0.0, _OP)
+        stages.share(lock.tell)
         with repo.committing(_OP):
             stages.begin("reading the store")
             repo.sweep()

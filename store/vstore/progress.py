@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from threading import get_ident
 from typing import Protocol, runtime_checkable
+
+SHARED = 1.0  # seconds after which others are told how far a run is, and told again
 
 
 class Progress(Protocol):
@@ -130,6 +133,21 @@ class Stages:
         self._now = Stage("")
         self._hands: dict[int, bytes] = {}
         self._model = ""
+        self._tell: Callable[[Stage], None] | None = None
+        self._grown_at = self._due = 0.0
+
+    def share(self, tell: Callable[[Stage], None]) -> None:
+        """Tell somebody else, too, how far the run is: each stage, then about once a second.
+
+        Nothing is told in the first second, which most runs end in, but for the loading of a model.
+        """
+        self._tell = tell
+        self._grown_at = self._due = time.monotonic() + SHARED
+
+    def _tell_others(self, due: float) -> None:
+        if self._tell is not None and (now := time.monotonic()) >= due:
+            self._due = now + SHARED
+            self._tell(self._now)
 
     def begin(
         self,
@@ -145,6 +163,7 @@ class Stages:
         self.put_down()
         stage = Stage(name, total, size=size, work=work, unit=unit, about=about, hands=self._hands, model=self._model)
         self._go_on(stage)
+        self._tell_others(self._grown_at)
 
     def _go_on(self, stage: Stage) -> None:
         self._now = stage
@@ -163,6 +182,7 @@ class Stages:
         now.files += n
         if self._watching is None:
             self._listener.advance(n)
+        self._tell_others(self._due)
 
     def note(self, text: str) -> None:
         """Show a line outside any stage."""
@@ -173,10 +193,12 @@ class Stages:
         """Load a model, as a stage of its own amid the current one, whose counts go on afterwards."""
         before = self._now
         self.begin("loading the model", about=model)
+        self._tell_others(0)
         yield
         self._model = before.model = model
         if before.name:
             self._go_on(before)
+            self._tell_others(0)
         else:
             self.close()
 

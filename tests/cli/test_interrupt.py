@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -51,6 +52,25 @@ def test_json_says_that_it_was_interrupted_and_what_is_kept(many: Line) -> None:
     document = ran.json
     assert (document["interrupted"], document["partial"], document["snapshot"]) == (True, True, "v1")
     assert document["embedded"] == document["images"] >= 32
+
+
+def test_status_tells_meanwhile_that_a_sync_is_running(many: Line) -> None:
+    assert many("status", "pictures", "--json").json["running"] is None
+    with Running(many.home, "sync", "pictures") as running:
+        told = many("status", "pictures").lines[0]
+        assert told.startswith(f"Running now: sync (process {running.pid} on ")
+        assert re.search(r"\): (reading|embedding), [0-9]+ of 64 files$", told)
+        document = many("status", "pictures", "--json").json["running"]
+        assert (document["pid"], document["command"], document["total"]) == (running.pid, "sync", PICTURES)
+        running.go_on()
+    assert "Running now" not in many("status").out
+
+
+def test_what_a_killed_sync_told_is_told_no_more(many: Line) -> None:
+    with Running(many.home, "sync", "pictures") as running:
+        running.signal(signal.SIGKILL)
+        running.wait()
+    assert many("status", "pictures", "--json").json["running"] is None
 
 
 @pytest.mark.parametrize("as_json", [False, True])

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from vstore import Failure, Files, SyncReport, Truncated
+    from vstore import Failure, Files, Running, SyncReport, Truncated
 
 FAILURES = 20  # failed pictures that the terminal names
 _CUT = 3  # cut pictures that the terminal names
@@ -41,6 +41,8 @@ def show(
     if as_json:
         echo_json(report)
     else:
+        if report.running is not None:
+            tell(_running(report.running))
         if not quiet:
             _print(report, retry)
             if not report.store_exists:
@@ -53,6 +55,18 @@ def show(
         say(f"Interrupted: {saved}; continue with: {again}", err=True)
         return 130
     return 3 if fresh else 0
+
+
+def _running(running: Running) -> str:
+    """Say which command is changing the store now, and how far it is."""
+    who = f"process {running.pid} on {shown(running.host)}, since {shown(running.since)}"
+    how_far = ""
+    if running.stage:
+        how_far = f": {shown(running.stage)}"
+        if running.done is not None and (running.done or running.total):
+            of = f" of {number(running.total)}" if running.total is not None else ""
+            how_far += f", {number(running.done)}{of} {shown(running.unit or '')}".rstrip()
+    return f"Running now: {shown(running.command)} ({who}){how_far}"
 
 
 _WORDS = (

@@ -27,12 +27,22 @@ if TYPE_CHECKING:
     from vstore.progress import Progress
     from vstore.repair.report import RepairReport
     from vstore.repository.repository import Repository
+    from vstore.repository.running import Running
     from vstore.stats import StatsReport
     from vstore.trust import TrustReport
 
 
 class Upkeep(Opened):
     """A store that is looked after."""
+
+    def running(self) -> Running | None:
+        """Tell which command is changing the store now, in any process, and how far it is. Waits for nobody.
+
+        A sync, an import, a gc, a repair, … A command that was killed is not among them. What it says is for display.
+        """
+        from vstore.repository.running import running
+
+        return running(self._repo.layout.locks)
 
     def stats(self) -> StatsReport:
         """Show disk usage."""

@@ -11,15 +11,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from vstore.clock import now
 from vstore.disk import durable, inside
 from vstore.disk.trouble import trouble
 from vstore.errors import DiskTrouble, Interrupted, Locked, LockLost
 
+if TYPE_CHECKING:
+    from vstore.progress import Stage
+
 LONGEST = 1 << 12  # bytes of a lock's file, as far as it is read
 NOTED = 1.0  # seconds of waiting after which the holder is named
 _OFTEN, _SELDOM = 0.01, 0.05  # seconds between two tries
+_GLANCE = 0.01  # seconds of tries at least: whoever looks whether a lock is held has it for a moment
 
 
 class Lock:
@@ -43,6 +48,7 @@ class Lock:
         self.name = name
         self.path = folder / name
         self._fd = -1
+        self._about: dict[str, object] = {}
         self._confirm = confirm
         self._among = {} if held is None else held
 
@@ -61,7 +67,7 @@ class Lock:
         note:       is told for whom this waits, if it does so for long.
         Raises:     Locked, naming process, host, command and since when; Interrupted; DiskTrouble, ReadOnly.
         """
-        deadline = None if wait is None else time.monotonic() + wait
+        deadline = None if wait is None else time.monotonic() + max(wait, _GLANCE)
         while not self.held:
             self._confirm()
             with trouble(self.path):
@@ -78,13 +84,19 @@ class Lock:
                 durable.disk.close(fd)
         _held[id(self)] = self
         self._among[self.name] = self
-        about = {
+        self._about = {
             "pid": os.getpid(),
             "host": os.uname().nodename,
             "command": command,
             "since": now(),
         }
-        durable.overwrite(fd, json.dumps(about).encode())
+        durable.overwrite(fd, json.dumps(self._about).encode())
+
+    def tell(self, stage: Stage) -> None:
+        """Write into the file of the lock how far its holder is, for others to see; nothing if it is not held."""
+        if self.held:
+            done = {"stage": stage.name, "unit": stage.unit, "done": stage.files, "total": stage.files_total}
+            durable.overwrite(self._fd, json.dumps({**self._about, **done, "at": now()}).encode())
 
     def _take(
         self, fd: int, deadline: float | None, is_stopped: Callable[[], bool], note: Callable[[str], object]

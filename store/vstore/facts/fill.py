@@ -72,6 +72,7 @@ def fill_in(
     repo.require_format_2(WHAT)
     with repo.lock("ingest") as lock:
         lock.acquire(None if options.wait else 0.0, "facts", stop.is_set, stages.note)
+        stages.share(lock.tell)
         repo.reload()
         repo.refuse_unsound()
         repo.sweep()

@@ -79,6 +79,7 @@ def gc(
         return repo.reading(lambda: _look(repo, drop_unnamed))
     with repo.lock("ingest") as lock:
         lock.acquire(None if wait else 0.0, "gc")
+        stages.share(lock.tell)
         with repo.committing("gc"):
             published: list[Plan] = []
             writes = Writes()

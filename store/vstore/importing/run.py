@@ -62,6 +62,7 @@ class ImportRun:
             return self._import()
         with repo.lock("ingest") as lock:
             lock.acquire(None if self._options.wait else 0.0, "import", self._stop.is_set, self._stages.note)
+            self._stages.share(lock.tell)
             repo.reload()
             repo.refuse_unsound()
             repo.refuse_held()

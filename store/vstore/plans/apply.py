@@ -74,6 +74,7 @@ def apply(
     end, stages = stop or threading.Event(), Stages(progress)
     with repo.lock("ingest") as lock:
         lock.acquire(None if wait else 0.0, "dupes --apply", end.is_set, stages.note)
+        stages.share(lock.tell)
         repo.reload()
         repo.refuse_unsound()
         time, store = now(), store_identity(repo)

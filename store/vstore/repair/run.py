@@ -91,6 +91,8 @@ def repair(
         repo = Repository.unread(folder, form, asker, *locks)
         load = _loader(repo, load_embedder, settings or Settings()) if embed else None
         job = _Job(repo=repo, load=load, stages=Stages(progress), dry_run=dry_run, form_is_sound=is_sound)
+        if locks:
+            job.stages.share(locks[0].tell)
         try:
             return _repair(job)
         finally:

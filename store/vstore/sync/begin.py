@@ -55,4 +55,7 @@ def sync(
         if not dry_run:
             return run.sync(named)
         repo.reload()
-        return repo.reading(lambda: run.look(named))
+        from vstore.repository.running import running  # a sync knows that it is running
+
+        now = running(repo.layout.locks)
+        return repo.reading(lambda: run.look(named))._replace(running=now)

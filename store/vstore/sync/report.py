@@ -13,6 +13,7 @@ from vstore.repository.files import Files
 if TYPE_CHECKING:
     from vstore.repository.candidates import Candidate
     from vstore.repository.cut_picture import Truncated
+    from vstore.repository.running import Running
 
 
 class Failure(NamedTuple):
@@ -111,6 +112,7 @@ class SyncReport(NamedTuple):
     store_exists:  there is a store; in a dry run before there is one, it is planned how a first sync would make it.
     fields_left:   edited pictures that lack a field that they had: it stayed with the old content.
     embed_bytes:   bytes of the pictures to embed, in a dry run.
+    running:       in a dry run: the command that was changing the store meanwhile.
     """
 
     snapshot: str | None
@@ -160,6 +162,7 @@ class SyncReport(NamedTuple):
     store_exists: bool = True
     fields_left: int = 0
     embed_bytes: int = 0
+    running: Running | None = None
 
     def to_json(self) -> dict[str, Json]:
         left_out = ("examples", "where")
@@ -167,4 +170,5 @@ class SyncReport(NamedTuple):
         for name in ("failed", "passed", "truncated", "candidates"):
             value[name] = [{**one.to_json(), **self.where.named(one.path)} for one in getattr(self, name)]
         value["notes"] = list(self.notes)
+        value["running"] = None if self.running is None else self.running.to_json()
         return {**value, **by_label("moved", self.moved), **by_label("absorbed", self.absorbed)}

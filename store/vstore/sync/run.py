@@ -107,6 +107,7 @@ class Run:
         repo = self._repo
         with repo.lock("ingest") as lock:
             lock.acquire(None if self._options.wait else 0.0, "sync", self._stop.is_set, self._stages.note)
+            self._stages.share(lock.tell)
             began = time.perf_counter()
             repo.reload()
             repo.refuse_unsound()
