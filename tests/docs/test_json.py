@@ -21,7 +21,7 @@ from support.folders import drawn, plain, put
 from support.lines import COMMAND, environment, process
 from support.old_indexes import OldIndex
 from support.page_server import PageServer
-from support.tables import Row, Tables, fits, is_optional, word, words
+from support.tables import Row, Tables, compare, word, words
 
 from vstore import errors
 from vstore.doctor import installed
@@ -60,37 +60,6 @@ def sections() -> dict[str, list[Row]]:
                 assert command not in found
                 found[command] = CONTRACT.rows_after(at)
     return found
-
-
-def compare(value: Any, rows: list[Row], command: str) -> set[str]:
-    """Hold a document against its table. Returns: the fields of the table that it had."""
-    listed = {word(row["field"]): row for row in rows}
-    seen: set[str] = set()
-
-    def entry(value: dict[str, Any], prefix: str) -> None:
-        here = {name.removeprefix(prefix): row for name, row in listed.items() if name.startswith(prefix)}
-        here = {name: row for name, row in here.items() if "." not in name and not name.startswith("[")}
-        missing = {name for name, row in here.items() if not is_optional(row)} - value.keys()
-        assert not missing, f"{command}: {prefix}{missing} are in the table, and not in the output"
-        assert value.keys() <= here.keys(), f"{command}: {prefix}{value.keys() - here.keys()} are not in the table"
-        for name, inner in value.items():
-            assert fits(inner, here[name]["type"]), f"{command}: {prefix}{name} is {inner!r}"
-            seen.add(prefix + name)
-            walk(inner, prefix + name)
-
-    def walk(value: Any, name: str) -> None:
-        if isinstance(value, list):
-            for one in value:
-                if isinstance(one, dict):
-                    entry(one, f"{name}[].")
-        elif isinstance(value, dict) and any(other.startswith(f"{name}.") for other in listed):
-            entry(value, f"{name}.")
-
-    if isinstance(value, list):
-        walk(value, "")
-    else:
-        entry(value if "store" in listed else {name: one for name, one in value.items() if name != "store"}, "")
-    return seen
 
 
 def plugin(folder: Path) -> Path:

@@ -68,3 +68,34 @@ def fits(value: Any, kind: str) -> bool:
 
 def is_optional(row: Row) -> bool:
     return row["type"].endswith("optional") or row["meaning"].startswith("optional")
+
+
+def compare(value: Any, rows: list[Row], command: str) -> set[str]:
+    """Hold a document against its table. Returns: the fields of the table that it had."""
+    listed = {word(row["field"]): row for row in rows}
+    seen: set[str] = set()
+
+    def entry(value: dict[str, Any], prefix: str) -> None:
+        here = {name.removeprefix(prefix): row for name, row in listed.items() if name.startswith(prefix)}
+        here = {name: row for name, row in here.items() if "." not in name and not name.startswith("[")}
+        missing = {name for name, row in here.items() if not is_optional(row)} - value.keys()
+        assert not missing, f"{command}: {prefix}{missing} are in the table, and not in the output"
+        assert value.keys() <= here.keys(), f"{command}: {prefix}{value.keys() - here.keys()} are not in the table"
+        for name, inner in value.items():
+            assert fits(inner, here[name]["type"]), f"{command}: {prefix}{name} is {inner!r}"
+            seen.add(prefix + name)
+            walk(inner, prefix + name)
+
+    def walk(value: Any, name: str) -> None:
+        if isinstance(value, list):
+            for one in value:
+                if isinstance(one, dict):
+                    entry(one, f"{name}[].")
+        elif isinstance(value, dict) and any(other.startswith(f"{name}.") for other in listed):
+            entry(value, f"{name}.")
+
+    if isinstance(value, list):
+        walk(value, "")
+    else:
+        entry(value if "store" in listed else {name: one for name, one in value.items() if name != "store"}, "")
+    return seen

@@ -1,0 +1,69 @@
+"""The addresses of the page for programs: the tables of the reference are compared with what a server answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from docs_tools.console import TOP
+from support.page_server import PageServer
+from support.tables import Row, Tables, compare, word, words
+
+from vstore import Store
+
+REFERENCE = TOP / "docs" / "reference"
+PAGE = Tables((REFERENCE / "page.md").read_text(encoding="utf-8"), {"picture": "tables call a picture *(tested)*"})
+SHOW = Tables((REFERENCE / "json.md").read_text(encoding="utf-8"), {})
+ASKED = {
+    "/thumbnail/KEY": ("/thumbnail/{key}", "/thumbnail/{gone}?at=v2"),
+    "/preview/KEY": ("/preview/{key}", "/preview/{gone}?at=v2"),
+    "/names": ("/names?count=3", "/names?from=99999"),
+    "/picture/KEY": ("/picture/{key}", "/picture/{gone}"),
+}
+
+
+def sections() -> dict[str, list[Row]]:
+    """Address -> its table."""
+    found = {}
+    for at, line in enumerate(PAGE.lines):
+        if line.startswith("## `/"):
+            for address in words(line):
+                found[address] = PAGE.rows_after(at)
+    return found
+
+
+def shown() -> list[Row]:
+    """The table of `vstore show`, without its neighbours, of which the page has its own."""
+    at = SHOW.lines.index("## `vstore show`")
+    return [row for row in SHOW.rows_after(at) if not word(row["field"]).startswith("neighbours")]
+
+
+def expanded(rows: list[Row]) -> list[Row]:
+    """Put the fields of a picture where a table says that there is one."""
+    found = []
+    for row in rows:
+        name = word(row["field"])
+        is_each = row["meaning"] == "each a picture"
+        found.append({**row, "type": row["type"].replace("picture", "object")})
+        if row["type"].startswith("picture") or is_each:
+            inner = f"{name}[]." if is_each else f"{name}."
+            found += [{**one, "field": f"`{inner}{word(one['field'])}`"} for one in PAGE.table("picture")]
+    return found
+
+
+def test_every_address_of_the_reference_is_asked() -> None:
+    assert sections().keys() == ASKED.keys()
+
+
+@pytest.mark.parametrize("address", ASKED)
+def test_an_answer_has_the_fields_of_its_table(address: str, page_server: PageServer, library: Path) -> None:
+    with Store(library / ".vstore") as store:
+        key = store.show("pictures/animals/cat-3.jpg", no_neighbours=True).key.hex()
+        gone = store.show("pictures/animals/cat-2.jpg", at="v2", no_neighbours=True).key.hex()
+    own = expanded(sections()[address])
+    rows = own + (shown() if address == "/picture/KEY" else [])
+    seen: set[str] = set()
+    for asked in ASKED[address]:
+        answer = page_server.get(asked.format(key=key, gone=gone))
+        seen |= compare(answer, rows, asked)
+    assert {word(row["field"]) for row in own} <= seen, "each field of the table was met"
