@@ -10,6 +10,7 @@ MADE = """async (count) => {
   const { grid } = await import("/static/grid.js");
   const { el } = await import("/static/dom.js");
   window.asked = [];
+  window.cells = 0;
   const main = document.getElementById("main");
   main.replaceChildren();
   window.grid = grid(main, {
@@ -18,7 +19,7 @@ MADE = """async (count) => {
       asked.push([from, many]);
       return Array.from({ length: many }, (_, at) => from + at);
     },
-    cell: (one) => el("div", { class: "card" }, el("a", { class: "well", href: "#" }, one)),
+    cell: (one) => ++cells && el("div", { class: "card" }, el("a", { class: "well", href: "#" }, one)),
   });
 }"""
 IN_WINDOW = """() => {
@@ -127,6 +128,38 @@ def test_it_loads_only_what_is_near_the_window(tab: Tab) -> None:
     assert asked[0] == [0, 200]
     assert 2 <= len(asked) <= 4
     assert all(many <= 200 for _, many in asked)
+
+
+def test_what_is_passed_by_at_speed_is_not_made(tab: Tab) -> None:
+    page = made(tab, 100_000)
+    before = page.evaluate("cells")
+    page.evaluate(
+        """async () => {
+          for (let step = 0; step < 40; step++) {
+            scrollBy(0, 25 * innerHeight);
+            await new Promise(requestAnimationFrame);
+          }
+        }"""
+    )
+    settle(page, "all[0] > 10000 && !all.includes(0)")
+    assert page.evaluate("cells") - before < 4 * 120
+    assert len(page.evaluate("asked")) < 8
+
+
+def test_images_that_are_scrolled_away_are_not_waited_for(tab: Tab) -> None:
+    page = made(tab, 100_000)
+    page.route("**/thumbnail/**", lambda route: None)  # no answer
+    page.evaluate(
+        """async () => {
+          const image = new Image();
+          document.querySelector(".grid .card .well").append(image);
+          image.src = "/thumbnail/none";
+          window.waited = image;
+        }"""
+    )
+    page.evaluate("scrollTo(0, 0.5 * document.documentElement.scrollHeight)")
+    settle(page, "all[0] > 40000")
+    assert page.evaluate("waited.getAttribute('src')") is None
 
 
 def test_another_width_keeps_the_place(tab: Tab) -> None:

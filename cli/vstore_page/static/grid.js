@@ -1,11 +1,12 @@
 // A grid of any number of pictures: only the rows around the window are there.
-import { el, fill, number } from "./dom.js";
+import { el, number } from "./dom.js";
 
 const AHEAD = 1.5; // windows above and below that are made as well
 const PART = 200; // items that are loaded at once
 const PARTS = 60; // that are kept
 const REST = 90; // milliseconds without scrolling, after which pictures are made of what was passed by at speed
-const SPEED = 2.5; // windows in one step, from which on it is passed by
+const JUMP = 2.5; // windows in one step: it is no short way
+const SPEED = 10; // windows a second, from which on what is passed by is not made
 const TALLEST = 8_000_000; // pixels of an element: browsers end at some 16 or 33 million
 
 // Make a grid in `parent`; it scrolls with the window.
@@ -56,10 +57,11 @@ export function grid(parent, { count, load, cell, item = () => undefined, least 
     if (whole() <= TALLEST) offset = 0;
     else if (now <= 0) offset = 0;
     else if (now >= most) offset = whole() - tall();
-    else if (Math.abs(now - last.top) > SPEED * innerHeight) offset = Math.round((now / most) * (whole() - innerHeight)) - now;
+    else if (Math.abs(now - last.top) > JUMP * innerHeight) offset = Math.round((now / most) * (whole() - innerHeight)) - now;
     else offset = Math.min(Math.max(offset, -now), whole() - innerHeight - now);
-    const isFast = Math.abs(now - last.top) > SPEED * innerHeight && last.time > 0;
-    last = { top: now, time: performance.now() };
+    const time = performance.now(), way = Math.abs(now - last.top);
+    const isFast = way > innerHeight / 2 && way / (time - last.time) > (SPEED * innerHeight) / 1000;
+    last = { top: now, time };
     return isFast;
   }
 
@@ -71,13 +73,19 @@ export function grid(parent, { count, load, cell, item = () => undefined, least 
     const end = Math.min(count, Math.ceil((at + (1 + AHEAD) * innerHeight) / step) * columns);
     for (const [index, one] of shown) {
       if ((index < first || index >= end) && !(index === current && one.node.contains(document.activeElement))) {
-        one.node.remove();
+        drop(one.node);
         shown.delete(index);
       }
     }
     for (let index = first; index < end; index++) put(index, isFast);
     for (const [index, one] of shown) place(index, one.node);
     if (!isFast) for (let part = Math.floor(first / PART); part * PART < end; part++) want(part);
+  }
+
+  // Take a cell away. Images that have not come yet are not waited for: others are.
+  function drop(node) {
+    for (const one of node.querySelectorAll("img")) if (!one.complete) one.removeAttribute("src");
+    node.remove();
   }
 
   function place(index, node) {
@@ -254,8 +262,8 @@ export function grid(parent, { count, load, cell, item = () => undefined, least 
     // Make all cells again, of items that are loaded again.
     reload() {
       parts.clear();
+      for (const one of shown.values()) drop(one.node);
       shown.clear();
-      fill(box);
       render();
     },
     close() {
@@ -265,6 +273,7 @@ export function grid(parent, { count, load, cell, item = () => undefined, least 
       sizes.disconnect();
       removeEventListener("scroll", scrolled);
       removeEventListener("resize", scrolled);
+      for (const one of shown.values()) drop(one.node);
       box.remove();
     },
   };
