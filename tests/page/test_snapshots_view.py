@@ -11,6 +11,7 @@ import pytest
 from support.gallery_page import HOSTILE
 from support.lines import process
 from support.page_server import PageServer
+from support.signalled import wait_for
 from support.tabs import NARROW, WIDE, Tab
 
 from vstore import Store
@@ -61,6 +62,38 @@ def test_two_snapshots_are_chosen_and_compared(tab: Tab) -> None:
     page.wait_for_selector("h1:text('v1 → v2')")  # who comes back finds what was chosen
 
 
+def test_a_store_without_snapshots_says_how_to_begin(serve: Serve, tmp_path: Path, open_tab: Any) -> None:
+    Store.init(tmp_path / ".vstore")
+    tab = open_tab(serve(tmp_path / ".vstore", "--write"))
+    page = tab.go("/snapshots")
+    page.wait_for_selector(":text('Make one with: vstore sync FOLDER')")
+    assert page.get_by_role("button", name="Undo").is_disabled()
+    tab.allowed.append("404")
+    tab.go("/diff").wait_for_selector(".failure")
+
+
+def test_older_snapshots_and_operations_are_loaded_when_asked_for(
+    serve: Serve, own_library: Path, open_tab: Any
+) -> None:
+    with Store(own_library / ".vstore") as store:
+        for number in range(120):
+            store.fields_set({"rating": number}, ["pictures/animals/cat-3.jpg"])
+    page = open_tab(serve(own_library / ".vstore")).go("/snapshots")
+    page.wait_for_selector(".snapshot")
+    assert len(names(page, "main")) == 100
+    page.get_by_role("button", name="Older ones").click()
+    page.wait_for_selector("#v1")
+    assert names(page, "main") == [f"v{number}" for number in range(123, 0, -1)]
+    assert page.get_by_role("button", name="Older ones").is_hidden()
+    rows = page.locator(".operations tbody tr")
+    assert rows.count() == 20
+    page.get_by_role("button", name="Earlier ones").click()
+    page.wait_for_selector(".operations tbody tr:nth-child(120)")
+    page.get_by_role("button", name="Earlier ones").click()
+    page.wait_for_selector(".operations tr:has-text('init')")
+    assert page.get_by_role("button", name="Earlier ones").is_hidden()
+
+
 # A difference
 
 
@@ -76,10 +109,9 @@ def test_a_difference_shows_pictures_kind_by_kind(tab: Tab) -> None:
     ]
     pair = page.locator(".pair")
     assert pair.locator(".mark").all_inner_texts() == ["in v1", "in v3"]
-    page.wait_for_function("document.querySelectorAll('.pair img').length == 2")
     sources = pair.locator("img").evaluate_all("images => images.map(one => one.src)")
     assert sources[0] != sources[1]
-    page.wait_for_function("[...document.querySelectorAll('.pair img')].every(one => one.naturalWidth > 0)")
+    wait_for(lambda: pair.locator("img").evaluate_all("images => images.every(one => one.naturalWidth > 0)"))
     assert "was cat-1.jpg" in page.locator("section", has_text="Renamed").inner_text()
     page.wait_for_selector("section[aria-label=Removed] :text('no longer there')")
     assert "cat-2.jpg" in page.locator("section[aria-label=Removed]").inner_text()
@@ -209,6 +241,7 @@ def test_a_rollback_says_what_it_does_and_is_undone(writing: Tab) -> None:
     assert writing.server.get("/state")["current"] == "v3"
     press(page, "Make v1 current")
     page.wait_for_selector(".told:has-text('v1 is now current; before it was v3.')")
+    assert "v1 is now current" in page.evaluate("document.activeElement.textContent")
     assert "current" in page.locator(".snapshot", has_text="first pictures").inner_text()
     page.keyboard.press("u")
     page.locator("dialog").get_by_role("button", name="Undo").click()

@@ -18,12 +18,14 @@ export async function show(main, address, ctx) {
   const more = el("button", { type: "button", hidden: true, onclick: older }, "Older ones");
   let rows = found.snapshots;
 
+  const moved = el("div", { class: "moved", tabindex: -1 }, said);
+
   fill(main,
     el("h1", {}, title),
     el("p", { class: "soft" }, found.total
       ? `${count(found.total, "snapshot")}; ${found.current ? `${found.current} is current` : "none is current"}.`
       : "No snapshot yet. Make one with: vstore sync FOLDER"),
-    el("div", { id: "moved" }, said),
+    moved,
     found.hold && hold(),
     ctx.canWrite && moves(),
     found.total > 1 && el("div", { class: "row compare" },
@@ -31,6 +33,7 @@ export async function show(main, address, ctx) {
     list,
     el("div", { class: "row" }, more),
     found.log.length > 0 && el("section", { class: "operations" }, el("h2", {}, "Operations"), operations()));
+  if (said) moved.focus(); // what was pressed is there no more
   said = null;
   choose("b", b ?? rows[0]?.snapshot);
   choose("a", a ?? rows[1]?.snapshot ?? rows[0]?.snapshot);
@@ -124,7 +127,7 @@ export async function show(main, address, ctx) {
     } catch (err) {
       said = failure(err); // with what is there now
     }
-    await ctx.refresh();
+    if (!ctx.signal.aborted) await ctx.refresh();
   }
 
   async function rollback(one) {
