@@ -11,7 +11,7 @@ from starlette.routing import Route, Router
 from vstore import __version__
 from vstore_page.answers import NotFound, failed, json_route, shell
 from vstore_page.statics import static_route
-from vstore_page.views import duplicates, pictures, search, snapshots
+from vstore_page.views import compare, duplicates, pictures, search, snapshots
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -23,6 +23,7 @@ Json = Any
 
 # A line for each module of `views`: its function `routes` makes the routes.
 VIEWS: tuple[Any, ...] = (
+    compare,
     duplicates,
     pictures,
     search,

@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from vstore import ModelError, UsageError
 from vstore_page.folders import Folders
 from vstore_page.uploads import Uploads
 
@@ -59,6 +60,13 @@ class Page:
     def _open(self, name: str) -> View:
         # Pictures that clients send are decoded in a process of its own.
         return self.store.view(name, device=self._device, offline=self._offline, isolate_decoding=True)
+
+    def reads_text(self, space: str) -> bool:
+        """Tell whether a space may be asked with words. A space that was dropped may not."""
+        try:
+            return self.store.model_show(space).reads_text
+        except (UsageError, ModelError):
+            return False
 
     def close(self) -> None:
         """Let go of the snapshots, and end the processes that decode."""

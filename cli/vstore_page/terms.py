@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore import Operand, UsageError
 from vstore_page.answers import key_of
+from vstore_page.cards import picture
 
 if TYPE_CHECKING:
+    from vstore import View
     from vstore_page.uploads import Uploads
 
 TEXT, KEY, UPLOAD = "text", "key", "up"
@@ -70,6 +72,17 @@ def _read(given: str) -> Term:
 def operands_of(terms: Sequence[Term], uploads: Uploads) -> list[Operand]:
     """Make the operands of terms, for a search. Raises: NotKept if an upload is not kept."""
     return [_operand(term, uploads) for term in terms]
+
+
+def described(term: Term, view: View, uploads: Uploads) -> dict[str, Any]:
+    """Describe a term for its chip. view: names its picture. Raises: NotKept if an upload is not kept."""
+    about: dict[str, Any] = {"term": str(term), "weight": term.weight, "kind": term.kind, "value": term.value}
+    if term.kind == KEY:
+        key = bytes.fromhex(term.value)
+        about["picture"] = picture(key, view.paths_of(key))
+    elif term.kind == UPLOAD:
+        about["upload"] = uploads.of(term.value).to_json()
+    return about
 
 
 def _operand(term: Term, uploads: Uploads) -> Operand:

@@ -7,6 +7,7 @@ import { getJson, isAborted } from "./net.js";
 // module, which exports `title` and `show(main, address, ctx)`.
 const VIEWS = [
   { path: "/snapshots", name: "Snapshots", load: () => import("./views/snapshots.js") },
+  { path: "/compare", name: "Compare", load: () => import("./views/compare.js") },
   { path: "/diff", load: () => import("./views/diff.js") },
   { path: "/picture", load: () => import("./views/picture.js") },
   { path: "/duplicates", name: "Duplicates", load: () => import("./views/duplicates.js") },

@@ -10,11 +10,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.routing import Route
 
-from vstore import ModelError, UsageError
+from vstore import UsageError
 from vstore_page.answers import answered, bytes_route, flag, json_route, many, number, one, view_route, whole
 from vstore_page.cards import picture
 from vstore_page.filters import filters_of
-from vstore_page.terms import KEY, TEXT, UPLOAD, Term, operands_of, read_terms
+from vstore_page.terms import TEXT, described, operands_of, read_terms
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -60,7 +60,7 @@ def _search(page: Page, request: Request) -> Json:
         **_about(page, row),
         "images": len(view),
         "where": filters.where,
-        "terms": [_term(page, view, term) for term in terms],
+        "terms": [described(term, view, page.uploads) for term in terms],
     }
     if not terms:
         is_part = any(filters.words.values())
@@ -90,35 +90,16 @@ def _about(page: Page, row: SnapshotRow) -> dict[str, Json]:
         "snapshot": row.snapshot,
         "current": row.current,
         "space_name": row.space_name,
-        "reads_text": _reads_text(page, row.space_name),
+        "reads_text": page.reads_text(row.space_name),
     }
 
 
-def _reads_text(page: Page, space: str) -> bool:
-    """Tell whether a space may be asked with words. A space that was dropped may not."""
-    try:
-        return page.store.model_show(space).reads_text
-    except (UsageError, ModelError):
-        return False
-
-
 def _no_words(page: Page, row: SnapshotRow) -> UsageError:
-    others = [space for space in page.store.names(None).spaces if _reads_text(page, space)]
+    others = [space for space in page.store.names(None).spaces if page.reads_text(space)]
     step = "look for a picture, or for names under Filters; words need a model that reads them: vstore model add"
     if others:
         step = f"choose a snapshot of {' or '.join(others)}, or look for a picture"
     return UsageError(f"the model of {row.space_name} reads no words", step)
-
-
-def _term(page: Page, view: View, term: Term) -> dict[str, Json]:
-    """Describe a term for its chip."""
-    about: dict[str, Json] = {"term": str(term), "weight": term.weight, "kind": term.kind, "value": term.value}
-    if term.kind == KEY:
-        key = bytes.fromhex(term.value)
-        about["picture"] = picture(key, view.paths_of(key))
-    elif term.kind == UPLOAD:
-        about["upload"] = page.uploads.of(term.value).to_json()
-    return about
 
 
 def _hit(hit: Hit) -> dict[str, Json]:
