@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import pytest
 from PIL import Image
+from playwright.sync_api import Page
 from support.page_server import PageServer
+from support.tabs import NARROW, Tab
 
 from vstore import Store
 
@@ -263,3 +266,264 @@ def test_another_site_sends_no_picture(page_server: PageServer, library: Path) -
     data = (library / "pictures/animals/fish-1.jpg").read_bytes()
     upload(page_server, data, 403, Origin="http://evil.example")
     upload(page_server, data, 415, **{"Content-Type": "text/plain"})
+
+
+# In a browser
+
+
+def query_of(tab: Tab) -> list[tuple[str, str]]:
+    return parse_qsl(urlsplit(tab.page.url).query)
+
+
+def loaded(tab: Tab) -> Page:
+    """Wait until the view shows what its address means."""
+    tab.page.wait_for_selector(".search-results:not([aria-busy]) :is(.grid .name, .empty, .failure)")
+    return tab.page
+
+
+def names_in(page: Page) -> list[str]:
+    return page.locator(".grid .name").all_inner_texts()
+
+
+def test_all_pictures_are_shown_at_first(tab: Tab, store: Store) -> None:
+    tab.look("/")
+    page = loaded(tab)
+    assert page.locator(".search-said").inner_text() == f"{len(store.view())} pictures of v3"
+    page.wait_for_function("() => [...document.querySelectorAll('.grid img')].some((one) => one.naturalWidth > 0)")
+    assert page.locator("nav [aria-current]").inner_text() == "Search"
+
+
+def test_more_like_this_is_an_address_that_can_be_kept(tab: Tab, store: Store) -> None:
+    tab.look("/search?under=pictures/animals")
+    page = loaded(tab)
+    page.locator(".grid .card", has_text="fish-1.jpg").get_by_role("link", name="More like this").click()
+    page.wait_for_selector(".grid .mark")
+    key = key_of(store, "pictures/animals/fish-1.jpg")
+    assert query_of(tab) == [("under", "pictures/animals"), ("t", f"+1:key:{key}")]
+    assert page.locator(".chip.part .chip-name").inner_text() == "fish-1.jpg"
+    assert page.locator(".grid .mark").first.inner_text() == "1.000"
+    found = names_in(page)
+    page.reload()
+    assert names_in(loaded(tab)) == found
+    page.go_back()
+    page.wait_for_selector(".grid .card:not(:has(.mark))")
+    assert query_of(tab) == [("under", "pictures/animals")]
+
+
+def test_a_query_is_made_of_parts_with_signs_and_weights(tab: Tab) -> None:
+    page = tab.look("/search?under=pictures/animals")
+    loaded(tab)
+    for label in ("Look for this, too", "Stay away from this"):
+        card = page.locator(".grid .card").nth(0 if label.startswith("Look") else 1)
+        card.get_by_role("button", name=label).click()
+        page.wait_for_selector(".grid .mark")
+        loaded(tab)
+    assert [one[1][:3] for one in query_of(tab)[1:]] == ["+1:", "-1:"]
+    page.get_by_label("Weight of").nth(1).fill("0.5")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**=-0.5*")
+    page.locator(".chip .sign").nth(0).click()
+    page.wait_for_url("**=-1*")
+    assert [one[1].split(":")[0] for one in query_of(tab)[1:]] == ["-1", "-0.5"]
+    assert page.evaluate("document.activeElement.dataset.part") == "sign0"
+    page.get_by_role("button", name="Leave out").nth(0).click()
+    page.wait_for_function("() => document.querySelectorAll('.chip.part').length === 1")
+    loaded(tab)
+    page.get_by_role("button", name="Clear").click()
+    page.wait_for_selector(".grid .card:not(:has(.mark))")
+    assert query_of(tab) == [("under", "pictures/animals")]
+
+
+def test_a_picture_is_chosen_dropped_and_pasted(tab: Tab, library: Path) -> None:
+    file = library / "pictures/animals/fish-1.jpg"
+    page = tab.look("/search")
+    loaded(tab)
+    page.set_input_files("input[type=file]", file)
+    page.wait_for_selector(".grid .mark")
+    loaded(tab)
+    assert names_in(page)[0] == "fish-1.jpg"
+    assert page.locator(".chip.part .chip-name").inner_text() == "fish-1.jpg"
+    first = query_of(tab)
+    other = base64.b64encode((library / "pictures/animals/renamed.jpg").read_bytes()).decode()
+    made = f"""const transfer = new DataTransfer();
+      transfer.items.add(new File([Uint8Array.from(atob("{other}"), (c) => c.charCodeAt(0))], "mine.jpg"));"""
+    page.evaluate(
+        f"""() => {{ {made}
+        document.body.dispatchEvent(new DragEvent("dragenter", {{ dataTransfer: transfer, bubbles: true }}));
+        window.isTold = !document.querySelector(".drop").hidden;
+        document.body.dispatchEvent(new DragEvent("drop", {{ dataTransfer: transfer, bubbles: true }})); }}"""
+    )
+    page.wait_for_selector(".chip-name >> text=mine.jpg")
+    loaded(tab)
+    assert page.evaluate("window.isTold && document.querySelector('.drop').hidden")
+    assert names_in(page)[0] == "renamed.jpg"
+    dropped = query_of(tab)
+    assert len(dropped) == 1 and dropped != first
+    page.evaluate(
+        f"""() => {{ {made}
+        document.body.dispatchEvent(new ClipboardEvent("paste", {{ clipboardData: transfer, bubbles: true }})); }}"""
+    )
+    loaded(tab)
+    assert query_of(tab) == dropped
+
+
+def test_what_is_no_picture_is_said(tab: Tab, tmp_path: Path) -> None:
+    (tmp_path / "no.jpg").write_text("no picture")
+    tab.allowed.append("400")
+    page = tab.look("/search")
+    loaded(tab)
+    page.set_input_files("input[type=file]", tmp_path / "no.jpg")
+    said = page.locator(".search-trouble .failure").inner_text()
+    assert "The picture cannot be decoded" in said
+    assert query_of(tab) == []
+
+
+def test_filters_are_chosen_told_and_left_out(tab: Tab, store: Store) -> None:
+    page = tab.look("/search")
+    loaded(tab)
+    page.get_by_label("Folder").select_option("pictures/animals")
+    page.wait_for_url("**under=*")
+    page.keyboard.press("f") if page.evaluate("document.activeElement.tagName !== 'SELECT'") else page.get_by_role(
+        "button", name="Filters"
+    ).click()
+    page.get_by_label("Where").fill("name like 'fish%'")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**where=*")
+    loaded(tab)
+    page.wait_for_function("() => document.querySelectorAll('.grid .name').length < 10")
+    assert {name[:4] for name in names_in(page)} == {"fish"}
+    assert page.locator(".applied .chip-name").all_inner_texts() == ["in pictures/animals", "name like 'fish%'"]
+    assert page.get_by_role("button", name="Filters (1)").count() == 1
+    every = len(store.view())
+    assert page.locator(".search-said").inner_text().endswith(f"of {every} pictures of v3")
+    page.get_by_role("button", name="Leave out all").click()
+    page.wait_for_function("() => !location.search")
+    loaded(tab)
+    assert page.locator(".search-said").inner_text() == f"{every} pictures of v3"
+
+
+def test_an_expression_that_is_wrong_is_said_and_can_be_put_right(tab: Tab) -> None:
+    tab.allowed.append("400")
+    page = tab.look("/search?where=colour+%3D+1")
+    loaded(tab)
+    assert "No such column: colour" in page.locator(".failure").inner_text()
+    page.get_by_role("button", name="Leave out: colour = 1").click()
+    page.wait_for_selector(".grid .name")
+    assert query_of(tab) == []
+
+
+def test_names_are_looked_for_where_the_model_reads_no_words(tab: Tab) -> None:
+    page = tab.look("/search")
+    loaded(tab)
+    page.keyboard.press("/")
+    page.keyboard.type("FISH")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**name=FISH")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.grid .name')].every((one) => /fish/.test(one.textContent))"
+    )
+    assert "reads no words" in page.locator(".search-hint").inner_text()
+
+
+def test_an_older_snapshot_is_looked_at(tab: Tab) -> None:
+    page = tab.look("/search?name=cat-")
+    loaded(tab)
+    assert "cat-1.jpg" not in names_in(page)
+    page.get_by_label("Snapshot").select_option("v2")
+    page.wait_for_url("**at=v2")
+    page.wait_for_selector(".name >> text=cat-1.jpg")
+    assert page.locator(".chip.past").inner_text().startswith("as it was in v2")
+    page.get_by_role("button", name="Back to the current snapshot").click()
+    page.wait_for_function("() => !location.search.includes('at=')")
+
+
+def test_hits_are_opened_at_large_and_left_by_keyboard(tab: Tab, store: Store) -> None:
+    key = key_of(store, "pictures/animals/fish-1.jpg")
+    page = tab.look(f"/search?t=%2B1:key:{key}")
+    loaded(tab)
+    names = names_in(page)
+    page.locator(".grid a.well").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog.lightbox[open]")
+    assert names[1] in page.locator("dialog .title").inner_text()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("(name) => document.querySelector('dialog .title').textContent.includes(name)", arg=names[2])
+    page.keyboard.press("Escape")
+    page.wait_for_function("() => !document.querySelector('dialog')")
+    page.keyboard.press("m")
+    page.wait_for_function("(name) => document.querySelector('.chip-name').textContent === name", arg=names[2])
+    loaded(tab)
+    assert names_in(page)[0] == names[2]
+
+
+def test_near_duplicates_are_shown_once_and_more_can_be_asked_for(tab: Tab, store: Store) -> None:
+    key = key_of(store, "pictures/animals/fish-1.jpg")
+    page = tab.look(f"/search?t=%2B1:key:{key}&k=8")
+    loaded(tab)
+    assert page.locator(".search-said").inner_text().startswith("8 pictures of v3, the most similar first")
+    page.get_by_role("button", name="Show more").click()
+    page.wait_for_url("**k=16")
+    page.wait_for_function("() => document.querySelector('.search-said').textContent.startsWith('16')")
+    page.get_by_label("Near-duplicates once").check()
+    page.wait_for_url("**collapse=1")
+    page.wait_for_selector(".grid button.link")
+    page.locator(".grid button.link").first.click()
+    assert page.locator("dialog.lightbox .title").inner_text()
+    page.keyboard.press("Escape")
+    page.get_by_label("Relevance").select_option("0.0001")
+    page.wait_for_url("**min_p=0.0001")
+    page.wait_for_selector(".grid >> text=1 in")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_it_fits_a_narrow_window(tab: Tab, store: Store, dark: bool) -> None:
+    key = key_of(store, "pictures/animals/fish-1.jpg")
+    page = tab.look(f"/search?t=%2B1:key:{key}&t=-0.5:key:{key[::-1]}", width=NARROW, dark=dark)
+    tab.allowed.append("400")
+    page.wait_for_selector(".failure")
+    page = tab.look(f"/search?t=%2B1:key:{key}&collapse=1&where=width+%3E+10", width=NARROW, dark=dark)
+    loaded(tab)
+    page.keyboard.press("f")
+    page.wait_for_selector("#filters input")
+    assert not tab.is_too_wide()
+    tab.shot(f"search-narrow-{'dark' if dark else 'light'}")
+
+
+def test_every_control_has_a_name(tab: Tab, store: Store) -> None:
+    key = key_of(store, "pictures/animals/fish-1.jpg")
+    page = tab.look(f"/search?t=%2B1:key:{key}&under=pictures&at=v2")
+    loaded(tab)
+    page.keyboard.press("f")
+    page.wait_for_selector("#filters input")
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("main :is(button, input, select, a)")].filter((one) =>
+          one.type !== "file" && !one.getAttribute("aria-label") && !one.textContent.trim()
+          && ![...(one.labels ?? [])].some((label) => label.textContent.trim())).map((one) => one.outerHTML)"""
+    )
+    assert nameless == []
+
+
+def test_a_hostile_name_is_text(
+    own_library: Path, serve: Callable[..., PageServer], open_tab: Callable[..., Tab]
+) -> None:
+    name = "<img src=x onerror=alert(1)>&amp;\u202egpj.jpg"
+    folder = own_library / "pictures/<b>folder"
+    folder.mkdir()
+    Image.new("RGB", (40, 30), (9, 90, 20)).save(folder / name, "JPEG")
+    Image.effect_noise((60, 40), 90).convert("RGB").save(folder / "other.jpg", "JPEG")
+    with Store(own_library / ".vstore") as store:
+        store.sync([own_library / "pictures"])
+        store.fields_set({"<i>field": "<u>value"}, [folder / name])
+    tab = open_tab(serve(own_library / ".vstore"))
+    page = tab.look("/search?under=pictures/<b>folder")
+    loaded(tab)
+    assert name in names_in(page)
+    page.locator(".grid .card", has_text="onerror").get_by_role("link", name="More like this").click()
+    page.wait_for_selector(".grid .mark")
+    page.keyboard.press("f")
+    page.get_by_label("<i>field").select_option("<u>value")
+    page.wait_for_url("**f=*")
+    loaded(tab)
+    assert page.locator(".applied .chip-name").all_inner_texts()[1] == "<i>field is <u>value"
+    assert page.locator("main :is(b, i, u)").count() == 0

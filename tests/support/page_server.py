@@ -81,6 +81,11 @@ class PageServer:
         found = _ADDRESS.search(self._out) or _ADDRESS.search(self._err)
         return found and found[0].decode().rstrip(".,;")
 
+    @property
+    def errors(self) -> str:
+        """What it has printed on stderr."""
+        return self._err.decode("utf-8", "replace")
+
     def says(self, text: str) -> None:
         """Wait until it has printed something on stderr."""
         wait_for(lambda: text.encode() in self._err or self._process.poll() is not None)

@@ -109,7 +109,7 @@ class Tab:
     def check(self) -> None:
         """Fail if there was an error that is not allowed."""
         left = [error for error in self.errors if not any(text in error for text in self.allowed)]
-        assert not left, left
+        assert not left, (left, self.server.errors)
 
 
 @contextmanager

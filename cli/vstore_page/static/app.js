@@ -6,6 +6,7 @@ import { getJson, isAborted } from "./net.js";
 // A line for each view: the begin of its address, its name in the bar (none for a view without a place there), and its
 // module, which exports `title` and `show(main, address, ctx)`.
 const VIEWS = [
+  { path: "/search", name: "Search", load: () => import("./views/search.js") },
   { path: "/snapshots", name: "Snapshots", load: () => import("./views/snapshots.js") },
   { path: "/compare", name: "Compare", load: () => import("./views/compare.js") },
   { path: "/diff", load: () => import("./views/diff.js") },
@@ -54,7 +55,7 @@ async function show(address) {
     document.title = `${module.title} – vstore`;
     fill(main);
     const closed = await module.show(main, address, {
-      go, replace, refresh, state, canWrite: state.can_write, signal: ending.signal,
+      go, push, replace, refresh, state, canWrite: state.can_write, signal: ending.signal,
       onstate: (listener) => listeners.add(listener),
     });
     if (ending.signal.aborted) closed?.();
@@ -78,6 +79,11 @@ function go(url) {
     announce(viewOf(to)?.name ?? "");
   }
   return shown;
+}
+
+// Add an address of what is shown already: the view has changed itself.
+function push(url) {
+  history.pushState(null, "", new URL(url, location.href));
 }
 
 // Change the address of what is shown already.
