@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import sys
+import types
 from array import array
 from collections.abc import Sequence
 from decimal import Decimal
@@ -267,3 +269,8 @@ def test_one_tag_to_keep_is_no_list_of_its_letters(filled: World) -> None:
     found = filled.store.snapshot_forget(keep_tag="good", dry_run=True)  # type: ignore[arg-type]
     assert found == filled.store.snapshot_forget(keep_tag=["good"], dry_run=True)
     assert found.forgotten == ("v2",)
+
+
+def test_another_thread_may_be_loading_pillow(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL.Image", types.ModuleType("PIL.Image"))  # as it is at the begin of its loading
+    assert filled.store.search(bytes.fromhex(filled.key(1)), k=1)

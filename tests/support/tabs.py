@@ -13,7 +13,7 @@ import pytest
 from support.page_server import PageServer
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
 
 NARROW, WIDE = 400, 1280
 _NEEDED = "VSTORE_NEEDS_BROWSER"  # set by .ci/run: a browser that is missing fails the tests
@@ -62,6 +62,7 @@ class Tab:
         self.server = server
         self.errors: list[str] = []
         self.allowed: list[str] = []
+        self._answers: list[Response] = []  # that say of an error of the server
         self._shots = shots
         self._context = context
         context.request.get(server.address)  # the token is exchanged for the cookie
@@ -74,6 +75,7 @@ class Tab:
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.errors.append(f"script: {error}"))
         page.on("requestfailed", self._failed)
+        page.on("response", lambda response: self._answers.append(response) if response.status >= 500 else None)
         return page
 
     def _console(self, message: ConsoleMessage) -> None:
@@ -109,7 +111,7 @@ class Tab:
     def check(self) -> None:
         """Fail if there was an error that is not allowed."""
         left = [error for error in self.errors if not any(text in error for text in self.allowed)]
-        assert not left, (left, self.server.errors)
+        assert not left, (left, [answer.text() for answer in self._answers], self.server.errors)
 
 
 @contextmanager

@@ -70,7 +70,10 @@ def _outlet(stream: TextIO, number: int) -> TextIO:
     except (AttributeError, OSError, ValueError):  # such as that of a test
         return stream
     raw = io.BufferedWriter(_Descriptor(number))
-    return io.TextIOWrapper(raw, encoding=stream.encoding, errors=stream.errors, write_through=True)
+    # The end of a line is written at once on standard error: nobody flushes after a traceback.
+    return io.TextIOWrapper(
+        raw, encoding=stream.encoding, errors=stream.errors, write_through=True, line_buffering=number == 2
+    )
 
 
 class _Descriptor(io.RawIOBase):

@@ -81,8 +81,9 @@ def unit_vector(given: object) -> Floats:
 
 def is_picture(given: object) -> bool:
     """Tell whether something is a picture of Pillow. Loads nothing: who has one has loaded Pillow."""
-    pillow = sys.modules.get("PIL.Image")
-    return pillow is not None and isinstance(given, pillow.Image)
+    # Another thread may be in the middle of loading it: nobody has a picture of it then.
+    kind = getattr(sys.modules.get("PIL.Image"), "Image", None)
+    return kind is not None and isinstance(given, kind)
 
 
 def _is_one(wanted: object) -> bool:
