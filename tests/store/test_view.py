@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from support.folders import World, plain
+from support.folders import World, drawn, plain
+from support.watching import until
 
 from vstore.errors import ModelError, SnapshotNotFound, StoreClosed, StoreGone, UsageError, VstoreError
 from vstore.pictures import decoding
@@ -344,6 +347,21 @@ def test_a_view_of_strangers_decodes_in_another_process(world: World, monkeypatc
     assert len(world.store._decoder._all) == 1, "its process is kept for the next query"
     with pytest.raises(pytest.fail.Exception):
         world.store.view().search(query)
+
+
+def test_a_decoder_that_hangs_ends_with_the_store(world: World) -> None:
+    store = world.another()
+    view = store.view(isolate_decoding=True)
+    view.search(Operand(1.0, data=(world.top / "query.png").read_bytes()))
+    (worker,) = store._decoder._all
+    os.kill(worker._process.pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(view.search, Operand(1.0, data=drawn(77)))
+        until(lambda: worker.is_asked)
+        store.close()
+        with pytest.raises(VstoreError, match="cannot search with the picture that was given"):
+            asked.result(60)
+    assert worker._process.poll() is not None
 
 
 # Parts of it

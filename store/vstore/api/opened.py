@@ -135,9 +135,11 @@ class Opened:
     def close(self) -> None:
         """Close its files. Calls under way in other threads end as they would, later ones raise StoreClosed.
 
-        A second time nothing happens.
+        A query of a view of strangers fails whose picture is being decoded. A second time nothing happens.
         """
         self._pool.close()
+        if "_decoder" in vars(self):
+            self._decoder.stop()  # a decoder that hangs would outlive the program
 
     def __reduce__(self) -> tuple[object, ...]:
         """Let a process pool take a store along: it is opened there once more. Raises: StoreGone there."""

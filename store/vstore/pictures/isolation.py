@@ -91,6 +91,7 @@ class IsolatedDecoder:
             self._is_stopped = True
             for worker in self._all:
                 worker.kill()
+            _end(self._idle)  # the others are ended by the threads that ask them
 
     def close(self) -> None:
         """End the processes, once no thread asks any longer."""
