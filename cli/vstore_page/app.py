@@ -11,7 +11,7 @@ from starlette.routing import Route, Router
 from vstore import __version__
 from vstore_page.answers import NotFound, failed, json_route, shell
 from vstore_page.statics import static_route
-from vstore_page.views import compare, duplicates, pictures, search, snapshots
+from vstore_page.views import compare, duplicates, health, pictures, search, snapshots
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -25,6 +25,7 @@ Json = Any
 VIEWS: tuple[Any, ...] = (
     compare,
     duplicates,
+    health,
     pictures,
     search,
     snapshots,
@@ -54,12 +55,13 @@ async def _nothing(scope: Any, receive: Any, send: Any) -> None:
 
 def _state(page: Page, request: Request) -> Json:
     """Say what the shell shows of the store, again and again: it is to cost little."""
-    current = page.store.names(None).current
+    current, running = page.store.names(None).current, page.store.running()
     return {
         "version": __version__,
         "store": str(page.store.folder),
         "can_write": page.can_write,
         "current": current,
+        "running": running and running.to_json(),
     }
 
 

@@ -12,6 +12,7 @@ const VIEWS = [
   { path: "/diff", load: () => import("./views/diff.js") },
   { path: "/picture", load: () => import("./views/picture.js") },
   { path: "/duplicates", name: "Duplicates", load: () => import("./views/duplicates.js") },
+  { path: "/health", name: "Health", load: () => import("./views/health.js") },
 ];
 const LOOK = 5000; // milliseconds between two looks at the state of the store
 

@@ -1,0 +1,123 @@
+"""The view of health: what could not be read, the spaces, the bytes, a check, and what runs meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.folders import drawn
+from support.gallery_page import HOSTILE
+from support.lines import process
+from support.page_server import PageServer
+from support.signalled import Running
+from support.tabs import NARROW, Tab
+
+from vstore.disk.lock import Lock
+from vstore.progress import Stage
+
+Serve = Callable[..., PageServer]
+
+
+def broken(library: Path, names: list[str]) -> None:
+    """Put files into a library that no decoder takes, and sync."""
+    for name in names:
+        (library / "pictures" / name).write_bytes(b"no picture")
+    assert process("sync", "-q", cwd=library).code == 3
+
+
+def test_the_json_of_health_is_what_the_store_says(page_server: PageServer, library: Path) -> None:
+    health = page_server.get("/health")
+    assert health["running"] is None and health["complaint"] is None and health["check"] is None
+    assert health["failed"] == {"total": 0, "from": 0, "entries": []}
+    assert health["stats"] == json.loads(process("stats", "--json", cwd=library).out)
+    assert health["spaces"] == json.loads(process("model", "list", "--json", cwd=library).out)
+
+
+def test_pictures_that_could_not_be_read_are_listed_in_parts(own_library: Path, serve: Serve) -> None:
+    broken(own_library, [f"broken {n}.jpg" for n in range(5)])
+    server = serve(own_library / ".vstore")
+    found = server.get("/health?from=1&count=3")["failed"]
+    assert (found["total"], found["from"]) == (5, 1)
+    assert [entry["path"] for entry in found["entries"]] == [f"pictures/broken {n}.jpg" for n in (1, 2, 3)]
+    assert {entry["kind"] for entry in found["entries"]} == {"not_an_image"}
+    assert server.get("/health?from=9")["failed"]["entries"] == []
+    assert server.get("/health?count=501", status=400)["error"]["code"] == "usage"
+
+
+def test_a_check_is_asked_for_and_kept(own_library: Path, serve: Serve) -> None:
+    server = serve(own_library / ".vstore")
+    report = server.get("/health/check")
+    assert report["ok"] is True and report["snapshots"] == 3
+    assert server.get("/health")["check"] == report
+    pack = next((own_library / ".vstore" / "packs").iterdir())
+    os.truncate(pack, pack.stat().st_size - 1)
+    report = server.get("/health/check")
+    assert report["ok"] is False and report["problem_count"] == len(report["problems"]) > 0
+
+
+def test_what_runs_is_in_the_state_of_the_page(own_library: Path, serve: Serve) -> None:
+    server = serve(own_library / ".vstore")
+    assert server.get("/state")["running"] is None
+    for seed in range(64):
+        (own_library / "pictures" / f"{seed}.png").write_bytes(drawn(seed))
+    with Running(own_library, "sync", "pictures") as running:
+        found = server.get("/state")["running"]
+        assert (found["pid"], found["command"], found["unit"]) == (running.pid, "sync", "files")
+        assert server.get("/health")["running"]["pid"] == running.pid
+        running.signal(signal.SIGKILL)
+        running.wait()
+    assert server.get("/state")["running"] is None
+
+
+def test_the_view_shows_a_healthy_store(tab: Tab) -> None:
+    page = tab.go("/health")
+    page.wait_for_selector("h1:text('Health')")
+    text = page.inner_text("main")
+    assert "None: the newest sync read all that it met." in text
+    assert page.locator(".spaces .chip.good").inner_text() == "verified"
+    assert page.locator(".disk tr").count() >= 4
+    page.get_by_role("button", name="Check now").click()
+    page.wait_for_selector("text=No damage found.")
+    assert page.locator(".runs").inner_text() == ""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_it_fits_a_narrow_window(tab: Tab, dark: bool) -> None:
+    page = tab.look("/health", width=NARROW, dark=dark)
+    page.wait_for_selector(".disk")
+    tab.shot(f"health-narrow-{'dark' if dark else 'light'}", full_page=True)
+    assert not tab.is_too_wide()
+
+
+def test_failed_pictures_are_shown_with_folder_and_reason(
+    own_library: Path, serve: Serve, open_tab: Callable[..., Tab]
+) -> None:
+    broken(own_library, [*(f"{n:03}.jpg" for n in range(60)), f"{HOSTILE}.jpg"])
+    tab = open_tab(serve(own_library / ".vstore"))
+    page = tab.go("/health")
+    page.wait_for_selector(".failed tbody tr")
+    assert page.locator(".failed tbody tr").count() == 50
+    page.get_by_role("button", name="More").click()
+    page.wait_for_selector(".failed tbody tr:nth-child(61)")
+    odd = page.locator(".failed tbody tr").first.inner_text()
+    assert '"><script>alert(1)<img src=x onerror=alert(2)>' in odd, "as text, and not as HTML"
+    first = page.locator(".failed tbody tr").nth(1).inner_text()
+    assert "000.jpg" in first and str(own_library / "pictures") in first and "not an image" in first
+
+
+def test_a_running_sync_is_shown_and_goes(own_library: Path, serve: Serve, open_tab: Callable[..., Tab]) -> None:
+    tab = open_tab(serve(own_library / ".vstore"))
+    with Lock(own_library / ".vstore" / "locks", "ingest") as lock:
+        lock.acquire(0, "sync")
+        stage = Stage("reading", 1000)
+        stage.files = 250
+        lock.tell(stage)
+        page = tab.go("/health")
+        page.wait_for_selector(".runs progress")
+        assert "Running now: sync, reading" in page.inner_text(".runs")
+        assert "250 of 1,000 files" in page.inner_text(".runs")
+    page.wait_for_selector(".runs:empty", state="attached")
