@@ -17,6 +17,7 @@ from PIL import Image
 from support.lines import TOP, process
 from support.page_server import PageServer
 from support.tabs import Tab, opened_tab, running_browser
+from support.two_spaces import add_space_other
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -65,6 +66,19 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page_server(library: Path) -> Iterator[PageServer]:
     """A server of `library`, read only."""
     with PageServer(library / ".vstore") as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def two_spaces(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of `library` whose v4, current, is of the space `other`. No test changes it."""
+    return add_space_other(Path(shutil.copytree(library, tmp_path_factory.mktemp("two") / "two", symlinks=True)))
+
+
+@pytest.fixture(scope="package")
+def two_server(two_spaces: Path) -> Iterator[PageServer]:
+    """A server of `two_spaces`, read only."""
+    with PageServer(two_spaces / ".vstore") as server:
         yield server
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,39 +13,19 @@ import pytest
 from support.page_server import PageServer
 from support.signalled import wait_for
 from support.tabs import Tab
+from support.two_spaces import add_space_other, fill_space_other
 
 from vstore import Store
-from vstore.repository.add_space import add_space
-from vstore.repository.repository import Repository
-from vstore.testing import FakeEmbedder
-
-OTHER = FakeEmbedder("other", dim=12)
-
-
-def add_other(folder: Path, *, filled: bool = True) -> Path:
-    """Add the space `other` to a store: its vectors have nothing to do with the pictures."""
-    add_space(Repository(folder / ".vstore"), OTHER.recipe, "other")
-    if filled:
-        with Store(folder / ".vstore", load_embedder=lambda recipe: OTHER) as store:
-            store.sync(space="other")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def two(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of `library` whose v4, current, is of the space `other`. No test changes it."""
-    return add_other(Path(shutil.copytree(library, tmp_path_factory.mktemp("two") / "two", symlinks=True)))
-
-
-@pytest.fixture(scope="module")
-def server(two: Path) -> Iterator[PageServer]:
-    with PageServer(two / ".vstore") as server:
-        yield server
 
 
 @pytest.fixture
-def store(two: Path) -> Iterator[Store]:
-    with Store(two / ".vstore") as store:
+def server(two_server: PageServer) -> PageServer:
+    return two_server
+
+
+@pytest.fixture
+def store(two_spaces: Path) -> Iterator[Store]:
+    with Store(two_spaces / ".vstore") as store:
         yield store
 
 
@@ -126,7 +105,7 @@ def test_both_answer_one_query(server: PageServer, store: Store) -> None:
 def test_a_space_that_cannot_answer_says_why_and_the_other_answers(
     own_library: Path, serve: Callable[..., PageServer], store: Store
 ) -> None:
-    server = serve(add_other(own_library, filled=False) / ".vstore")
+    server = serve(add_space_other(own_library, filled=False) / ".vstore")
     hits = compare(server, ("t", f"+1:key:{key_of(store, 'pictures/animals/fish-1.jpg')}"), ("k", "3"))["hits"]
     assert hits["both"] is None
     assert {len(hits["a"]["hits"]), len(hits["b"]["hits"])} == {0, 3}
@@ -168,7 +147,7 @@ def test_a_sample_is_taken_from_the_address(server: PageServer) -> None:
 def test_an_error_of_the_comparison_is_told_and_it_begins_again(
     own_library: Path, serve: Callable[..., PageServer]
 ) -> None:
-    server = serve(add_other(own_library, filled=False) / ".vstore")
+    server = serve(add_space_other(own_library, filled=False) / ".vstore")
     for _ in range(2):
         said: list[Any] = []
 
@@ -179,13 +158,8 @@ def test_an_error_of_the_comparison_is_told_and_it_begins_again(
 
         wait_for(is_told)
         assert "neighbours need two or more" in said[-1]["error"]["message"]
-    add_vectors(own_library)
+    fill_space_other(own_library)
     assert neighbours(server)["report"]["b"]["snapshot"] == "v4"
-
-
-def add_vectors(folder: Path) -> None:
-    with Store(folder / ".vstore", load_embedder=lambda recipe: OTHER) as store:
-        store.sync(space="other")
 
 
 SLOW = """
@@ -199,9 +173,9 @@ slow._Finder.nearest, slow._AT_ONCE = nearest, 1
 
 
 def test_a_comparison_under_way_tells_how_far_it_is_and_ends_with_the_server(
-    two: Path, serve: Callable[..., PageServer]
+    two_spaces: Path, serve: Callable[..., PageServer]
 ) -> None:
-    server = serve(two / ".vstore", before=SLOW)
+    server = serve(two_spaces / ".vstore", before=SLOW)
     steps: list[Any] = []
 
     def has_begun() -> bool:
