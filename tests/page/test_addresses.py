@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from docs_tools.console import TOP
+from support.folders import drawn
 from support.page_server import PageServer
 from support.tables import Row, Tables, compare, word, words
+from support.two_spaces import add_space_other
 
 from vstore import Store
 
@@ -22,6 +25,13 @@ ASKED = {
     "/names": ("/names?count=3", "/names?from=99999"),
     "/picture/KEY": ("/picture/{key}", "/picture/{gone}"),
     "/snapshots": ("/snapshots", "/snapshots?from=9"),
+    "/compare": (
+        "/compare",
+        "/compare?t=%2B1:key:{key}&t=-1:up:{up}",
+        "/compare?t=%2B1:text:cat",
+        "/compare?t=1:key:{key}",
+    ),
+    "/compare/neighbours": ("/compare/neighbours",),
     "/diff": ("/diff?a=v1", "/diff?a=v1&kind=added"),
 }
 
@@ -65,6 +75,12 @@ def expanded(rows: list[Row]) -> list[Row]:
     return found
 
 
+def uploaded(server: PageServer) -> str:
+    """Send a picture to look for. Returns: its name."""
+    words = {"Content-Type": "application/octet-stream", "Origin": server.origin, "X-Vstore": "1"}
+    return str(json.loads(server.ask("POST", "/uploads", words, drawn(1))[2])["upload"])
+
+
 def test_every_address_of_the_reference_is_asked() -> None:
     assert sections().keys() == ASKED.keys()
 
@@ -80,8 +96,14 @@ def test_an_answer_has_the_fields_of_its_table(
     own = expanded(sections()[address])
     rows = own + (shown() if address == "/picture/KEY" else [])
     seen: set[str] = set()
+    if address.startswith("/compare"):
+        add_space_other(own_library)
     server = serve(own_library / ".vstore")
     for asked in ASKED[address]:
-        answer = server.get(asked.format(key=key, gone=gone))
+        up = uploaded(server) if "{up}" in asked else ""
+        answer = server.get(asked.format(key=key, gone=gone, up=up))
         seen |= compare(answer, rows, asked)
+        while "report" in answer and answer["report"] is None:
+            answer = server.get(asked)
+            seen |= compare(answer, rows, asked)
     assert {word(row["field"]) for row in own} <= seen, "each field of the table was met"
