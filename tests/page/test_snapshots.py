@@ -91,6 +91,7 @@ def test_a_difference_is_that_of_the_command_line(page_server: PageServer, libra
 def test_without_names_the_current_snapshot_is_compared_with_the_one_before(page_server: PageServer) -> None:
     found = page_server.get("/diff")
     assert (found["before"]["snapshot"], found["after"]["snapshot"]) == ("v2", "v3")
+    assert page_server.get("/diff?a=&b=&kind=") == found
     assert page_server.get("/diff?b=v2")["before"]["snapshot"] == "v1"
     assert page_server.get("/diff?b=v1", 404)["error"]["code"] == "no_such_snapshot"
     assert page_server.get("/diff?a=v9", 404)["error"]["code"] == "no_such_snapshot"

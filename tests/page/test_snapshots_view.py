@@ -159,6 +159,8 @@ def test_a_snapshot_that_is_not_there_is_said(tab: Tab) -> None:
     tab.allowed.append("404")
     page = tab.go("/diff?a=v9")
     page.wait_for_selector(".failure:has-text('No snapshot')")
+    page.get_by_role("link", name="Choose two snapshots").click()
+    page.wait_for_selector(".snapshot")
 
 
 def test_many_differences_are_loaded_as_they_are_scrolled_to(serve: Serve, own_library: Path, open_tab: Any) -> None:

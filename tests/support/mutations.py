@@ -266,6 +266,14 @@ MUTATIONS = [
         ROOTS,
         "holds",
     ),
+    Mutation(
+        "moves: a newer operation",
+        "versions/moves.py",
+        "if newest is not None and newest != repo.tip.number:",
+        "if False:",
+        "store/test_moves.py",
+        "no_longer",
+    ),
     Mutation("an empty path", "paths.py", "    if not name:\n", "    if False:\n", EMPTY, "program"),
     Mutation("an empty model", "embed/model_words.py", 'options.get(name) == ""', "False", EMPTY, "model"),
     # Whose store it is

@@ -99,8 +99,8 @@ def _diff(differences: Differences, request: Request) -> Json:
 
     a: the first snapshot; by default the one before the second. b: the second, by default the current one.
     """
-    b = one(request, "b", "current")
-    a, kind = one(request, "a", f"{b}~1"), one(request, "kind")
+    b = one(request, "b") or "current"
+    a, kind = one(request, "a") or f"{b}~1", one(request, "kind")
     if kind and kind not in KINDS:
         raise UsageError(f"{kind!r:.60} is no kind of difference", f"the kinds are: {', '.join(KINDS)}")
     found, store = differences.of(a, b), differences.page.store

@@ -1,7 +1,7 @@
 // What is different between two snapshots: pictures kind by kind, and fields.
 import { card } from "../card.js";
 import { snapshotChooser } from "../chooser.js";
-import { count, el, empty, fill, number, style, time } from "../dom.js";
+import { count, el, empty, failure, fill, number, style, time } from "../dom.js";
 import { grid } from "../grid.js";
 import { keys } from "../keys.js";
 import { lightbox } from "../lightbox.js";
@@ -19,7 +19,14 @@ const WORDS = {
 export async function show(main, address, ctx) {
   await style("diff");
   const kind = address.searchParams.get("kind") ?? "";
-  const found = await getJson(address, { signal: ctx.signal });
+  let found;
+  try {
+    found = await getJson(address, { signal: ctx.signal });
+  } catch (err) {
+    if (err.name !== "Failed") throw err;
+    fill(main, el("h1", {}, title), failure(err), el("p", { class: "all" }, el("a", { href: "/snapshots" }, "Choose two snapshots")));
+    return undefined;
+  }
   const [before, after] = [found.before, found.after];
   const url = (changes) => {
     const asked = new URLSearchParams({ a: before.snapshot, b: after.snapshot, ...changes });
