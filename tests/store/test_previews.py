@@ -66,6 +66,25 @@ def test_a_thumbnail_is_small_and_a_large_one_large(filled: World, previews: Pre
     assert (large.path, large.thumb.width, large.thumb.height) == (b"pictures/big.jpg", 3000, 1500)
 
 
+@pytest.mark.parametrize("form", ["JPEG", "TIFF", "WEBP"])
+def test_both_are_turned(filled: World, previews: Previews, form: str) -> None:
+    picture, out, exif = Image.new("RGB", (3000, 1500), (220, 20, 20)), io.BytesIO(), Image.Exif()
+    picture.paste((20, 20, 220), (1500, 0, 3000, 1500))
+    exif[0x0112] = 6  # a quarter to the right: what was on the left is at the top
+    picture.save(out, form, exif=exif)
+    name = f"turned.{form.lower()}"
+    filled.put({name: out.getvalue()})
+    filled.sync()
+    key = bytes.fromhex(filled.key(out.getvalue()))
+    for ask, size in ((previews.thumbnail, (128, 256)), (previews.large, (1024, 2048))):
+        found = ask(key, path_of(name))
+        assert size_of(found) == size
+        assert isinstance(found, Shown)
+        shown = Image.open(io.BytesIO(found.thumb.jpeg)).convert("RGB")
+        (top, *_), (bottom, *_) = shown.getpixel((60, 20)), shown.getpixel((60, size[1] - 20))  # type: ignore[misc]
+        assert top > 150 > 80 > bottom
+
+
 def test_large_ones_are_kept_in_memory_alone(
     filled: World, previews: Previews, monkeypatch: pytest.MonkeyPatch
 ) -> None:
