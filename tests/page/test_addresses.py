@@ -22,6 +22,13 @@ SHOW = Tables((REFERENCE / "json.md").read_text(encoding="utf-8"), {})
 ASKED = {
     "/thumbnail/KEY": ("/thumbnail/{key}", "/thumbnail/{gone}?at=v2"),
     "/preview/KEY": ("/preview/{key}", "/preview/{gone}?at=v2"),
+    "/search": (
+        "/search?t=%2B1:key:{fish}&t=-0.1:up:{up}",
+        "/search?t=%2B1:key:{fish}&min_p=0.9&collapse=1&k=40",
+        "/search?t=%2B1:key:{gone}&under=pictures/animals&where=width+%3E+1&min_score=2",
+        "/search?at=v2",
+    ),
+    "/search/choices": ("/search/choices", "/search/choices?at=v1"),
     "/names": ("/names?count=3", "/names?from=99999"),
     "/picture/KEY": ("/picture/{key}", "/picture/{gone}"),
     "/snapshots": ("/snapshots", "/snapshots?from=9"),
@@ -92,6 +99,7 @@ def test_an_answer_has_the_fields_of_its_table(
     with Store(own_library / ".vstore") as store:
         store.fields_set({"rating": 4}, ["pictures/animals/cat-3.jpg"])
         key = store.show("pictures/animals/cat-3.jpg", no_neighbours=True).key.hex()
+        fish = store.show("pictures/animals/fish-1.jpg", no_neighbours=True).key.hex()
         gone = store.show("pictures/animals/cat-2.jpg", at="v2", no_neighbours=True).key.hex()
     own = expanded(sections()[address])
     rows = own + (shown() if address == "/picture/KEY" else [])
@@ -101,7 +109,7 @@ def test_an_answer_has_the_fields_of_its_table(
     server = serve(own_library / ".vstore")
     for asked in ASKED[address]:
         up = uploaded(server) if "{up}" in asked else ""
-        answer = server.get(asked.format(key=key, gone=gone, up=up))
+        answer = server.get(asked.format(key=key, fish=fish, gone=gone, up=up))
         seen |= compare(answer, rows, asked)
         while "report" in answer and answer["report"] is None:
             answer = server.get(asked)

@@ -527,3 +527,70 @@ def test_a_hostile_name_is_text(
     loaded(tab)
     assert page.locator(".applied .chip-name").all_inner_texts()[1] == "<i>field is <u>value"
     assert page.locator("main :is(b, i, u)").count() == 0
+
+
+# Words. The model of the sample pictures reads none: this server has one that gives each word a place of its own.
+
+WORDS = """
+import zlib
+import numpy as np
+from vstore.models import show
+from vstore.search import search
+show.reads_text = lambda recipe: True
+real = search.vectors_of
+def vectors_of(repo, space, terms, stored, **words):
+    def place(text):
+        row = np.random.default_rng(zlib.crc32(text.encode())).normal(size=space.dim).astype(np.float32)
+        return row / np.linalg.norm(row)
+    given = [place(term.operand.text) if term.operand.text else row for term, row in zip(terms, stored)]
+    return real(repo, space, terms, given, **words)
+search.vectors_of = vectors_of
+"""
+
+
+@pytest.fixture
+def words(library: Path, serve: Callable[..., PageServer], open_tab: Callable[..., Tab]) -> Tab:
+    """A tab with the page of a store whose model reads words."""
+    return open_tab(serve(library / ".vstore", before=WORDS))
+
+
+def typed(page: Page, text: str) -> None:
+    page.get_by_role("search").locator("input.words").fill(text)
+    page.keyboard.press("Enter")
+
+
+def test_words_are_looked_for_and_changed_in_their_box(words: Tab) -> None:
+    page = words.look("/search")
+    loaded(words)
+    typed(page, "a red car & more")
+    page.wait_for_selector(".grid .mark")
+    assert query_of(words) == [("t", "+1:text:a red car & more")]
+    assert page.locator("input.words").input_value() == "a red car & more"
+    assert page.locator(".chip.part").count() == 0
+    typed(page, "a blue car")
+    page.wait_for_url("**blue*")
+    assert query_of(words) == [("t", "+1:text:a blue car")]
+    typed(page, "-a dog")
+    page.wait_for_selector(".chip.part.against")
+    assert query_of(words) == [("t", "+1:text:a blue car"), ("t", "-1:text:a dog")]
+    assert page.locator("input.words").input_value() == "a blue car"
+    typed(page, "+ the sea")
+    page.wait_for_function("() => document.querySelectorAll('.chip.part').length === 2")
+    assert page.locator(".chip-name").all_inner_texts() == ["a dog", "the sea"]
+    page.reload()
+    loaded(words)
+    assert page.locator("input.words").input_value() == "a blue car"
+    assert page.locator(".chip-name").all_inner_texts() == ["a dog", "the sea"]
+    typed(page, "")
+    page.wait_for_function("() => !location.search.includes('blue')")
+    assert query_of(words) == [("t", "-1:text:a dog"), ("t", "+1:text:the sea")]
+
+
+def test_words_and_a_picture_are_one_query(words: Tab, library: Path) -> None:
+    page = words.look("/search?t=%2B1:text:a+cat")
+    loaded(words)
+    page.locator(".grid .card").nth(1).get_by_role("button", name="Stay away").click()
+    page.wait_for_selector(".chip.part.against")
+    loaded(words)
+    assert [one[:8] for _, one in query_of(words)] == ["+1:text:", "-1:key:" + query_of(words)[1][1][7]]
+    assert page.locator(".search-hint").inner_text() == ""
