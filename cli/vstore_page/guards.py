@@ -46,6 +46,7 @@ _ENTERED = b"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta name="color-scheme" content="light dark">
 <meta http-equiv="refresh" content="0; url=/">
 <title>vstore</title>
 </head>
@@ -59,6 +60,7 @@ _REFUSED = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>vstore</title>
 </head>
 <body>

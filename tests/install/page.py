@@ -19,9 +19,8 @@ def main(program: str, store: str) -> None:
         ask = build_opener(HTTPCookieProcessor(CookieJar())).open
         ask(address).read()
         assert json.load(ask(f"{origin}/state"))["current"] is not None
-        wanted, seen = ["/static/app.js"], set()
-        for name in re.findall(r'(?:href|src)="(/static/[^"]+)"', ask(f"{origin}/").read().decode()):
-            wanted.append(name)
+        seen: set[str] = set()
+        wanted = re.findall(r'(?:href|src)="(/static/[^"]+)"', ask(f"{origin}/").read().decode())
         while wanted:
             name = wanted.pop()
             if name in seen:

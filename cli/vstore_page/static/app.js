@@ -3,18 +3,20 @@ import { announce, el, failure, fill, sentence, waiting } from "./dom.js";
 import { keys, showKeys } from "./keys.js";
 import { getJson, isAborted } from "./net.js";
 
-// A line for each view: the begin of its address, its name in the bar (none for a view without a place there), and its
-// module, which exports `title` and `show(main, address, ctx)`.
+// A line for each view: the begin of its address, its name in the bar (or `of`: the view there that it belongs to), and
+// its module, which exports `title` and `show(main, address, ctx)`.
 const VIEWS = [
   { path: "/search", name: "Search", load: () => import("./views/search.js") },
   { path: "/snapshots", name: "Snapshots", load: () => import("./views/snapshots.js") },
   { path: "/compare", name: "Compare", load: () => import("./views/compare.js") },
-  { path: "/diff", load: () => import("./views/diff.js") },
-  { path: "/picture", load: () => import("./views/picture.js") },
   { path: "/duplicates", name: "Duplicates", load: () => import("./views/duplicates.js") },
   { path: "/health", name: "Health", load: () => import("./views/health.js") },
+  { path: "/diff", of: "/snapshots", load: () => import("./views/diff.js") },
+  { path: "/picture", of: "/search", load: () => import("./views/picture.js") },
 ];
+const HOME = "/search";
 const LOOK = 5000; // milliseconds between two looks at the state of the store
+const SOON = 200; // milliseconds after which a view that is not there yet is said to be loading
 
 const main = document.getElementById("main");
 const nav = document.getElementById("nav");
@@ -24,35 +26,42 @@ let left = null; // ends the view
 let listeners = new Set();
 
 function viewOf(address) {
-  const path = address.pathname === "/" ? VIEWS[0]?.path : address.pathname;
+  const path = address.pathname;
   return VIEWS.find((view) => path === view.path || path.startsWith(`${view.path}/`));
 }
 
 // Show the view of an address.
 async function show(address) {
+  if (address.pathname === "/") {
+    address = new URL(HOME, address);
+    replace(address);
+  }
   left?.();
+  const late = setTimeout(() => fill(main, waiting()), SOON);
   const ending = new AbortController();
   let close = null;
   left = () => {
     left = null;
+    clearTimeout(late);
     ending.abort();
     close?.();
   };
   const view = viewOf(address);
   fill(nav, VIEWS.filter((one) => one.name).map((one) =>
-    el("a", { href: one.path, "aria-current": one === view ? "page" : null }, one.name)));
-  fill(main, waiting());
+    el("a", { href: one.path, "aria-current": one === view ? "page" : one.path === view?.of ? "true" : null }, one.name)));
   listeners = new Set();
   try {
     state = await getJson("/state", { signal: ending.signal });
     fill(banner);
     if (!view) {
+      clearTimeout(late);
       document.title = "vstore";
       fill(main, el("h1", {}, "There is nothing at this address"));
       return;
     }
     const module = await view.load();
     if (ending.signal.aborted) return;
+    clearTimeout(late);
     document.title = `${module.title} – vstore`;
     fill(main);
     const closed = await module.show(main, address, {
@@ -62,6 +71,7 @@ async function show(address) {
     if (ending.signal.aborted) closed?.();
     else close = closed ?? null;
   } catch (err) {
+    clearTimeout(late);
     if (isAborted(err) || ending.signal.aborted) return;
     if (err.name !== "Failed") console.error(err);
     fill(main, failure(err));
@@ -72,6 +82,7 @@ async function show(address) {
 function go(url) {
   const to = new URL(url, location.href);
   const isOther = to.pathname !== location.pathname;
+  history.replaceState({ ...history.state, top: scrollY }, "");
   history.pushState(null, "", to);
   const shown = show(to);
   if (isOther) {
@@ -105,14 +116,19 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   go(to);
 });
-addEventListener("popstate", () => show(new URL(location.href)));
+history.scrollRestoration = "manual"; // the browser would scroll before the view is there
+addEventListener("popstate", async (event) => {
+  await show(new URL(location.href));
+  scrollTo(0, event.state?.top ?? 0);
+});
 
 async function look() {
   if (document.visibilityState === "visible" && state) {
     try {
       const now = await getJson("/state");
       if (now.current !== state.current) {
-        tell(`There is a newer snapshot, ${now.current}.`, el("button", { type: "button", onclick: refresh }, "Show it"));
+        tell(`The store has changed: ${now.current ?? "no snapshot"} is current now.`,
+          el("button", { type: "button", onclick: showCurrent }, "Show it"));
       } else fill(banner);
       for (const listener of listeners) listener(now);
     } catch (err) {
@@ -122,6 +138,14 @@ async function look() {
     }
   }
   setTimeout(look, LOOK);
+}
+
+// Show the address once more, of the current snapshot.
+function showCurrent() {
+  const url = new URL(location.href);
+  url.searchParams.delete("at");
+  replace(url);
+  return refresh();
 }
 
 function tell(text, ...more) {
