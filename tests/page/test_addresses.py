@@ -39,6 +39,7 @@ ASKED = {
         "/compare?t=1:key:{key}",
     ),
     "/compare/neighbours": ("/compare/neighbours",),
+    "/duplicates": ("/duplicates?near=none", "/duplicates?near=none&group={key}"),
     "/diff": ("/diff?a=v1", "/diff?a=v1&kind=added"),
 }
 
@@ -76,6 +77,10 @@ def expanded(rows: list[Row]) -> list[Row]:
         if row["type"].startswith("picture") or is_each:
             inner = f"{name}[]." if is_each else f"{name}."
             found += [{**one, "field": f"`{inner}{word(one['field'])}`"} for one in PAGE.table("picture")]
+        if same := re.search("as `([a-z]+)` has them", row["meaning"]):
+            begin = f"{same[1]}."
+            fields = [one for one in rows if word(one["field"]).startswith(begin)]
+            found += [{**one, "field": f"`{name}[].{word(one['field']).removeprefix(begin)}`"} for one in fields]
         if command := re.search("a row of \\[?(`vstore [a-z ]+`)", row["meaning"]):
             inner = f"{name}[]." if row["type"] == "array" else f"{name}."
             found += [{**one, "field": f"`{inner}{word(one['field'])}`"} for one in rows_of(command[1])]
@@ -115,3 +120,5 @@ def test_an_answer_has_the_fields_of_its_table(
             answer = server.get(asked)
             seen |= compare(answer, rows, asked)
     assert {word(row["field"]) for row in own} <= seen, "each field of the table was met"
+    met = {re.sub(r"^rows\[\]\.", "row.", field) for field in seen} | seen
+    assert {re.sub(r"^rows\[\]\.", "row.", word(row["field"])) for row in own} <= met, "each field of the table was met"

@@ -21,6 +21,8 @@ export function review(place, first, address, ctx) {
   let zoomed = null; // as the panes were, to be so again when they are drawn once more
   let isBusy = false;
   let canUndo = found.can_undo;
+  let decided = found.decided; // groups
+  const doneHere = new Set(); // the keys of groups that were decided since the next ones were asked for
 
   fill(place, body);
   begin();
@@ -60,9 +62,9 @@ export function review(place, first, address, ctx) {
   }
 
   function prefetch() {
-    ahead.clear();
-    for (const key of new Set([found.open, found.after])) {
-      if (!key || key === row.key) continue;
+    const wanted = new Set([found.open, found.after].filter((key) => key && key !== row.key));
+    for (const key of ahead.keys()) if (!wanted.has(key)) ahead.delete(key);
+    for (const key of wanted) {
       ask(key).then((next) => {
         for (const one of next.row?.pictures.slice(0, 2) ?? []) new Image().src = previewOf(one.key, next.snapshot);
       }, () => {});
@@ -105,26 +107,29 @@ export function review(place, first, address, ctx) {
     let done = false;
     await busy(async () => {
       const answer = await postJson("/duplicates/decide", { list: found.list, group: row.key, verb, stay });
-      if (!row.done) found.decided += 1;
+      if (!row.done) decided += 1;
       row.done = answer.done;
+      doneHere.add(row.key);
       canUndo = answer.can_undo;
       done = true;
     });
     if (!done) return undefined;
     announce(words);
-    ahead.clear(); // what is open is another one now
     return next();
   }
 
+  // Go on to the next group that is open. The one that is known may have been decided since it was asked for.
   async function next() {
-    let last = false;
-    await busy(async () => {
-      const now = await getJson(addressOf(row.key, { json: true }), { signal: ctx.signal });
-      found = now.row ? now : found;
-      last = now.row !== undefined && now.open === null;
-    });
-    if (last) return finish();
-    return to(found.open ?? found.after);
+    if (found.open && doneHere.has(found.open)) {
+      await busy(async () => {
+        const now = await getJson(addressOf(row.key, { json: true }), { signal: ctx.signal });
+        if (now.row) {
+          found = now;
+          decided = now.decided;
+        }
+      });
+    }
+    return found.open && !doneHere.has(found.open) ? to(found.open) : finish();
   }
 
   function keep() {
@@ -154,6 +159,8 @@ export function review(place, first, address, ctx) {
       const answer = await postJson("/duplicates/undo", { list: found.list });
       canUndo = answer.can_undo;
       back = answer.group;
+      doneHere.delete(back);
+      if (!answer.done) decided -= 1;
     });
     if (!back) return undefined;
     ahead.clear();
@@ -234,8 +241,8 @@ export function review(place, first, address, ctx) {
         el("h1", {}, `Group ${number(row.number)} of ${number(found.groups)}`),
         el("p", { class: "soft" }, `${heading(row, found)}, ${size(row.wasted)} wasted`)),
       el("div", { class: "decided" },
-        el("progress", { "aria-label": "Decided", max: found.groups, value: found.decided }),
-        el("span", { class: "soft small" }, `${number(found.decided)} of ${number(found.groups)} decided`)),
+        el("progress", { "aria-label": "Decided", max: found.groups, value: decided }),
+        el("span", { class: "soft small" }, `${number(decided)} of ${number(found.groups)} decided`)),
       el("div", { class: "row" }, go(found.before, "‹", "The group before"), go(found.after, "›", "The next group")));
   }
 
@@ -331,7 +338,7 @@ export function review(place, first, address, ctx) {
     fill(body, head(), trouble,
       el("div", { class: "empty" },
         el("h2", {}, "All groups are decided"),
-        el("p", {}, `${number(found.decided)} of ${number(found.groups)}. No picture was moved.`),
+        el("p", {}, `${number(decided)} of ${number(found.groups)}. No picture was moved.`),
         el("div", { class: "row" },
           el("a", { class: "button", href: addressOf(null) }, "All groups"),
           canUndo && el("button", { type: "button", dataset: { do: "U" }, onclick: undo }, "Undo ", el("kbd", {}, "U")))),
