@@ -34,6 +34,7 @@ GUARDS, ROOTS, EMPTY = "store/test_sync_guards.py", "store/test_undo_roots.py", 
 
 LINKS = "store/test_plan_links.py"
 MOVES, PLANS = "store/test_plan_moves.py", "store/test_plans.py"
+PREVIEWS = "store/test_previews.py"
 
 MUTATIONS = [
     # What gc rewrites, and what it leaves
@@ -660,5 +661,22 @@ MUTATIONS = [
     ),
     Mutation(
         "moved: noted on another disk", "plans/way.py", "if found.st_dev != device:", "if False:", MOVES, "another_disk"
+    ),
+    # What is shown
+    Mutation(
+        "a kept preview is shown whatever became of its file",
+        "gallery/thumbnails.py",
+        "if known is not None and known.stat == found:",
+        "if known is not None:",
+        PREVIEWS,
+        "kept_is_not_shown",
+    ),
+    Mutation(
+        "another picture is shown for a key",
+        "gallery/thumbnails.py",
+        "if digest is None or digest(data) != key:",
+        "if digest is None:",
+        PREVIEWS,
+        "kept_is_not_shown",
     ),
 ]
