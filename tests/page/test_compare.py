@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from support.lines import process
 from support.page_server import PageServer
 from support.signalled import wait_for
 from support.tabs import Tab
@@ -219,9 +220,38 @@ def test_a_picture_is_asked_for_in_both(tab: Tab) -> None:
     assert [columns.nth(at).locator("h2").inner_text() for at in (0, 1)] == ["A · builtin-2", "B · other"]
     assert page.locator(".beside .card").count() == 40
     only = columns.nth(0).locator(".only").count()
-    assert page.inner_text(".answers") == f"{20 - only} of 20 are the same."
+    assert page.inner_text(".answers") == f"{20 - only} of 20 are the same. Show what changed most"
     page.click("text=Show what changed most")
     page.wait_for_selector(".change")
+    assert "t=" not in page.url
+    page.go_back()
+    page.wait_for_selector(".beside .card")
+
+
+def test_a_part_of_the_query_is_turned_and_left_out(tab: Tab, store: Store) -> None:
+    key = key_of(store, "pictures/animals/fish-1.jpg")
+    page = tab.look(f"/compare?t=%2B1:key:{key}")
+    page.wait_for_selector(".beside .card")
+    page.click("[aria-label='fish-1.jpg: look for it']")
+    page.wait_for_url("**t=-1%3Akey%3A*")
+    page.wait_for_function("() => !document.querySelector('.compare-results.stale')")
+    assert page.locator(".beside .card .name").first.inner_text() != "fish-1.jpg"
+    page.click("[aria-label='Leave out fish-1.jpg']")
+    page.wait_for_selector(".change")
+
+
+def test_a_picture_of_the_client_is_looked_for_in_both(
+    own_library: Path, serve: Callable[..., PageServer], open_tab: Callable[..., Tab]
+) -> None:
+    for words in (["model", "add", "older", "--model", "builtin", "--prepare", "1"], ["sync", "--space", "older"]):
+        assert process(*words, "-q", cwd=own_library).code == 0
+    page = open_tab(serve(own_library / ".vstore")).look("/compare")
+    page.wait_for_selector(".query-box")
+    assert page.is_disabled(".query-box .words"), "neither reads words"
+    page.set_input_files("input[type=file]", own_library / "pictures/landscapes/forest-1.jpg")
+    page.wait_for_selector(".beside .card")
+    firsts = page.locator(".beside section li:first-child .name").all_inner_texts()
+    assert firsts == ["forest-1.jpg", "forest-1.jpg"]
 
 
 def test_spaces_are_chosen_and_swapped_in_the_address(tab: Tab) -> None:
@@ -256,6 +286,13 @@ def test_it_is_as_wide_as_a_small_window(tab: Tab, store: Store, query: str) -> 
     page.wait_for_selector(".change, .beside .card")
     page.wait_for_selector(".scale")
     assert not tab.is_too_wide()
+
+
+def test_the_difference_of_snapshots_of_two_spaces_leads_to_their_comparison(tab: Tab) -> None:
+    page = tab.look("/diff?a=v3&b=v4")
+    page.click("text=Compare how they see pictures")
+    page.wait_for_selector(".change")
+    assert page.url.endswith("/compare?a=v3&b=v4")
 
 
 def test_a_store_with_one_space_says_what_to_do(open_tab: Callable[..., Tab], page_server: PageServer) -> None:

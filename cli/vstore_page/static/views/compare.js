@@ -3,7 +3,8 @@ import { card, image, pictureOf } from "../card.js";
 import { announce, count, el, empty, failure, fill, number, style, waiting } from "../dom.js";
 import { lightbox } from "../lightbox.js";
 import { getJson, isAborted } from "../net.js";
-import { keyTerm, readTerms, textTerm, writeTerms } from "../terms.js";
+import { keyTerm, writeTerms } from "../terms.js";
+import { queryBox } from "./search_query.js";
 
 export const title = "Compare";
 
@@ -11,22 +12,72 @@ const AGAIN = 400; // milliseconds between two looks at a comparison under way
 const MORE = 10; // times as many pictures, in the next sample
 
 export async function show(main, address, ctx) {
-  const [known] = await Promise.all([getJson(address.href, { signal: ctx.signal }), style("compare")]);
-  if (ctx.signal.aborted) return;
+  const [known] = await Promise.all([getJson(address.href, { signal: ctx.signal }), style("search"), style("compare")]);
+  if (ctx.signal.aborted) return undefined;
   if (!known.a || !known.b) {
     fill(main, el("h1", {}, "Compare"), alone(known.spaces));
-    return;
+    return undefined;
   }
+  let now = new URL(address);
+  let asking = new AbortController();
+  const names = new Map(); // key or upload -> what its chip shows
+  const box = queryBox(ctx, { change, names, hasNames: false });
   const figure = el("section", { class: "panel agreement", "aria-label": "Agreement" }, waiting("Comparing …"));
-  const below = el("div", {});
-  fill(main,
-    el("h1", {}, "Compare two spaces"),
-    chosen(known, address, ctx),
-    figure,
-    question(known, address, ctx),
-    below);
-  if (known.hits) fill(below, answers(known, address, ctx));
-  agreement(figure, known.hits ? null : below, known, address, ctx);
+  const below = el("div", { class: "compare-results" });
+  fill(main, el("h1", {}, "Compare two spaces"), chosen(known, () => now, ctx), figure, box.element, below);
+  const report = agreement(figure, known, () => now, ctx);
+
+  // Change the query in the address, and show what it means. edit: (parameters, url).
+  function change(edit) {
+    const next = new URL(now);
+    edit(next.searchParams, next);
+    if (next.href === now.href) return;
+    now = next;
+    ctx.push(now);
+    update();
+  }
+
+  // Ask both with a picture.
+  function ask(picture, at) {
+    names.set(picture.key, { picture, at });
+    change((_, next) => writeTerms(next, [keyTerm(picture.key)]));
+    scrollTo(0, 0);
+    box.focus();
+  }
+
+  async function update(given) {
+    asking.abort();
+    asking = new AbortController();
+    const { signal } = asking;
+    box.show(now);
+    below.classList.add("stale");
+    try {
+      const answer = given ?? await getJson(now.href, { signal });
+      for (const { value, picture, upload } of answer.terms) {
+        if (upload) names.set(value, { ...names.get(value), upload });
+        if (picture?.path_count) names.set(value, { picture, at: answer.a.snapshot ?? answer.b.snapshot });
+      }
+      box.show(now, { reads_text: answer.a.reads_text || answer.b.reads_text });
+      if (answer.hits) {
+        fill(below, answers(answer, ctx, ask, () => change((_, next) => writeTerms(next, []))));
+        return;
+      }
+      fill(below);
+      const found = await report;
+      if (found && !signal.aborted) fill(below, changed(found, known, ctx, ask));
+    } catch (err) {
+      if (isAborted(err) || signal.aborted || ctx.signal.aborted) return;
+      fill(below, failure(err));
+    } finally {
+      if (!signal.aborted) below.classList.remove("stale");
+    }
+  }
+
+  update(known);
+  return () => {
+    asking.abort();
+    box.close();
+  };
 }
 
 // A store with one space has nothing to compare.
@@ -40,9 +91,10 @@ function alone(spaces) {
 
 // Which two
 
-function chosen(known, address, ctx) {
+// now: gives the address.
+function chosen(known, now, ctx) {
   const choice = (side, label) => {
-    const select = el("select", { onchange: () => ctx.go(other(address, { [side]: select.value })) },
+    const select = el("select", { onchange: () => ctx.go(other(now(), { [side]: select.value })) },
       known.spaces.map((one) => el("option", { value: one.space_name }, one.space_name)));
     select.value = known[side].space_name;
     for (const option of select.options) option.disabled = option.value === known[side === "a" ? "b" : "a"].space_name;
@@ -53,7 +105,7 @@ function chosen(known, address, ctx) {
     choice("a", label("a")),
     el("button", {
       type: "button", "aria-label": "Swap the two spaces", title: "Swap the two spaces",
-      onclick: () => ctx.go(other(address, { a: wordOf(known.b, address, "b"), b: wordOf(known.a, address, "a") })),
+      onclick: () => ctx.go(other(now(), { a: wordOf(known.b, now(), "b"), b: wordOf(known.a, now(), "a") })),
     }, "⇄"),
     choice("b", label("b")));
 }
@@ -72,13 +124,11 @@ function other(address, changes) {
   return url;
 }
 
-function asking(address, terms) {
-  return writeTerms(new URL(address), terms);
-}
-
 // The figure
 
-async function agreement(figure, below, known, address, ctx) {
+// Show how far the two agree. Returns the report, or null if there is none.
+async function agreement(figure, known, now, ctx) {
+  const address = now();
   const url = new URL("/compare/neighbours", address);
   url.searchParams.set("a", wordOf(known.a, address, "a"));
   url.searchParams.set("b", wordOf(known.b, address, "b"));
@@ -95,12 +145,12 @@ async function agreement(figure, below, known, address, ctx) {
     }
   } catch (err) {
     if (!isAborted(err) && !ctx.signal.aborted) fill(figure, failure(err));
-    return;
+    return null;
   }
-  if (ctx.signal.aborted) return;
-  fill(figure, theFigure(found.report, address));
+  if (ctx.signal.aborted) return null;
+  fill(figure, theFigure(found.report, now, ctx));
   announce(`${percent(found.report.overlap)} of the neighbours are the same`);
-  if (below) fill(below, changed(found.report, known, address, ctx));
+  return found.report;
 }
 
 function pause(milliseconds, signal) {
@@ -113,7 +163,7 @@ function pause(milliseconds, signal) {
   });
 }
 
-function theFigure(report, address) {
+function theFigure(report, now, ctx) {
   const isSample = report.sample < report.pictures;
   return [
     el("div", { class: "agreement-figure" },
@@ -128,7 +178,7 @@ function theFigure(report, address) {
             `of all it is ${percent(report.low)} to ${percent(report.high)} (at 95 %). `
           : `All ${count(report.pictures, "picture")} that both have were compared. `,
         `Two models with nothing in common share ${percent(report.chance)} by chance. `,
-        isSample && el("a", { href: other(address, { sample: report.sample * MORE }) },
+        isSample && el("button", { type: "button", class: "link", onclick: () => ctx.go(other(now(), { sample: report.sample * MORE })) },
           report.sample * MORE < report.pictures ? `Compare ${number(report.sample * MORE)}` : "Compare all"),
       ]),
   ];
@@ -147,40 +197,19 @@ function percent(share) {
   return `${(100 * share).toFixed(1)} %`;
 }
 
-// The question
+// The answers
 
-function question(known, address, ctx) {
-  const terms = readTerms(address);
-  const input = el("input", { type: "search", "aria-label": "Words to ask both with", placeholder: "Words, for both spaces", class: "grow" });
-  const reads = known.a.reads_text || known.b.reads_text;
-  return [
-    reads && el("form", { class: "row question", role: "search", onsubmit: (event) => {
-      event.preventDefault();
-      if (input.value.trim()) ctx.go(asking(address, [textTerm(input.value.trim())]));
-    } }, input, el("button", { class: "main" }, "Ask both")),
-    terms.length > 0 && el("div", { class: "row question" },
-      known.terms.map((term, index) => chip(term, () => ctx.go(asking(address, terms.filter((_, at) => at !== index))))),
-      el("a", { href: asking(address, []) }, "Show what changed most")),
-  ];
-}
-
-function chip(term, remove) {
-  const name = term.kind === "text" ? term.value : term.picture?.name || (term.kind === "up" ? "a picture of yours" : `picture ${term.value.slice(0, 8)}`);
-  const sign = term.weight < 0 ? "− " : "";
-  const weight = Math.abs(term.weight) === 1 ? "" : ` × ${Math.abs(term.weight)}`;
-  return el("span", { class: "chip" }, `${sign}${name}${weight}`,
-    el("button", { type: "button", class: "quiet chip-away", "aria-label": `Leave out ${name}`, onclick: remove }, "✕"));
-}
-
-function answers(known, address, ctx) {
+function answers(known, ctx, ask, leave) {
   const { a, b, both } = known.hits;
   return [
-    both !== null && el("p", { class: "soft answers" }, `${number(both)} of ${number(Math.max(a.hits.length, b.hits.length))} are the same.`),
-    el("div", { class: "beside" }, answer("a", a, known, address, ctx), answer("b", b, known, address, ctx)),
+    el("p", { class: "soft answers" },
+      both !== null && `${number(both)} of ${number(Math.max(a.hits.length, b.hits.length))} are the same. `,
+      el("button", { type: "button", class: "link", onclick: leave }, "Show what changed most")),
+    el("div", { class: "beside" }, answer("a", a, known, ctx, ask), answer("b", b, known, ctx, ask)),
   ];
 }
 
-function answer(side, found, known, address, ctx) {
+function answer(side, found, known, ctx, ask) {
   const { space_name, snapshot } = known[side];
   const there = known[side === "a" ? "b" : "a"].space_name;
   const large = (from, index) => lightbox(ctx, {
@@ -196,11 +225,15 @@ function answer(side, found, known, address, ctx) {
           at: snapshot, tag: "li", mark: hit.score.toFixed(3),
           lines: [hit.place ? `${ordinal(hit.place)} in ${there}` : el("strong", { class: "only" }, `only here`)],
           onopen: (event) => large(event.currentTarget, index),
-          actions: [el("a", { class: "button", href: asking(address, [keyTerm(hit.picture.key)]) }, "Ask both with it")],
+          actions: [asker(hit.picture, snapshot, ask)],
         });
         if (!hit.place) one.classList.add("differs");
         return one;
       })));
+}
+
+function asker(picture, at, ask) {
+  return el("button", { type: "button", "aria-label": `Ask both with ${picture.name}`, onclick: () => ask(picture, at) }, "Ask both with it");
 }
 
 function ordinal(place) {
@@ -211,23 +244,23 @@ function ordinal(place) {
 
 // What changed most
 
-function changed(report, known, address, ctx) {
+function changed(report, known, ctx, ask) {
   if (!report.changed.length) return empty(`The ${report.k} nearest of each picture are the same in both spaces.`);
   return [
     el("h2", {}, "The neighbours of these changed most"),
     el("p", { class: "soft small" }, "Neighbours with a coloured edge are near in that space alone. Ask both with a picture to see more."),
-    el("ul", { class: "changes" }, report.changed.map((one) => change(one, report, known, address, ctx))),
+    el("ul", { class: "changes" }, report.changed.map((one) => change(one, report, known, ctx, ask))),
   ];
 }
 
-function change(one, report, known, address, ctx) {
+function change(one, report, known, ctx, ask) {
   const same = Math.round(one.overlap * report.k);
   return el("li", { class: "panel change" },
     el("div", { class: "change-of" },
       card(one.picture, {
         at: report.at,
         lines: [`${same} of ${report.k} are the same`],
-        actions: [el("a", { class: "button", href: asking(address, [keyTerm(one.picture.key)]) }, "Ask both with it")],
+        actions: [asker(one.picture, report.at, ask)],
       })),
     el("div", { class: "change-strips" }, strip("a", one, report, known, ctx), strip("b", one, report, known, ctx)));
 }

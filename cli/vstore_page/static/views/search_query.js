@@ -7,9 +7,10 @@ import { readTerms, textTerm, uploadTerm, writeTerms } from "../terms.js";
 
 const LARGEST = 50 * 2 ** 20; // bytes, as the server takes them
 
-// Make it. change: changes the address. names: of keys and uploads what is known of them.
+// Make it. change: changes the address. names: of keys and uploads what is known of them. hasNames: where no model reads
+// words, they are looked for in names; without that nothing can be written.
 // Returns { element, show(url, answer), focus, close }.
-export function queryBox(ctx, { change, names }) {
+export function queryBox(ctx, { change, names, hasNames = true }) {
   let url = null, readsText = false;
   const ending = new AbortController();
   const input = el("input", { type: "text", class: "words", autocomplete: "off", spellcheck: "false", enterkeyhint: "search", maxlength: 2000 });
@@ -45,10 +46,11 @@ export function queryBox(ctx, { change, names }) {
     const words = readsText ? (first ? terms[0].value : "") : url.searchParams.get("name") ?? "";
     if (answer || document.activeElement !== input) input.value = words;
     if (answer) {
-      const label = readsText ? "Describe a picture, or drop one" : "Find names, or drop a picture to find its like";
+      const label = readsText ? "Describe a picture, or drop one" : hasNames ? "Find names, or drop a picture to find its like" : "Drop a picture, or choose one";
       input.placeholder = label;
       input.setAttribute("aria-label", label);
-      fill(hint, readsText ? null : "The model of this snapshot reads no words: they are looked for in names.");
+      fill(hint, readsText || !hasNames ? null : "The model of this snapshot reads no words: they are looked for in names.");
+      input.disabled = !readsText && !hasNames;
     }
     clear.hidden = !terms.length && !words;
     showChips(first ? terms.slice(1) : terms, first ? 1 : 0);
