@@ -376,6 +376,21 @@ def test_damaged_vectors_are_named(two: Spaces) -> None:
         two.diff()
 
 
+@pytest.mark.parametrize("sample", [1, 30])
+def test_rows_that_are_no_vectors_are_in_no_figure(tmp_path: Path, sample: int) -> None:
+    spaces = Spaces(tmp_path)
+    spaces.fill("fake-1", range(30), 1)
+    rows = unit_vectors(30, 12)
+    first = min(range(30), key=key)
+    for number in range(30):
+        if number != first:
+            rows[number] = np.nan
+    spaces.segment("fake-2", dict(enumerate(rows)))
+    spaces.snapshot("fake-2", range(30))
+    with pytest.raises(Damage, match="no vectors of norm 1"):
+        spaces.diff(sample=sample)
+
+
 def test_the_document_says_what_the_report_says(two: Spaces) -> None:
     report = two.diff(changed=2)
     document = json.loads(json.dumps(report.to_json()))

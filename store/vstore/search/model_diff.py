@@ -348,6 +348,8 @@ class _Finder:
         index, depth = self._index, self._depth
         queries = [weighted_sum([1.0], [index.vector(row)]) for row in self._rows[begin:end].tolist()]
         found = nearest_of_many(index, np.concatenate(queries), depth + 1)
+        if (found.rows < 0).any():  # a row that is no number is near nothing
+            raise Damage("a segment holds rows that are no vectors of norm 1", "run: vstore check --read-data")
         numbers = self._number_of[found.rows]
         for own, some, scores in zip(range(begin, end), numbers.tolist(), found.scores.tolist(), strict=True):
             yield [pair for pair in zip(some, scores, strict=True) if pair[0] != own][:depth]
