@@ -27,7 +27,7 @@ def test_all_that_is_known_of_a_picture_is_shown(tab: Tab, library: Path) -> Non
     for words in ("cat-3.jpg", "480 × 360", "JPEG", "2 paths", "pictures/animals/copied.jpg", "v1 to v3", "builtin"):
         assert words in text
     assert page.title() == "cat-3.jpg – vstore"
-    page.wait_for_function("() => document.querySelector('.large img').naturalWidth === 480")
+    page.wait_for_function("() => document.querySelector('.large img')?.naturalWidth === 480")
 
 
 def test_it_is_as_wide_as_a_small_window(tab: Tab, library: Path) -> None:
@@ -112,6 +112,25 @@ def test_a_name_of_html_is_text(tmp_path: Path, serve: Callable[..., PageServer]
     page.locator(".lightbox .title").get_by_text(HOSTILE).wait_for()
     tab.look(f"/picture/{key_at(tmp_path, 'pictures/a.png')}").click(".cards .well")
     page.locator(".lightbox .title").get_by_text(HOSTILE).wait_for()
+
+
+def test_what_a_camera_noted_is_told(
+    tmp_path: Path, serve: Callable[..., PageServer], open_tab: Callable[..., Tab]
+) -> None:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110], exif[0x0112] = "Nikon", "D70", 6
+    exif.get_ifd(0x8769).update({0x9003: "2022:02:16 12:55:41", 0x9011: "-03:30"})
+    (tmp_path / "pictures").mkdir()
+    Image.new("RGB", (640, 480), (90, 90, 200)).save(tmp_path / "pictures" / "a.jpg", exif=exif)
+    Store.sync_new(tmp_path / ".vstore", [tmp_path / "pictures"])
+    tab = open_tab(serve(tmp_path / ".vstore"))
+    page = tab.look(f"/picture/{key_at(tmp_path, 'pictures/a.jpg')}")
+    page.wait_for_function("() => document.querySelector('.large img')?.naturalWidth === 480")
+    facts = page.inner_text(".pairs").split("\n")
+    for name, value in (("Pixels", "480 × 640"), ("Camera", "Nikon D70"), ("Taken", "2022-02-16 12:55:41 −03:30")):
+        assert facts[facts.index(name) + 1] == value
+    page.click(".large")
+    assert page.locator(".lightbox .side:visible").count() == 0, "there is no other picture"
 
 
 def test_a_key_of_no_picture_is_said(tab: Tab) -> None:

@@ -39,6 +39,7 @@ export function lightbox(ctx, { at, count, picture, index = 0, line, onclose }) 
     ending = new AbortController();
     const { signal } = ending;
     current = to;
+    before.hidden = after.hidden = count === 1;
     before.disabled = to === 0;
     after.disabled = to === count - 1;
     let shown;

@@ -7,6 +7,7 @@ import { getJson } from "../net.js";
 
 export const title = "Picture";
 
+const LARGE = 2048; // pixels of a large picture
 const STATUSES = {
   gone: "Its file is no longer there.",
   changed: "Its file has other bytes now.",
@@ -15,7 +16,7 @@ const STATUSES = {
 };
 const NAMES = {
   bytes: "Size", format: "Format", width: "Width", height: "Height", taken: "Taken", camera: "Camera", lens: "Lens",
-  latitude: "Latitude", longitude: "Longitude", rating: "Rating", flat: "One colour", orientation: "Orientation",
+  latitude: "Latitude", longitude: "Longitude", rating: "Rating", flat: "One colour",
 };
 
 export async function show(main, address, ctx) {
@@ -29,9 +30,7 @@ export async function show(main, address, ctx) {
 
   const openLarge = () => lightbox(ctx, { at: snapshot, count: 1, picture: () => picture, onclose: () => shown.focus() });
   const shown = el("button", { type: "button", class: "large", "aria-label": `Show ${name} at large`, onclick: openLarge },
-    isHere
-      ? image(picture, { at: snapshot, address: previewOf(picture.key, snapshot) })
-      : el("span", { class: "missing" }, `not in ${snapshot}`));
+    isHere ? largeOf(known, ctx.signal) : el("span", { class: "missing" }, `not in ${snapshot}`));
   shown.disabled = !isHere;
 
   fill(main,
@@ -68,6 +67,24 @@ export async function show(main, address, ctx) {
   }
 }
 
+// Show the thumbnail at the size of the large picture, which then takes its place.
+function largeOf({ picture, snapshot, facts }, signal) {
+  const { width, height } = facts;
+  const sized = (made) => {
+    if (width && height) {
+      made.style.width = `${Math.round(width * Math.min(1, LARGE / Math.max(width, height)))}px`;
+      made.style.aspectRatio = `${width} / ${height}`;
+    }
+    return made;
+  };
+  const small = sized(image(picture, { at: snapshot, onshown: () => {
+    const large = sized(el("img", { alt: picture.name, draggable: "false" }));
+    large.addEventListener("load", () => !signal.aborted && small.replaceWith(large));
+    large.src = previewOf(picture.key, snapshot);
+  } }));
+  return small;
+}
+
 function notice(known) {
   const said = STATUSES[known.status];
   if (!said && !known.reason) return null;
@@ -77,11 +94,20 @@ function notice(known) {
 }
 
 function facts(known) {
-  const { width, height, ...others } = known.facts;
+  // A picture is shown turned, and its time with its zone.
+  const { width, height, orientation, zone, ...others } = known.facts;
+  if (others.taken && zone !== undefined) others.taken = `${others.taken} ${offset(zone)}`;
   const rows = Object.entries(others).map(([name, value]) => [NAMES[name] ?? name, factOf(name, value)]);
   if (width && height) rows.unshift(["Pixels", `${number(width)} × ${number(height)}`]);
   if (known.cut) rows.push(["Cut short", `${number(known.cut.lines)} of ${number(known.cut.of)} lines are there`]);
   return table("Facts", rows, "none are known");
+}
+
+// Write minutes east of UTC.
+function offset(minutes) {
+  const two = (value) => String(Math.floor(value)).padStart(2, "0");
+  const away = Math.abs(minutes);
+  return `${minutes < 0 ? "−" : "+"}${two(away / 60)}:${two(away % 60)}`;
 }
 
 function factOf(name, value) {
