@@ -41,6 +41,7 @@ ASKED = {
     "/compare/neighbours": ("/compare/neighbours",),
     "/duplicates": ("/duplicates?near=none", "/duplicates?near=none&group={key}"),
     "/diff": ("/diff?a=v1", "/diff?a=v1&kind=added"),
+    "/health": ("/health", "/health?from=9"),
 }
 
 

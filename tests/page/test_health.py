@@ -44,7 +44,7 @@ def test_pictures_that_could_not_be_read_are_listed_in_parts(own_library: Path, 
     assert (found["total"], found["from"]) == (5, 1)
     assert [entry["path"] for entry in found["entries"]] == [f"pictures/broken {n}.jpg" for n in (1, 2, 3)]
     assert {entry["kind"] for entry in found["entries"]} == {"not_an_image"}
-    assert server.get("/health?from=9")["failed"]["entries"] == []
+    assert server.get("/health?from=9")["failed"] == {"total": 5, "from": 9, "entries": []}
     assert server.get("/health?count=501", status=400)["error"]["code"] == "usage"
 
 

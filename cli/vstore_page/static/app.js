@@ -49,6 +49,7 @@ async function show(address) {
   const view = viewOf(address);
   fill(nav, VIEWS.filter((one) => one.name).map((one) =>
     el("a", { href: one.path, "aria-current": one === view ? "page" : one.path === view?.of ? "true" : null }, one.name)));
+  nav.querySelector("[aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
   listeners = new Set();
   try {
     state = await getJson("/state", { signal: ending.signal });

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from datetime import UTC, datetime
 from functools import partial
@@ -62,9 +61,11 @@ def _health(checks: Checks, request: Request) -> Json:
     """Tell how the store is, with some of the pictures that could not be read."""
     store = checks.page.store
     first, count = whole(request, "from", 0, 10**9), whole(request, "count", 50, _AT_ONCE)
-    entries = iter(store.ls(failed=True).entries)
-    some = [one.to_json() for one in itertools.islice(entries, first, first + count)]
-    total = first + len(some) + sum(1 for _ in entries) if some or not first else None
+    some, total = [], 0
+    for entry in store.ls(failed=True).entries:
+        if first <= total < first + count:
+            some.append(entry.to_json())
+        total += 1
     running = store.running()
     return {
         "running": running and running.to_json(),
