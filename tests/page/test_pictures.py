@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from starlette.requests import Request
+from starlette.responses import Response
 from support.page_server import PageServer
 
 from vstore import Store
 from vstore_page.page import Page
 from vstore_page.server import Serving, _Patient
+from vstore_page.views.pictures import _Turns
 
 JSON = {"Accept": "application/json"}
 
@@ -125,6 +128,48 @@ def test_a_link_that_takes_the_place_of_a_picture_leads_nowhere(
     (own_library / "pictures" / "animals" / "fish-2.jpg").symlink_to(secret)
     status, _, body = server.ask("GET", f"/thumbnail/{key}")
     assert (status, body) == (204, b"")
+
+
+def test_what_else_is_in_a_file_is_not_served(tmp_path: Path, serve: Callable[..., PageServer]) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    script = b"<html><script>alert(1)</script>"
+    Image.new("RGB", (64, 48), (200, 30, 30)).save(pictures / "a.jpg", comment=script)
+    with open(pictures / "a.jpg", "ab") as file:
+        file.write(script)
+    Store.sync_new(tmp_path / ".vstore", [pictures])
+    server = serve(tmp_path / ".vstore")
+    (key,) = keys_of(server)
+    for address in ("/thumbnail/", "/preview/"):
+        _, headers, body = server.ask("GET", address + key)
+        assert script not in body
+        assert body.startswith(b"\xff\xd8")
+        assert (headers["Content-Type"], headers["X-Content-Type-Options"]) == ("image/jpeg", "nosniff")
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_whoever_has_scrolled_on_is_not_worked_for(is_gone: bool) -> None:
+    left = [{"type": "http.request", "body": b"", "more_body": False}]
+    left += [{"type": "http.disconnect"}] * is_gone
+
+    async def receive() -> Any:
+        if not left:
+            await asyncio.sleep(3600)
+        return left.pop(0)
+
+    answered: list[int] = []
+
+    def answer() -> Response:
+        answered.append(1)
+        return Response(b"a picture")
+
+    async def ask() -> Response:
+        request = Request({"type": "http", "method": "GET", "path": "/", "headers": []}, receive)
+        return await _Turns().run(request, answer)
+
+    assert asyncio.run(ask()).status_code == (204 if is_gone else 200)
+    assert len(answered) == (not is_gone)
 
 
 def test_all_that_is_known_of_a_picture_comes_with_those_like_it(page_server: PageServer, library: Path) -> None:

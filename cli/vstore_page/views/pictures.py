@@ -184,8 +184,8 @@ def _about(found: Shown | Missing, key: bytes, paths: Sequence[bytes]) -> Json:
 def _keys(orders: Orders, request: Request) -> Response:
     """Answer with the keys of a snapshot: a byte with the size of a key, then the keys, in the order of first paths."""
     order = orders.part(request)
-    headers = {"Cache-Control": "no-store", "X-Snapshot": order.view.snapshot}
-    return Response(bytes([order.size]) + order.keys, media_type="application/octet-stream", headers=headers)
+    body = bytes([order.size]) + order.keys
+    return Response(body, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
 
 
 def _names(orders: Orders, request: Request) -> Json:
