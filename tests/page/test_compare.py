@@ -16,7 +16,10 @@ from support.signalled import wait_for
 from support.tabs import Tab
 from support.two_spaces import add_space_other, fill_space_other
 
-from vstore import Store
+from vstore import Interrupted, Store
+from vstore.search import model_diff
+from vstore_page.page import Page
+from vstore_page.views import compare as compare_view
 
 
 @pytest.fixture
@@ -189,6 +192,25 @@ def test_a_comparison_under_way_tells_how_far_it_is_and_ends_with_the_server(
     assert server.stop(signal.SIGTERM).code in (0, 143)
 
 
+def test_a_comparison_that_nobody_asks_for_ends_and_begins_again(
+    two_spaces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_diff, "_AT_ONCE", 1)
+    monkeypatch.setattr(compare_view, "_PATIENCE", -1.0)
+    with Store(two_spaces / ".vstore") as store, Page(store) as page:
+        kept = compare_view.Comparisons(page)
+        rows = {row.space_name: row for row in store.model_list()}
+        sides = compare_view.Side(rows["builtin-2"], "v3"), compare_view.Side(rows["other"], "v4")
+        kept.of(sides, 1000)
+        (run,) = kept._of.values()
+        wait_for(lambda: run.result is not None)
+        assert isinstance(run.result, Interrupted)
+        assert run.done == 1
+        monkeypatch.setattr(compare_view, "_PATIENCE", 90.0)
+        wait_for(lambda: kept.of(sides, 1000)[0] is not None)
+        assert kept.of(sides, 1000)[0] == store.model_diff("v3", "v4", changed=24)
+
+
 # In a browser
 
 
@@ -258,7 +280,7 @@ def test_spaces_are_chosen_and_swapped_in_the_address(tab: Tab) -> None:
     page = tab.look("/compare")
     page.wait_for_selector(".change")
     before = page.inner_text(".agreement-number")
-    page.click("[aria-label='Swap the two spaces']")
+    page.keyboard.press("x")
     page.wait_for_url("**a=other&b=builtin-2")
     page.wait_for_selector(".change")
     assert page.input_value("select >> nth=0") == "other"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
@@ -29,6 +30,7 @@ _MOST = 100  # hits
 _SAMPLE = 1000
 _CHANGED = 24  # pictures that are shown
 _KEPT = 4  # comparisons
+_PATIENCE = 90.0  # seconds, after which one that nobody asks for ends; a tab that is not seen asks once a minute
 
 
 class Side(NamedTuple):
@@ -177,7 +179,7 @@ def _neighbours(page: Page, comparisons: Comparisons, request: Request) -> Json:
     report, done, total = comparisons.of(sides, sample)
     value: dict[str, Json] = {"done": done, "total": total, "report": None}
     if report is not None:
-        at = report.b.snapshot or report.a.snapshot
+        at = report.b.snapshot or report.a.snapshot or "current"
         value["report"] = {
             **report._replace(changed=()).to_json(),
             "at": at,
@@ -204,12 +206,14 @@ class _Run:
 
     done, total: pictures that were compared, and that are to be; the latter is 0 before that is known.
     result:      the report, or the error; None before the end.
+    asked:       when somebody last asked for it.
     """
 
     def __init__(self, page: Page, sides: tuple[Side, Side], sample: int, turn: threading.Lock) -> None:
         self.done = self.total = 0
         self.result: ModelDiffReport | BaseException | None = None
         self.stop = threading.Event()
+        self.asked = time.monotonic()
         self._page = page
         threading.Thread(target=self._run, args=(sides, sample, turn), name="comparison", daemon=True).start()
 
@@ -228,7 +232,7 @@ class _Run:
 
     def advance(self, n: int = 1) -> None:
         self.done += n
-        if self._page.is_closing:
+        if self._page.is_closing or time.monotonic() > self.asked + _PATIENCE:
             self.stop.set()
 
     def note(self, text: str) -> None: ...
@@ -254,8 +258,9 @@ class Comparisons:
         name = *((side.row.space, side.snapshot, side.snapshot or side.row.rows) for side in sides), sample
         with self._lock:
             run = self._of.get(name)
-            if run is None:
+            if run is None or run.stop.is_set():
                 run = self._of[name] = _Run(self._page, sides, sample, self._turn)
+            run.asked = time.monotonic()
             self._of.move_to_end(name)
             while len(self._of) > _KEPT:
                 self._of.popitem(last=False)[1].stop.set()

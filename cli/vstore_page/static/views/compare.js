@@ -1,6 +1,7 @@
 // Two spaces side by side: a query that both answer, how far they agree, and the pictures whose neighbours changed most.
 import { card, image, pictureOf } from "../card.js";
 import { announce, count, el, empty, failure, fill, number, style, waiting } from "../dom.js";
+import { keys } from "../keys.js";
 import { lightbox } from "../lightbox.js";
 import { getJson, isAborted } from "../net.js";
 import { keyTerm, writeTerms } from "../terms.js";
@@ -73,9 +74,14 @@ export async function show(main, address, ctx) {
     }
   }
 
+  const closeKeys = keys("Compare", [
+    { key: "/", does: "write a query", run: () => box.focus() },
+    { key: "x", does: "swap the two spaces", run: () => swap(known, now, ctx) },
+  ]);
   update(known);
   return () => {
     asking.abort();
+    closeKeys();
     box.close();
   };
 }
@@ -104,10 +110,13 @@ function chosen(known, now, ctx) {
   return el("div", { class: "spaces" },
     choice("a", label("a")),
     el("button", {
-      type: "button", "aria-label": "Swap the two spaces", title: "Swap the two spaces",
-      onclick: () => ctx.go(other(now(), { a: wordOf(known.b, now(), "b"), b: wordOf(known.a, now(), "a") })),
+      type: "button", "aria-label": "Swap the two spaces", title: "Swap the two spaces (x)", onclick: () => swap(known, now(), ctx),
     }, "⇄"),
     choice("b", label("b")));
+}
+
+function swap(known, address, ctx) {
+  ctx.go(other(address, { a: wordOf(known.b, address, "b"), b: wordOf(known.a, address, "a") }));
 }
 
 // The word by which an address names a side: what stands there, or the name of the space.
