@@ -487,6 +487,38 @@ def test_a_hostile_name_is_text_and_a_picture_that_is_gone_has_its_place(
     assert page.locator("img[src=x]").count() == 0
 
 
+def test_a_button_that_was_clicked_takes_no_key(own: Path, deciding: PageServer, tab: Tab) -> None:
+    page = tab.go(f"{ALIKE}&group={of(deciding)['rows'][0]['key']}")
+    page.click("button:has-text('All different')")
+    page.locator("h1").get_by_text("Group 2 of 12", exact=True).wait_for()
+    page.keyboard.press("Enter")
+    page.locator("h1").get_by_text("Group 3 of 12", exact=True).wait_for()
+    assert [verb for verb, *_ in decisions(own)] == ["keep", "different"]
+
+
+def test_groups_are_found_again_once(deciding: PageServer, tab: Tab) -> None:
+    page = tab.go(f"{ALIKE}&group={of(deciding)['rows'][0]['key']}")
+    page.wait_for_selector(".stage img")
+    page.keyboard.press("a")
+    page.locator("h1").get_by_text("Group 2 of 12", exact=True).wait_for()
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".group.is-done")
+    page.click("text=Find again")
+    page.wait_for_function("() => document.querySelectorAll('.group').length === 11")
+    page.wait_for_function("() => !location.search.includes('again')")
+    assert "1 group left out, as all is decided" in page.inner_text("main")
+
+
+def test_what_is_shown_is_not_made_again_when_something_is_marked(deciding: PageServer, tab: Tab) -> None:
+    page = tab.go(f"{ALIKE}&group={of(deciding)['rows'][0]['key']}")
+    page.wait_for_selector(".stage > img")
+    page.evaluate("() => document.querySelectorAll('.review img').forEach((one) => { one.isKept = true; })")
+    page.keyboard.press("1")
+    page.wait_for_selector(".pane.stays")
+    page.keyboard.press("2")
+    assert page.evaluate("() => [...document.querySelectorAll('.review img')].every((one) => one.isKept)")
+
+
 def test_every_key_is_listed(deciding: PageServer, tab: Tab) -> None:
     page = tab.go(f"{ALIKE}&group={of(deciding)['rows'][0]['key']}")
     page.wait_for_selector(".stage img")

@@ -27,8 +27,11 @@ async function groups(place, address, ctx) {
   try {
     for (;;) {
       const found = await getJson(url, { signal: ctx.signal });
-      if (!found.working) return found;
       url.searchParams.delete("again"); // else they are found again and again
+      if (!found.working) {
+        if (address.searchParams.has("again")) ctx.replace(url); // a reload is to find what was found
+        return found;
+      }
       working(place, found);
       await new Promise((resolve) => setTimeout(resolve, POLL));
       if (ctx.signal.aborted) return null;
@@ -102,8 +105,8 @@ async function list(place, found, address, ctx) {
   const left = found.groups - found.decided;
   const to = (change) => {
     const url = new URL(address);
-    for (const [name, value] of Object.entries(change)) url.searchParams.set(name, value);
     url.searchParams.delete("again");
+    for (const [name, value] of Object.entries(change)) url.searchParams.set(name, value);
     return `${url.pathname}${url.search}`;
   };
   const first = found.rows.find((row) => !row.done) ?? found.rows[0];

@@ -9,6 +9,7 @@ import { heading, plan, said } from "./groups.js";
 const DIGITS = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
 export function review(place, first, address, ctx) {
+  const images = new Map(); // of the group at hand: made once, so that none flickers when something is marked
   const ahead = new Map(); // groups that were asked for before they are needed
   const trouble = el("div", {});
   const body = el("div", { class: "review" });
@@ -35,8 +36,10 @@ export function review(place, first, address, ctx) {
     right = row.pictures.findIndex((one, number_) => number_ !== left && bytesOf(one) !== null);
     if (right < 0) right = row.pictures.length < 2 ? null : left === 0 ? 1 : 0;
     zoomed = null;
+    images.clear();
     fill(trouble);
     draw();
+    scrollTo(0, 0);
     prefetch();
   }
 
@@ -196,7 +199,8 @@ export function review(place, first, address, ctx) {
 
   function draw() {
     closeZooms();
-    const focused = document.activeElement?.dataset?.do;
+    // A button that was clicked takes no key from now on: Enter is to keep what is marked.
+    const focused = document.activeElement?.matches(":focus-visible") ? document.activeElement.dataset.do : null;
     const shown = right === null ? [left] : [left, right];
     const better = right === null ? {} : compared(row.pictures[left], row.pictures[right]);
     fill(body,
@@ -208,7 +212,7 @@ export function review(place, first, address, ctx) {
       row.picture_count > row.pictures.length && el("p", { class: "soft small" },
         `${number(row.picture_count - row.pictures.length)} more pictures of this group are not shown: decide about it by vstore decide.`),
       actions(),
-      plan(address, found));
+      isOne() && plan(address, found));
     body.querySelector(`[data-do="${CSS.escape(focused ?? "")}"]`)?.focus({ preventScroll: true });
     joinZooms();
   }
@@ -249,7 +253,9 @@ export function review(place, first, address, ctx) {
   function pane(at, better) {
     const one = row.pictures[at];
     const does = staying.has(one.key);
-    const stage = el("div", { class: "stage" }, large(one), at === left && right !== null && el("div", { class: "over" }, large(row.pictures[right])));
+    const under = at === left && right !== null ? right : null;
+    const stage = once(`stage ${at} ${under}`, () =>
+      el("div", { class: "stage" }, large(one), under !== null && el("div", { class: "over" }, large(row.pictures[under]))));
     return el("figure", { class: does ? "pane stays" : "pane" },
       stage,
       el("figcaption", {},
@@ -267,6 +273,11 @@ export function review(place, first, address, ctx) {
           file.best && el("span", { class: "good" }, `best: ${file.best}`),
           file.trouble && el("span", { class: "warn" }, file.trouble)))),
         one.path_count > one.files.length && el("p", { class: "soft small" }, `and ${number(one.path_count - one.files.length)} more files`)));
+  }
+
+  function once(name, make) {
+    if (!images.has(name)) images.set(name, make());
+    return images.get(name);
   }
 
   function large(one) {
@@ -310,7 +321,7 @@ export function review(place, first, address, ctx) {
           } else right = number_;
           draw();
         },
-      }, image(one, { at: found.snapshot })),
+      }, once(`small ${number_}`, () => el("span", { class: "picture" }, image(one, { at: found.snapshot })))),
       number_ < 9 && el("kbd", {}, number(number_ + 1)),
       (number_ === left || number_ === right) && el("span", { class: "mark" }, number_ === left ? "left" : "right"))));
   }
