@@ -42,7 +42,7 @@ Json = Any
 
 NAMES = 500  # rows that are named at once
 _MOST = 10**12  # of a row
-_THREADS = 32  # that make or read pictures, or wait for it; searches have others
+_THREADS = 8  # that read pictures, or wait for decoders: what has begun is worked for, even if its client has gone
 _ORDERS = 3  # snapshots whose rows are kept: a key for each picture
 _PARTS = 4  # of snapshots, that filters choose
 _FRESH = 60.0  # seconds, after which a part is chosen again
