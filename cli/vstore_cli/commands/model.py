@@ -286,9 +286,10 @@ def model_diff(a: str, b: str, sample: int, changed: int, quiet: bool, as_json: 
     its newest one; before a sync has filled it, for those that it has so far. Only pictures that both spaces have are
     compared.
 
-    overlap@10 is the share of the 10 nearest pictures that are the same in both spaces: 100 % if the models agree. Two
-    models that have nothing in common share some by chance, and many of a few dozen pictures: that share is printed
-    beside it. It is found from a sample, which is always of the same pictures, with bounds for all pictures (95 %).
+    overlap@10 is the share of the 10 nearest pictures that are the same in both spaces: 100 % if the models agree. It
+    is found from a sample, always of the same pictures, with bounds for all pictures (95 %). Beside it stands what two
+    models share by chance that have nothing in common: much in a store of a few dozen pictures.
+
     Then the pictures whose neighbours changed most are listed, with those near in A alone (-) and in B alone (+).
 
     \b
