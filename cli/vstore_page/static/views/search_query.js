@@ -25,12 +25,13 @@ export function queryBox(ctx, { change, names, hasNames = true }) {
       input.focus();
     },
   }, "Clear");
+  const submit = el("button", { type: "submit", class: "main" }, "Search");
   const form = el("form", { class: "query", role: "search", "aria-label": "Search", onsubmit: (event) => { event.preventDefault(); take(); } },
     el("div", { class: "query-box" },
       chips, input, clear,
       el("button", { type: "button", class: "quiet", title: "Look for a picture of yours: choose it here, drop it anywhere, or paste it", onclick: () => file.click() },
         picture(), el("span", { class: "wide-only" }, "Picture")),
-      el("button", { type: "submit", class: "main" }, "Search")),
+      submit),
     file);
   const drop = el("div", { class: "drop", hidden: true, "aria-hidden": "true" }, el("p", {}, "Drop the picture to look for it"));
   const element = el("div", { class: "search-query" }, form, hint, trouble, drop);
@@ -50,7 +51,7 @@ export function queryBox(ctx, { change, names, hasNames = true }) {
       input.placeholder = label;
       input.setAttribute("aria-label", label);
       fill(hint, readsText || !hasNames ? null : "The model of this snapshot reads no words: they are looked for in names.");
-      input.disabled = !readsText && !hasNames;
+      input.disabled = submit.hidden = !readsText && !hasNames;
     }
     clear.hidden = !terms.length && !words;
     showChips(first ? terms.slice(1) : terms, first ? 1 : 0);
