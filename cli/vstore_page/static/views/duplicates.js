@@ -115,7 +115,7 @@ async function list(place, found, address, ctx) {
     el("h1", {}, title),
     await choices(address, ctx, found),
     el("p", { class: "soft" },
-      `${count(found.groups, "group")} of ${found.snapshot}, ${count(found.copies, "copy", "copies")}, ${size(found.wasted)} wasted.`,
+      found.groups > 0 && `${count(found.groups, "group")} of ${found.snapshot}, ${count(found.copies, "copy", "copies")}, ${size(found.wasted)} wasted.`,
       found.near !== null && ` Score ${found.near} or more${found.one_in ? `: 1 in ${number(found.one_in)} pairs of unrelated pictures scores this high` : ""}.`,
       found.left_out > 0 && ` ${count(found.left_out, "group")} left out, as all is decided.`,
       found.flat > 0 && ` ${count(found.flat, "picture")} of one colour left out of what looks alike.`),

@@ -207,7 +207,7 @@ export function review(place, first, address, ctx) {
       head(),
       trouble,
       row.done && el("p", { class: "decided good" }, `Decided: ${said(row)}.`, row.done.is_new && ctx.canWrite && " U takes it back."),
-      el("div", { class: right === null ? "panes is-one" : "panes" }, shown.map((at) => pane(at, better[at === left ? "left" : "right"] ?? {}))),
+      el("div", { class: `panes ${right === null ? "is-one" : ""} ${row.pictures.length < 3 ? "is-alone" : ""}` }, shown.map((at) => pane(at, better[at === left ? "left" : "right"] ?? {}))),
       row.pictures.length > 2 && strip(),
       row.picture_count > row.pictures.length && el("p", { class: "soft small" },
         `${number(row.picture_count - row.pictures.length)} more pictures of this group are not shown: decide about it by vstore decide.`),
@@ -346,9 +346,9 @@ export function review(place, first, address, ctx) {
 
   function finish() {
     closeZooms();
-    fill(body, head(), trouble,
+    fill(body, trouble,
       el("div", { class: "empty" },
-        el("h2", {}, "All groups are decided"),
+        el("h1", {}, "All groups are decided"),
         el("p", {}, `${number(decided)} of ${number(found.groups)}. No picture was moved.`),
         el("div", { class: "row" },
           el("a", { class: "button", href: addressOf(null) }, "All groups"),
