@@ -12,8 +12,9 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 from support.page_server import PageServer
+from support.signalled import wait_for
 from support.tabs import NARROW, Tab
 
 from vstore import Store
@@ -584,6 +585,20 @@ def test_words_are_looked_for_and_changed_in_their_box(words: Tab) -> None:
     typed(page, "")
     page.wait_for_function("() => !location.search.includes('blue')")
     assert query_of(words) == [("t", "-1:text:a dog"), ("t", "+1:text:the sea")]
+
+
+def test_an_answer_leaves_what_is_written_meanwhile(words: Tab) -> None:
+    page = words.look("/search")
+    loaded(words)
+    held: list[Route] = []
+    page.route("**/search?*", lambda route: held.append(route))
+    typed(page, "a red car")
+    wait_for(lambda: page.wait_for_timeout(50) or held)
+    page.locator("input.words").fill("and something el")
+    for one in held:
+        one.continue_()
+    page.wait_for_selector(".grid .mark")
+    assert page.locator("input.words").input_value() == "and something el"
 
 
 def test_words_and_a_picture_are_one_query(words: Tab, library: Path) -> None:

@@ -12,6 +12,7 @@ const LARGEST = 50 * 2 ** 20; // bytes, as the server takes them
 // Returns { element, show(url, answer), focus, close }.
 export function queryBox(ctx, { change, names, hasNames = true }) {
   let url = null, readsText = false;
+  let put = null; // the words that were put into the box last
   const ending = new AbortController();
   const input = el("input", { type: "text", class: "words", autocomplete: "off", spellcheck: "false", enterkeyhint: "search", maxlength: 2000 });
   const file = el("input", { type: "file", accept: "image/*", multiple: true, hidden: true, onchange: () => { send([...file.files], false); file.value = ""; } });
@@ -45,7 +46,7 @@ export function queryBox(ctx, { change, names, hasNames = true }) {
     const terms = readTerms(url);
     const first = isInBox(terms[0]);
     const words = readsText ? (first ? terms[0].value : "") : url.searchParams.get("name") ?? "";
-    if (answer || document.activeElement !== input) input.value = words;
+    if (words !== put || document.activeElement !== input) input.value = put = words; // else somebody writes there
     if (answer) {
       const label = readsText ? "Describe a picture, or drop one" : hasNames ? "Find names, or drop a picture to find its like" : "Drop a picture, or choose one";
       input.placeholder = label;
@@ -100,6 +101,7 @@ export function queryBox(ctx, { change, names, hasNames = true }) {
   // Take what stands in the box: words, which take the place of those before; with + or - first, one more part.
   function take() {
     const given = input.value.trim();
+    put = null;
     const signed = readsText && /^([+−-])\s*(\S[\s\S]*)$/.exec(given);
     change((all, next) => {
       all.delete("k");
