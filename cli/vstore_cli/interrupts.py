@@ -36,6 +36,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 0.7  # seconds that the main thread has to heed a signal
 _WAKES = signal.SIGURG  # does nothing but end a wait; where it is not handled, the system ignores it
 _STEP = 0.05  # seconds between two of them
+_SOON = 0.3  # seconds for all else, once what a process was for has ended
 AGAIN = "Press Ctrl-C again to stop at once."
 
 
@@ -240,6 +241,17 @@ def ending(end: threading.Event) -> Iterator[None]:
     """Let the first signal set an event, and say nothing: that is how a server ends."""
     with _asking(end, is_told=False):
         yield
+
+
+def end_soon() -> None:
+    """End this process in a moment, whatever its other threads wait for: a disk that does not answer, a huge file.
+
+    What they write meanwhile is left as a power cut leaves it.
+    """
+    if _requests.report is not None:  # else the process is somebody else's
+        end = threading.Timer(_SOON, os._exit, (0,))
+        end.daemon = True
+        end.start()
 
 
 @contextlib.contextmanager

@@ -171,7 +171,10 @@ class Guards:
         """Tell whether a request has the right token."""
         if scope["path"] != "/" or scope["method"] != "GET":
             return False
-        given = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=50).get("token", [])
+        try:
+            given = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=50).get("token", [])
+        except ValueError:  # there are more
+            return False
         if len(given) != 1:
             return False
         if _is_same(given[0], self._known.once) and not self._has_been_used:

@@ -96,6 +96,27 @@ def test_an_answer_under_way_does_not_hold_up_the_end(store: Path) -> None:
             assert server.stop(signal.SIGTERM).code == 0
 
 
+# A file that does not come, as one on a network that is gone.
+HANGING = """
+import time
+from vstore.gallery import thumbnails
+def read_up_to(*args):
+    open("reached", "w").close()
+    time.sleep(3600)
+thumbnails.read_up_to = read_up_to
+"""
+
+
+def test_a_file_that_does_not_come_does_not_hold_up_the_end(store: Path) -> None:
+    with PageServer(store, before=HANGING) as server:
+        address, key = urlsplit(server.origin), server.get("/names")["pictures"][0]["key"]
+        ask = f"GET /thumbnail/{key} HTTP/1.1\r\nHost: {address.netloc}\r\nCookie: {server.cookie}\r\n\r\n"
+        with socket.create_connection((address.hostname, address.port)) as asking:
+            asking.sendall(ask.encode())
+            wait_for((store.parent / "reached").exists)
+            assert server.stop(signal.SIGTERM).code == 0
+
+
 def test_it_leaves_nothing_behind(store: Path) -> None:
     before = sorted(os.listdir(store))
     with PageServer(store) as server:

@@ -11,7 +11,7 @@ import click
 
 from vstore import MissingPackage
 from vstore_cli.browser import open_beside
-from vstore_cli.interrupts import ending
+from vstore_cli.interrupts import end_soon, ending
 from vstore_cli.locate import open_store, refuse_network, say_store
 from vstore_cli.models import device_option, offline_option
 from vstore_cli.output import echo_json, json_option, shown, tell
@@ -68,6 +68,7 @@ def serve(port: int, host: str, no_open: bool, write: bool, device: str, offline
                 open_beside(serving.once)
 
         serving.run(stop, ready=ready)
+        end_soon()
 
 
 def _page() -> tuple[type[Page], type[Serving]]:
