@@ -120,7 +120,7 @@ class Groups:
         newest = self._newest()
         with self._turn:
             job = self._jobs.get(asked)
-            if job is None:
+            if job is None or (job.ended.is_set() and job.newest != newest):  # nobody came for what it found then
                 known = self._lists.get(asked)
                 if known is not None and known.newest == newest and not again:
                     self._lists.move_to_end(asked)
@@ -210,6 +210,7 @@ class _Ended(Exception):
 class _Job:
     """Finds groups in a thread of its own. It listens to its progress.
 
+    newest:  the number of the newest operation when it began.
     ended:   set when it has ended.
     working: how far it is.
     listing: the groups that it found.
@@ -217,7 +218,7 @@ class _Job:
     """
 
     def __init__(self, page: Page, asked: Asked, newest: int) -> None:
-        self._page, self._asked, self._newest = page, asked, newest
+        self._page, self._asked, self.newest = page, asked, newest
         self.ended = threading.Event()
         self.working = Working("", 0, None)
         self.listing: Listing | None = None
@@ -233,7 +234,7 @@ class _Job:
             report = self._page.store.dupes(
                 at=at, near=near, loose=loose, bursts=bursts, where=where or None, progress=self
             )
-            self.listing = Listing(self._asked, report, self._newest)
+            self.listing = Listing(self._asked, report, self.newest)
         except _Ended:
             pass
         except Exception as err:

@@ -18,7 +18,7 @@ from support.tabs import Tab
 
 from vstore import Refused, Store, StoreClosed
 from vstore_page import groups as module
-from vstore_page.groups import Asked, Groups, Listing, Working
+from vstore_page.groups import Asked, Groups, Listing, Working, keys_of
 from vstore_page.page import Page
 
 SCENES = 11
@@ -328,6 +328,19 @@ def test_how_far_groups_are_found_is_told(page: Page, monkeypatch: pytest.Monkey
     monkeypatch.undo()
 
 
+def test_what_nobody_came_for_is_found_again_if_something_was_done_since(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as quick:
+        quick.setattr(module, "_WAIT", 0)
+        groups = Groups(page)
+        assert isinstance(groups.of(ASKED), Working)
+        assert groups._jobs[ASKED].ended.wait(60)
+        one = groups._jobs[ASKED].listing
+        page.store.decide("same", keys_of(one.report.groups[0]))
+    assert found_by(groups).report.decided == 1
+
+
 def test_an_error_is_told_to_who_asked_and_not_kept(page: Page) -> None:
     groups = Groups(page)
     bad = ASKED._replace(where="foo bar")
@@ -517,6 +530,26 @@ def test_what_is_shown_is_not_made_again_when_something_is_marked(deciding: Page
     page.wait_for_selector(".pane.stays")
     page.keyboard.press("2")
     assert page.evaluate("() => [...document.querySelectorAll('.review img')].every((one) => one.isKept)")
+
+
+def test_pictures_that_nobody_saw_do_not_go(
+    own: Path, serve: Callable[..., PageServer], open_tab: Callable[..., Tab]
+) -> None:
+    sizes = {(60 + wide, 80 - wide // 2) for wide in range(0, 80, 2)}
+    put(own / "pictures/many", {f"{w}-{q}.jpg": scene(300, (w, h), q) for w, h in sizes for q in (70, 80, 90)})
+    sync(own)
+    server = serve(own / ".vstore", "--write")
+    row = next(row for row in of(server)["rows"] if row["picture_count"] > 100)
+    page = open_tab(server).go(f"{ALIKE}&group={row['key']}")
+    page.wait_for_selector(".stage > img")
+    for key in ("Enter", "a"):
+        page.keyboard.press(key)
+        page.wait_for_selector(
+            f".failure:has-text('{row['picture_count'] - 100} pictures of this group are not shown')"
+        )
+    page.keyboard.press("d")
+    page.wait_for_function("() => !location.search.includes('" + row["key"] + "')")
+    assert decisions(own) == [("different", row["picture_count"], 0)]
 
 
 def test_every_key_is_listed(deciding: PageServer, tab: Tab) -> None:

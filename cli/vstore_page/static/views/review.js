@@ -135,19 +135,27 @@ export function review(place, first, address, ctx) {
     return found.open && !doneHere.has(found.open) ? to(found.open) : finish();
   }
 
+  // Nobody has seen the pictures that are not shown: none of them may go, or stay, unseen.
+  function isCut() {
+    return row.picture_count > row.pictures.length;
+  }
+
+  function refuseCut() {
+    fill(trouble, failure({
+      name: "Failed", message: `${number(row.picture_count - row.pictures.length)} pictures of this group are not shown`,
+      next: "to keep some of them: vstore decide keep",
+    }));
+  }
+
   function keep() {
     if (isOne()) return to(found.after);
+    if (isCut()) return refuseCut();
     const stay = [...staying];
     return decide("keep", stay, `Kept ${stay.length} of ${row.picture_count}`);
   }
 
   function keepAll() {
-    return decide("keep", all(), "All stay");
-  }
-
-  // More pictures than are shown stay, too: nobody has seen them.
-  function all() {
-    return row.pictures.map((one) => one.key);
+    return isCut() ? refuseCut() : decide("keep", row.pictures.map((one) => one.key), "All stay");
   }
 
   function different() {
@@ -209,8 +217,8 @@ export function review(place, first, address, ctx) {
       row.done && el("p", { class: "decided good" }, `Decided: ${said(row)}.`, row.done.is_new && ctx.canWrite && " U takes it back."),
       el("div", { class: `panes ${right === null ? "is-one" : ""} ${row.pictures.length < 3 ? "is-alone" : ""}` }, shown.map((at) => pane(at, better[at === left ? "left" : "right"] ?? {}))),
       row.pictures.length > 2 && strip(),
-      row.picture_count > row.pictures.length && el("p", { class: "soft small" },
-        `${number(row.picture_count - row.pictures.length)} more pictures of this group are not shown: decide about it by vstore decide.`),
+      isCut() && el("p", { class: "soft small" },
+        `${number(row.picture_count - row.pictures.length)} more pictures of this group are not shown.`),
       actions(),
       isOne() && plan(address, found));
     body.querySelector(`[data-do="${CSS.escape(focused ?? "")}"]`)?.focus({ preventScroll: true });
@@ -334,11 +342,10 @@ export function review(place, first, address, ctx) {
         el("span", { class: "soft small" }, "To decide here, start the page with: ", el("code", {}, "vstore serve --write")));
     }
     const stay = staying.size === row.picture_count ? "Keep all" : staying.size === 1 ? "Keep 1, others go" : `Keep ${number(staying.size)}, others go`;
-    const isCut = row.picture_count > row.pictures.length;
     return el("div", { class: "actions row" },
       isOne()
         ? act("Keep all files", "A", keepAll, { class: "main" })
-        : [act(stay, "Enter", keep, { class: "main", disabled: isCut }), act("Keep all", "A", keepAll, { disabled: isCut }), act("All different", "D", different)],
+        : [act(stay, "Enter", keep, { class: "main", disabled: isCut() }), act("Keep all", "A", keepAll, { disabled: isCut() }), act("All different", "D", different)],
       act("Skip", "S", () => to(found.after), { disabled: !found.after }),
       act("Undo", "U", undo, { disabled: !canUndo }),
       isOne() && el("span", { class: "soft small" }, "Files with the same bytes are one picture: which of them stays, a plan says."));
