@@ -465,6 +465,14 @@ def test_a_page_of_differences_replaces_nothing_and_counts_by_no_folder(history:
     assert not (history.home / "new.html").exists()
 
 
+def test_a_page_of_differences_is_made_where_a_configuration_counts_by_folder(
+    history: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VSTORE_STAT", "1")
+    assert "pictures/" in history("snapshot", "diff", "v1", "v2").lines[0]
+    assert history("snapshot", "diff", "v1", "v2", "--html", "diff.html").out.startswith("Wrote 6 pictures")
+
+
 def test_a_kind_of_difference_that_is_none_is_named(pictures: Line) -> None:
     assert "'moved' is no kind of difference" in pictures("snapshot", "diff", "v1", "--only", "moved", code=2).err
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from vstore_cli.again import typed_again
 from vstore_cli.formats import FORMATS, require_name
@@ -161,6 +162,8 @@ def diff(
       vstore snapshot diff v1 --html since-v1.html
     """
     if html is not None:
+        source = click.get_current_context().get_parameter_source("stat")
+        stat = stat and source is ParameterSource.COMMANDLINE  # a configuration says it for what is printed
         refuse_page(html, {"--stat": stat})
     kinds = [kind.strip() for words in only for kind in words.split(",")]
     with open_store() as store:
