@@ -23,7 +23,7 @@ VIEWS = ["/search", "/snapshots"]
 def test_the_home_is_the_search(tab: Tab) -> None:
     page = tab.go("/")
     page.wait_for_url("**/search")
-    assert page.title() == "Search – vstore"
+    page.wait_for_function("() => document.title === 'Search – vstore'")
     assert page.locator("#nav [aria-current=page]").inner_text() == "Search"
 
 
