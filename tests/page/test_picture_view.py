@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from support.page_server import PageServer
 from support.tabs import Tab
@@ -131,6 +132,28 @@ def test_what_a_camera_noted_is_told(
         assert facts[facts.index(name) + 1] == value
     page.click(".large")
     assert page.locator(".lightbox .side:visible").count() == 0, "there is no other picture"
+
+
+@pytest.mark.parametrize("link", [".actions a", ".name"])
+def test_who_comes_back_is_where_the_pictures_were_left(tab: Tab, link: str) -> None:
+    page = tab.look("/search", height=500)
+    page.wait_for_selector(".grid img")
+    page.evaluate("scrollTo(0, 1200)")
+    card = page.locator(".grid .card", has_text="street-1")
+    if link == ".name":  # the view of a picture, by way of the one at large
+        card.locator(".well").click()
+        before = page.evaluate("scrollY")
+        page.click("text=All that is known of it")
+        page.wait_for_selector(".picture-facts")
+    else:
+        card.locator(link).click(trial=True)
+        before = page.evaluate("scrollY")
+        card.locator(link).click()
+        page.wait_for_selector(".grid .mark")
+    assert page.evaluate("scrollY") == 0
+    page.go_back()
+    page.wait_for_function(f"() => scrollY === {before}")
+    assert before > 500
 
 
 def test_a_key_of_no_picture_is_said(tab: Tab) -> None:

@@ -100,6 +100,7 @@ def test_older_snapshots_and_operations_are_loaded_when_asked_for(
 def test_a_difference_shows_pictures_kind_by_kind(tab: Tab) -> None:
     page = tab.go("/diff?a=v1&b=v3")
     page.wait_for_selector("section")
+    assert page.locator("nav a[aria-current]").first.inner_text() == "Snapshots"
     assert page.locator("section h2").all_inner_texts() == [
         "Changed 1",
         "Renamed 1",

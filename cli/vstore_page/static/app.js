@@ -17,6 +17,7 @@ const VIEWS = [
 const HOME = "/search";
 const LOOK = 5000; // milliseconds between two looks at the state of the store
 const SOON = 200; // milliseconds after which a view that is not there yet is said to be loading
+const PATIENCE = 10_000; // milliseconds in which a view may grow to where it was left
 
 const main = document.getElementById("main");
 const nav = document.getElementById("nav");
@@ -83,8 +84,7 @@ async function show(address) {
 function go(url) {
   const to = new URL(url, location.href);
   const isOther = to.pathname !== location.pathname;
-  history.replaceState({ ...history.state, top: scrollY }, "");
-  history.pushState(null, "", to);
+  leaveAt(to);
   const shown = show(to);
   if (isOther) {
     scrollTo(0, 0);
@@ -96,7 +96,31 @@ function go(url) {
 
 // Add an address of what is shown already: the view has changed itself.
 function push(url) {
-  history.pushState(null, "", new URL(url, location.href));
+  leaveAt(new URL(url, location.href));
+}
+
+// Note where the address is left, for who comes back to it.
+function leaveAt(to) {
+  history.replaceState({ ...history.state, top: scrollY }, "");
+  history.pushState(null, "", to);
+}
+
+// Go back to where an address was left, once what it shows is long enough, unless the reader has moved meanwhile.
+function goBackTo(top) {
+  scrollTo(0, top);
+  if (scrollY >= top - 1) return;
+  const moved = new AbortController();
+  const sizes = new ResizeObserver(() => {
+    if (document.documentElement.scrollHeight < top + innerHeight) return;
+    scrollTo(0, top);
+    moved.abort();
+  });
+  moved.signal.addEventListener("abort", () => sizes.disconnect());
+  for (const name of ["wheel", "keydown", "pointerdown", "popstate"]) {
+    addEventListener(name, () => moved.abort(), { signal: moved.signal, capture: true });
+  }
+  setTimeout(() => moved.abort(), PATIENCE);
+  sizes.observe(main);
 }
 
 // Change the address of what is shown already.
@@ -120,7 +144,7 @@ document.addEventListener("click", (event) => {
 history.scrollRestoration = "manual"; // the browser would scroll before the view is there
 addEventListener("popstate", async (event) => {
   await show(new URL(location.href));
-  scrollTo(0, event.state?.top ?? 0);
+  goBackTo(event.state?.top ?? 0);
 });
 
 async function look() {
