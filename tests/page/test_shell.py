@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.lines import process
 from support.page_server import PageServer
+from support.signalled import wait_for
 from support.tabs import NARROW, Tab
 
 from vstore_page.statics import _TYPES
@@ -17,7 +18,7 @@ WAYS = [
     "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "DOMParser", "createContextualFragment", "srcdoc",
     "javascript:", "eval(", "Function(", "https://", "http://",
 ]  # fmt: skip
-VIEWS = ["/search", "/snapshots"]
+VIEWS = ["/search", "/snapshots", "/compare", "/duplicates", "/health"]
 
 
 def test_the_home_is_the_search(tab: Tab) -> None:
@@ -37,9 +38,8 @@ def test_an_address_of_nothing_says_so(tab: Tab) -> None:
 def test_a_view_that_is_left_can_be_gone_back_to_where_it_was(tab: Tab) -> None:
     page = tab.look("/search", height=300)
     page.locator("#main img").first.wait_for()
-    page.mouse.wheel(0, 150)
-    while (top := page.evaluate("scrollY")) < 100:
-        page.wait_for_timeout(20)
+    page.evaluate("scrollTo(0, 150)")
+    assert page.evaluate("scrollY") == 150
     page.click("#nav a:text-is('Snapshots')")
     page.wait_for_url("**/snapshots")
     page.locator("h1").first.wait_for()
@@ -47,8 +47,8 @@ def test_a_view_that_is_left_can_be_gone_back_to_where_it_was(tab: Tab) -> None:
     page.go_back()
     page.wait_for_url("**/search")
     page.locator("#main img").first.wait_for()
-    while page.evaluate("scrollY") != top:
-        page.wait_for_timeout(20)
+    # Its answer comes, and then it is scrolled.
+    wait_for(lambda: page.wait_for_timeout(20) is None and page.evaluate("scrollY") == 150)
 
 
 def test_keys_are_shown_and_go_away(tab: Tab) -> None:
@@ -69,6 +69,9 @@ def test_no_view_scrolls_sideways_on_a_phone(tab: Tab, view: str, dark: bool) ->
     page = tab.look(view, dark=dark, width=NARROW)
     page.locator("#main h1, #main img").first.wait_for()
     assert not tab.is_too_wide()
+    for link in page.locator("#nav a").all():
+        box = link.bounding_box()
+        assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= NARROW, "each view is at hand"
 
 
 def test_a_store_that_changes_meanwhile_is_said(writing: Tab) -> None:

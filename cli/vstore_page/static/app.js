@@ -17,6 +17,7 @@ const VIEWS = [
 const HOME = "/search";
 const LOOK = 5000; // milliseconds between two looks at the state of the store
 const SOON = 200; // milliseconds after which a view that is not there yet is said to be loading
+const SETTLED = 1000; // milliseconds in which the length of a view has stayed
 const PATIENCE = 10_000; // milliseconds in which a view may grow to where it was left
 
 const main = document.getElementById("main");
@@ -25,6 +26,7 @@ const banner = document.getElementById("banner");
 let state = null; // as the view was shown
 let left = null; // ends the view
 let listeners = new Set();
+let following = null; // ends the way back to where an address was left
 
 function viewOf(address) {
   const path = address.pathname;
@@ -101,25 +103,28 @@ function push(url) {
 
 // Note where the address is left, for who comes back to it.
 function leaveAt(to) {
+  following?.abort();
   history.replaceState({ ...history.state, top: scrollY }, "");
   history.pushState(null, "", to);
 }
 
-// Go back to where an address was left, once what it shows is long enough, unless the reader has moved meanwhile.
+// Go back to where an address was left, once what it shows is long enough, unless the reader has moved meanwhile. What is
+// shown may become short once more, as when the answer comes: so it is followed until its length has stayed for a while.
 function goBackTo(top) {
   scrollTo(0, top);
-  if (scrollY >= top - 1) return;
   const moved = new AbortController();
+  following = moved;
+  let end = setTimeout(() => moved.abort(), PATIENCE);
   const sizes = new ResizeObserver(() => {
     if (document.documentElement.scrollHeight < top + innerHeight) return;
     scrollTo(0, top);
-    moved.abort();
+    clearTimeout(end);
+    end = setTimeout(() => moved.abort(), SETTLED);
   });
   moved.signal.addEventListener("abort", () => sizes.disconnect());
   for (const name of ["wheel", "keydown", "pointerdown", "popstate"]) {
     addEventListener(name, () => moved.abort(), { signal: moved.signal, capture: true });
   }
-  setTimeout(() => moved.abort(), PATIENCE);
   sizes.observe(main);
 }
 
