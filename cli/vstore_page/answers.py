@@ -51,13 +51,17 @@ class NotFound(VstoreError):
     code = "not_found"
 
 
+def is_browser(request: Request) -> bool:
+    """Tell whether a client is a browser that shows an address."""
+    return "text/html" in request.headers.get("accept", "")
+
+
 def wants_json(request: Request) -> bool:
     """Tell whether a client asks for JSON, and is no browser that shows an address."""
-    accepted = request.headers.get("accept", "")
-    return "application/json" in accepted and "text/html" not in accepted
+    return "application/json" in request.headers.get("accept", "") and not is_browser(request)
 
 
-def view_route(path: str, answer: Callable[[Request], Json], *, name: str | None = None) -> Route:
+def view_route(path: str, answer: Callable[[Request], Json]) -> Route:
     """Make the route of a view: the shell of the page for a browser, and the JSON of the view for programs.
 
     answer: makes the JSON, in a thread of its own.
@@ -68,7 +72,7 @@ def view_route(path: str, answer: Callable[[Request], Json], *, name: str | None
             return await run_in_threadpool(answered, partial(answer, request))
         return shell()
 
-    return Route(path, respond, methods=["GET"], name=name)
+    return Route(path, respond, methods=["GET"])
 
 
 def json_route(path: str, answer: Callable[[Request], Json]) -> Route:
@@ -114,9 +118,9 @@ def write_route(page: Page, path: str, do: Callable[[Page, dict[str, Json]], Jso
     return Route(path, respond, methods=["POST"])
 
 
-def shell() -> Response:
+def shell(status: int = 200) -> Response:
     """Answer with the page itself, which then asks for the JSON of its view."""
-    return Response(_SHELL, media_type="text/html; charset=utf-8", headers=_VARIES)
+    return Response(_SHELL, status, media_type="text/html; charset=utf-8", headers=_VARIES)
 
 
 def answered(make: Callable[[], Json]) -> Response:

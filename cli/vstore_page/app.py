@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from vstore import __version__
-from vstore_page.answers import NotFound, failed, json_route, shell
+from vstore_page.answers import NotFound, failed, is_browser, json_route, shell
 from vstore_page.statics import static_route
 from vstore_page.views import compare, duplicates, health, pictures, search, snapshots
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.types import ASGIApp
 
     from vstore_page.page import Page
@@ -49,7 +49,8 @@ async def _home(request: Request) -> Response:
 
 
 async def _nothing(scope: Any, receive: Any, send: Any) -> None:
-    response = failed(NotFound("there is nothing at this address"))
+    nothing = NotFound("there is nothing at this address")
+    response = shell(404) if is_browser(Request(scope)) else failed(nothing)
     await response(scope, receive, send)
 
 

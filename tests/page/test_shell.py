@@ -31,7 +31,9 @@ def test_the_home_is_the_search(tab: Tab) -> None:
 def test_an_address_of_nothing_says_so(tab: Tab) -> None:
     tab.allowed.append("404")
     page = tab.go("/nothing")
-    assert page.inner_text("body") != ""
+    assert page.locator("main h1").inner_text() == "There is nothing at this address"
+    page.click("#nav a:text-is('Snapshots')")
+    page.wait_for_url("**/snapshots")
     assert tab.server.ask("GET", "/nothing", {"Accept": "text/html"})[0] == 404
 
 
