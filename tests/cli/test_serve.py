@@ -16,6 +16,7 @@ from support.lines import COMMAND, Line, environment, process
 from support.page_server import PageServer
 from support.signalled import wait_for
 
+from vstore import Store
 from vstore_cli.commands.serve import PORT
 
 
@@ -117,16 +118,35 @@ def test_a_file_that_does_not_come_does_not_hold_up_the_end(store: Path) -> None
             assert server.stop(signal.SIGTERM).code == 0
 
 
-def test_it_leaves_nothing_behind(store: Path) -> None:
-    before = sorted(os.listdir(store))
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda one: one.name)
+def test_it_leaves_nothing_behind(store: Path, number: int) -> None:
+    with Store(store) as opened:
+        key = next(iter(opened.view())).hex()
     with PageServer(store) as server:
-        assert server.get("/choices")["current"] == "v1"
-        children = Path(f"/proc/{server.pid}/task/{server.pid}/children")
-        server.stop()
-        assert not children.exists()
-    left = [name for name in os.listdir(store) if name not in before]
-    assert set(left) <= {"cache"}
-    assert not list(store.glob("locks/*.tmp")) and not list(store.glob("tmp/*"))
+        assert server.ask("GET", f"/thumbnail/{key}")[0] == 200
+        decoding = children(server.pid)
+        assert decoding, "pictures are decoded in processes of their own"
+        server.stop(number)
+    wait_for(lambda: not any(map(is_running, decoding)))
+    assert not [path for path in store.rglob("*") if path.is_file() and path.suffix in (".tmp", ".part")]
+    assert process("check", "--json", cwd=store.parent).json["problems"] == []
+
+
+def children(pid: int) -> list[int]:
+    """List the processes that a process started, and those that these did."""
+    found = [
+        int(child)
+        for task in os.listdir(f"/proc/{pid}/task")
+        for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split()
+    ]
+    return [*found, *(below for child in found for below in children(child))]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return not Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].startswith(" Z")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_a_port_that_is_in_use_is_another_one_and_that_is_said(store: Path, taken: int) -> None:
