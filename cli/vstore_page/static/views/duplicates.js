@@ -68,7 +68,7 @@ async function choices(address, ctx, found) {
     for (const one of ["page", "group", "again"]) if (one !== name) url.searchParams.delete(one);
     ctx.go(url);
   };
-  const kind = el("select", { onchange: () => (kind.value === "score" ? score.focus() : to("near", kind.value)) },
+  const kind = el("select", { onchange: () => to("near", kind.value === "score" ? String(found?.near ?? 0.95) : kind.value) },
     el("option", { value: "" }, "what looks alike"),
     el("option", { value: "none" }, "identical files"),
     el("option", { value: "score" }, "alike from a score on"));
