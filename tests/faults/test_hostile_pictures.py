@@ -137,6 +137,21 @@ def large(side: int) -> bytes:
     return out.getvalue()
 
 
+@pytest.mark.parametrize("how", ["cut", "broken", "none"])
+def test_a_picture_that_cannot_be_decoded_is_let_go_of(how: str) -> None:
+    """The bytes of pictures that fail, of many MB each, do not stay until garbage is collected."""
+    picture = next(data for name, data in good().items() if name.endswith(".jpg"))
+    data = {"cut": picture[: len(picture) // 2], "broken": picture[:3] + bytes(1000), "none": b"x" * 1000}[how]
+    gc.disable()
+    try:
+        before = sys.getrefcount(data)
+        with contextlib.suppress(PictureFailure):
+            prepare(data, Preparation())
+        assert sys.getrefcount(data) == before
+    finally:
+        gc.enable()
+
+
 def test_a_picture_that_needs_too_much_memory_costs_itself_alone() -> None:
     with IsolatedDecoder(memory=64 << 20) as decoder:
         with pytest.raises(PictureFailure) as failure:

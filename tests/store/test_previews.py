@@ -20,7 +20,7 @@ from vstore.disk.thumbs import Thumb
 from vstore.errors import SnapshotNotFound, StoreClosed, UsageError
 from vstore.gallery import previews as module
 from vstore.gallery.previews import InMemory, Previews
-from vstore.gallery.thumbnails import BROKEN, CHANGED, GONE, UNKNOWN, Missing, Shown
+from vstore.gallery.thumbnails import CHANGED, GONE, UNKNOWN, Missing, Shown
 from vstore.pictures.isolation import IsolatedDecoder, _Worker
 from vstore.store import Store
 
@@ -243,7 +243,8 @@ def test_a_picture_in_memory_is_made_small_and_not_kept(filled: World, previews:
     assert isinstance(found, Thumb)
     assert (found.width, found.height, found.stat[0]) == (600, 300, len(data))
     assert Image.open(io.BytesIO(found.jpeg)).size == (256, 128)
-    assert previews.given(b"no picture") == previews.given(b"") == BROKEN
+    assert previews.given(b"no picture") == Missing("cannot be decoded: not a supported image format")
+    assert previews.given(b"") == Missing("cannot be decoded: the file is empty")
     assert not list((filled.folder / "cache" / "thumbs").rglob("*"))
     previews.close()
     with pytest.raises(StoreClosed):

@@ -191,15 +191,23 @@ class Maker:
         digest = next((one.digest for one in HASHES.values() if one.size == len(key)), None)
         if digest is None or digest(data) != key:
             return CHANGED
-        return self.of_data(data, stat)
-
-    def of_data(self, data: bytes, stat: tuple[int, int, int, int] | None = None) -> Thumb | Missing:
-        """Make the content of a file small. stat: of the file; without it, of none."""
-        stat = (len(data), 0, 0, 0) if stat is None else stat
         try:
-            picture, facts = self._decoder.prepare(data, self._preparation)
+            return self._made(data, stat)
         except PictureFailure:
             return BROKEN
+
+    def of_data(self, data: bytes) -> Thumb | Missing:
+        """Make the content of a file small. The reason why that cannot be done says more than that of a stored one."""
+        try:
+            return self._made(data, (len(data), 0, 0, 0))
+        except PictureFailure as failure:
+            reason = failure.reason.partition(";")[0].removeprefix("it cannot be decoded ")  # no word of options
+            return Missing(f"cannot be decoded: {reason}")
+
+    def _made(self, data: bytes, stat: tuple[int, int, int, int]) -> Thumb:
+        """Make the content of a file small. stat: of the file. Raises: PictureFailure."""
+        try:
+            picture, facts = self._decoder.prepare(data, self._preparation)
         except VstoreError as err:
             raise VstoreError(str(err), "close other programs, and run it again") from err
         return Thumb(stat, facts.width, facts.height, _jpeg(picture, self._quality))

@@ -64,14 +64,19 @@ def prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
             raise
         first = failure
     _let_go(first)
-    found = _prepared_from(copies_of(data), preparation)
-    if found is None and preparation.least:
-        found = _from_cut(data, preparation)
-        if found is None and first.kind == "truncated":
-            raise PictureFailure(first.kind, f"{first.reason}; --accept-truncated cannot tell which lines are there")
-    if found is None:
-        raise first
-    return found
+    try:
+        found = _prepared_from(copies_of(data), preparation)
+        if found is None and preparation.least:
+            found = _from_cut(data, preparation)
+            if found is None and first.kind == "truncated":
+                raise PictureFailure(
+                    first.kind, f"{first.reason}; --accept-truncated cannot tell which lines are there"
+                )
+        if found is None:
+            raise first
+        return found
+    finally:
+        del first  # its traceback leads here: the two, and the bytes with them, would stay until garbage is collected
 
 
 def _tried(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
