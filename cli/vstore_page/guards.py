@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 import secrets
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -227,8 +228,10 @@ class _Hosts:
 
     def has(self, given: bytes) -> bool:
         """Tell whether the header Host has one of them, with the port."""
-        name, _, port = given.decode("latin-1").lower().rpartition(":")
-        return port == self._port and (name in self._names or (self._is_any and _is_number(name)))
+        found = re.fullmatch(r"(\[[0-9a-f:.]+\]|[^][:]+)(?::([0-9]{1,5}))?", given.decode("latin-1").lower())
+        if found is None or (found[2] or "80") != self._port:  # browsers leave the port of HTTP out
+            return False
+        return found[1] in self._names or (self._is_any and _is_number(found[1]))
 
 
 def written(host: str) -> str:

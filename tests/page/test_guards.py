@@ -200,6 +200,13 @@ def test_a_page_at_one_address_has_no_other_name() -> None:
     assert guards._Hosts("2001:db8::1", 80).has(b"[2001:db8::1]:80")
 
 
+def test_a_browser_leaves_the_port_of_http_out() -> None:
+    hosts = guards._Hosts("127.0.0.1", 80)
+    assert hosts.has(b"127.0.0.1") and hosts.has(b"[::1]") and hosts.has(b"localhost:80")
+    assert not hosts.has(b"127.0.0.1:") and not hosts.has(b"127.0.0.1:8080") and not hosts.has(b"")
+    assert not guards._Hosts("127.0.0.1", 8377).has(b"127.0.0.1")
+
+
 # The token, and the cookie
 
 
