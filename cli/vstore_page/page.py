@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from vstore import ModelError, UsageError
@@ -38,7 +39,7 @@ class Page:
         self.uploads = Uploads(self.previews)
         self.folders = Folders()
         self._device, self._offline = device, offline
-        self._views: OrderedDict[str, View] = OrderedDict()
+        self._views: OrderedDict[str, Future[View]] = OrderedDict()
         self._turn = threading.Lock()
         self.is_closing = False
 
@@ -48,14 +49,23 @@ class Page:
         Raises: SnapshotNotFound, AmbiguousSnapshot, UsageError, Damage.
         """
         name = self.store.snapshot_named(at).snapshot
-        with self._turn:  # several clients that ask for a snapshot at once open it once
-            view = self._views.get(name)
-            if view is None:
-                view = self._views[name] = self._open(name)
+        with self._turn:
+            opening = self._views.get(name)
+            is_first = opening is None
+            if opening is None:
+                opening = self._views[name] = Future()
             self._views.move_to_end(name)
             while len(self._views) > _OPEN:
                 self._views.popitem(last=False)
-        return view
+        if is_first:  # several clients that ask for a snapshot at once open it once, and hold nobody else up
+            try:
+                opening.set_result(self._open(name))
+            except BaseException as err:
+                with self._turn:
+                    if self._views.get(name) is opening:
+                        del self._views[name]
+                opening.set_exception(err)
+        return opening.result()
 
     def _open(self, name: str) -> View:
         # Pictures that clients send are decoded in a process of its own.
