@@ -26,8 +26,12 @@ PORT = 8377
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="The port; 0 takes any.")
-@click.option("--host", metavar="ADDRESS", default=LOOPBACK, show_default=True, help="Let other machines in, here.")
+@click.option(
+    "--port", metavar="N", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="The port; 0 takes any."
+)
+@click.option(
+    "--host", metavar="ADDRESS", default=LOOPBACK, show_default=True, help="Let other machines in, at this address."
+)
 @click.option("--no-open", is_flag=True, help="Open no browser.")
 @click.option("--write", is_flag=True, help="Let the page change the store.")
 @device_option
