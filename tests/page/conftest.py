@@ -63,7 +63,8 @@ def serve() -> Iterator[Callable[..., PageServer]]:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    # Of the package, not of the session: while it runs, asyncio believes that its loop runs in this thread.
+    # Of the package, not of the session: while it runs, asyncio believes that its loop runs in this thread, so that a
+    # test of the page that needs one of its own runs it in another thread.
     with running_browser() as found:
         yield found
 
