@@ -16,6 +16,7 @@ from playwright.sync_api import Page, Route
 from support.page_server import PageServer
 from support.signalled import wait_for
 from support.tabs import NARROW, Tab
+from support.two_spaces import add_space_other
 
 from vstore import Store
 
@@ -609,3 +610,50 @@ def test_words_and_a_picture_are_one_query(words: Tab, library: Path) -> None:
     loaded(words)
     assert [one[:8] for _, one in query_of(words)] == ["+1:text:", "-1:key:" + query_of(words)[1][1][7]]
     assert page.locator(".search-hint").inner_text() == ""
+
+
+def test_one_comes_back_to_where_the_view_was_left(tab: Tab) -> None:
+    page = tab.look("/search", height=500)
+    loaded(tab)
+    page.evaluate("scrollTo(0, 900)")
+    page.wait_for_function("() => [...document.querySelectorAll('.grid .name')].length > 20 && scrollY === 900")
+    page.locator(".grid .card").nth(12).get_by_role("link", name="More like this").click()
+    page.wait_for_selector(".grid .mark")
+    page.wait_for_function("() => scrollY === 0")
+    page.go_back()
+    page.wait_for_function("() => scrollY === 900 && !document.querySelector('.grid .mark')")
+
+
+def test_another_space_is_chosen_by_its_newest_snapshot(
+    own_library: Path, serve: Callable[..., PageServer], open_tab: Callable[..., Tab]
+) -> None:
+    add_space_other(own_library)
+    tab = open_tab(serve(own_library / ".vstore"))
+    page = tab.look("/search?name=fish")
+    loaded(tab)
+    spaces = page.get_by_label("Model space")
+    assert spaces.input_value() == "other"
+    (builtin,) = (name for name in spaces.locator("option").all_inner_texts() if name != "other")
+    spaces.select_option(builtin)
+    page.wait_for_url("**at=v3")
+    loaded(tab)
+    page.wait_for_function(
+        "(name) => [...document.querySelectorAll('select')].some((one) => one.value === name)", arg=builtin
+    )
+    assert page.locator(".chip.past").inner_text().startswith("as it was in v3")
+    page.get_by_label("Model space").select_option("other")
+    page.wait_for_function("() => !location.search.includes('at=')")
+
+
+def test_the_least_score_is_a_filter_of_hits_alone(tab: Tab, store: Store) -> None:
+    key = key_of(store, "pictures/animals/fish-1.jpg")
+    page = tab.look(f"/search?t=%2B1:key:{key}")
+    loaded(tab)
+    page.keyboard.press("f")
+    page.get_by_label("Score at least").fill("0.9")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**min_score=0.9")
+    page.wait_for_function("() => document.querySelectorAll('.grid .mark').length < 10")
+    assert page.locator(".applied .chip-name").all_inner_texts() == ["score 0.9 and more"]
+    page.get_by_role("button", name="Leave out: score").click()
+    page.wait_for_function("() => !location.search.includes('min_score')")

@@ -14,6 +14,7 @@ export const title = "Search";
 
 const HITS = 60; // as the server has it
 const MOST = 2000;
+const SLOW = 1200; // milliseconds, after which a reason is told
 const RAREST = 1e-6; // of a chance that is told
 const ABOUT = 92, LINE = 20; // pixels below a picture, and of one more line
 
@@ -53,6 +54,7 @@ export async function show(main, address, ctx) {
     bar.show(now);
     results.classList.add("stale");
     results.setAttribute("aria-busy", "true");
+    const slow = setTimeout(() => fill(said, "Searching … The first words or unknown picture wait for the model to load."), SLOW);
     try {
       const answer = await getJson(now.href, { signal });
       for (const { value, picture, upload } of answer.terms) {
@@ -71,6 +73,7 @@ export async function show(main, address, ctx) {
       fill(notes);
       fill(results, failure(err));
     } finally {
+      clearTimeout(slow);
       if (!signal.aborted) {
         results.classList.remove("stale");
         results.removeAttribute("aria-busy");
@@ -224,7 +227,8 @@ export async function show(main, address, ctx) {
     { key: "-", does: "stay away from the picture that has the focus", run: () => focused((one) => add(one, -1)) },
     { key: ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"], does: "go from picture to picture", run: () => false },
   ]);
-  update();
+  ctx.signal.addEventListener("abort", () => asking.abort());
+  await update(); // who comes back is where the view was left
   return () => {
     asking.abort();
     closeKeys();

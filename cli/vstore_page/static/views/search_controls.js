@@ -9,6 +9,7 @@ const SIDES = [640, 1024, 1920, 3840];
 const SHARES = [["0.01", "likely (1 in 100)"], ["0.001", "surer (1 in 1,000)"], ["0.0001", "surest (1 in 10,000)"]];
 const VERBS = { is: "is", not: "is not", ge: "≥", le: "≤", contains: "has", has: "has", set: "is set", unset: "is not set" };
 
+const OF_HITS = ["min_score"]; // they leave out hits, and no pictures where nothing is looked for
 export const isFilter = (name) => FILTERS.includes(name);
 
 // Make them. change: changes the address. Returns { element, show(url, answer), toggle, withoutFilters }.
@@ -47,7 +48,7 @@ export function controls(ctx, { change }) {
     for (const one of others) all.append(name, one);
   });
   function withoutFilters(all) {
-    for (const name of FILTERS) all.delete(name);
+    for (const name of [...FILTERS, ...OF_HITS]) all.delete(name);
     all.delete("k");
   }
 
@@ -190,6 +191,9 @@ export function controls(ctx, { change }) {
         formats.length > 1 && field("Format", pick("format", "any", formats)),
         field("Longer side", side),
         choices.has_ratings && field("Rating", rating),
+        url.searchParams.has("t") && field("Score at least", el("input", {
+          type: "number", min: -1, max: 1, step: 0.05, value: value("min_score"), onchange: (event) => set("min_score", event.target.value),
+        })),
         field("New since", since),
         fields.map(ownField)),
       el("div", { class: "row end where" },
@@ -230,7 +234,7 @@ export function controls(ctx, { change }) {
   }
 
   function showApplied() {
-    const found = [...url.searchParams].filter(([name, to]) => isFilter(name) && to && !(name === "name" && known && !known.reads_text));
+    const found = [...url.searchParams].filter(([name, to]) => (isFilter(name) || OF_HITS.includes(name)) && to && !(name === "name" && known && !known.reads_text));
     fill(applied, found.map(([name, to]) => {
       const text = wordsOf(name, to);
       return el("li", { class: "chip" }, el("span", { class: "chip-name", title: text }, text),
@@ -261,6 +265,6 @@ function wordsOf(name, to) {
   }
   return {
     name: `name has ${to}`, under: `in ${to}`, since: `from ${to}`, until: `until ${to}`, camera: to, format: to,
-    side: `${number(Number(to))} pixels and more`, rating: `rating ${to} and more`, new_since: `new since ${to}`, where: to,
+    side: `${number(Number(to))} pixels and more`, rating: `rating ${to} and more`, new_since: `new since ${to}`, where: to, min_score: `score ${to} and more`,
   }[name];
 }

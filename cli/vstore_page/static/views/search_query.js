@@ -51,11 +51,16 @@ export function queryBox(ctx, { change, names, hasNames = true }) {
       const label = readsText ? "Describe a picture, or drop one" : hasNames ? "Find names, or drop a picture to find its like" : "Drop a picture, or choose one";
       input.placeholder = label;
       input.setAttribute("aria-label", label);
-      fill(hint, readsText || !hasNames ? null : "The model of this snapshot reads no words: they are looked for in names.");
+      fill(hint, hintOf(terms));
       input.disabled = submit.hidden = !readsText && !hasNames;
     }
     clear.hidden = !terms.length && !words;
     showChips(first ? terms.slice(1) : terms, first ? 1 : 0);
+  }
+
+  function hintOf(terms) {
+    if (readsText) return terms.length ? "One more part: words that begin with + or −." : null;
+    return hasNames ? "The model of this snapshot reads no words: they are looked for in names." : null;
   }
 
   function showChips(terms, from) {
