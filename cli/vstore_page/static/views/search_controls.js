@@ -77,7 +77,7 @@ export function controls(ctx, { change }) {
       ]);
       if (signal.aborted || ctx.signal.aborted) return;
       choices = found;
-      snapshots = { ...all, chooser };
+      snapshots = { ...all, spaces: Object.keys(all.spaces), chooser };
       showRow();
       showPanel();
       showApplied();
