@@ -19,6 +19,7 @@ import vstore
 from vstore.disk.thumbs import Thumb
 from vstore.errors import SnapshotNotFound, StoreClosed, UsageError
 from vstore.gallery import previews as module
+from vstore.gallery import thumbnails
 from vstore.gallery.previews import InMemory, Previews
 from vstore.gallery.thumbnails import CHANGED, GONE, UNKNOWN, Missing, Shown
 from vstore.pictures.isolation import IsolatedDecoder, _Worker
@@ -192,6 +193,27 @@ def test_closing_ends_a_decoder_that_hangs(filled: World, monkeypatch: pytest.Mo
     previews.close()
     with pytest.raises(StoreClosed):
         previews.thumbnail(bytes.fromhex(filled.key(1)), path_of("1.png"))
+
+
+def test_closing_does_not_wait_for_a_disk(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads, go_on = threading.Event(), threading.Event()
+    read = thumbnails.read_up_to
+
+    def slow(file: io.FileIO, most: int) -> bytes:
+        reads.set()
+        assert go_on.wait(60)
+        return read(file, most)
+
+    monkeypatch.setattr(thumbnails, "read_up_to", slow)
+    previews = filled.store.previews()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(previews.thumbnail, bytes.fromhex(filled.key(1)), path_of("1.png"))
+        assert reads.wait(60)
+        previews.close()
+        assert not asked.done()
+        go_on.set()
+        with pytest.raises(StoreClosed):
+            asked.result(60)
 
 
 def test_a_crashed_decoder_costs_one_picture(filled: World, previews: Previews) -> None:

@@ -135,13 +135,11 @@ class Previews:
             return self._on_disk
 
     def close(self) -> None:
-        """End the processes at once. Calls under way in other threads raise StoreClosed."""
+        """End the processes at once. Calls under way in other threads raise StoreClosed, once their file is read."""
         with self._lock:
             self._is_closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._decoder.stop()
-        self._pool.shutdown()
-        self._decoder.close()
+        self._decoder.stop()  # a thread that reads from a disk which does not answer is not waited for
         if self._on_disk is not None:
             self._on_disk.prune()
 
