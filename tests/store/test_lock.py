@@ -142,7 +142,7 @@ def test_one_process_does_not_get_a_lock_twice(tmp_path: Path) -> None:
 
 
 def test_a_holder_that_left_no_word_is_still_a_holder(tmp_path: Path) -> None:
-    for content in (b"", b"[]", b"not json", b'{"pid": 1}'):
+    for content in (b"", b"[]", b"not json", b'{"pid": 1}', b"[" * 4000):
         with Lock(tmp_path, "commit") as lock:
             lock.acquire()
             (tmp_path / "commit").write_bytes(content)

@@ -92,6 +92,8 @@ def test_whoever_looks_keeps_nobody_from_the_lock(tmp_path: Path) -> None:
         json.dumps({**HELD, "done": -1}).encode(),
         json.dumps({**HELD, "stage": ["reading"]}).encode(),
         b"x" * (1 << 13),
+        b"[" * 4000,
+        b'{"pid":' * 500,
     ],
 )
 def test_what_no_holder_writes_is_nobody(tmp_path: Path, value: bytes) -> None:

@@ -140,7 +140,7 @@ class Lock:
                 elif _is_stopped(about["pid"]):
                     what = "another process, which was stopped, is changing this store"
                     step = f"let it go on with kill -CONT {about['pid']}, or end it with kill -KILL {about['pid']}"
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             holder = "an unknown process"
         return f"{what}: {holder} holds the lock {self.name!r}", step
 

@@ -61,7 +61,7 @@ def running(locks: Path) -> Running | None:
             found = _read(json.loads(data))
         except (OSError, Damage):
             return None
-        except (ValueError, KeyError, TypeError):  # it is being replaced just now
+        except (ValueError, KeyError, TypeError, RecursionError):  # it is being replaced just now, or a stranger's
             time.sleep(_PAUSE)
             continue
         return found if _is_held(path) else None
