@@ -81,7 +81,8 @@ class Listing:
         self.asked, self.report, self.newest = asked, report, newest
         self.done = {number: done for number, one in enumerate(report.groups) if (done := _before(one)) is not None}
         self.turn = threading.Lock()
-        self.stack: list[int] = []  # groups that were decided here, the last one last
+        # What was decided here, the last one last: the group, and what was decided about it before.
+        self.stack: list[tuple[int, Done | None]] = []
         self._numbers = {one.key: number for number, one in enumerate(report.groups)}
 
     def find(self, key: bytes) -> int | None:
@@ -161,13 +162,14 @@ class Groups:
             made = self._page.store.decide(verb, stay if verb == "keep" else keys, over=over).made
             rows = self._page.store.log(1)
             is_ours = bool(made) and rows[0].op == "decide" and rows[0].number == before + 1
+            known = listing.done.get(number)
             done = Done(verb, tuple(stay), rows[0].number if is_ours else None)
+            if not made and known is not None and known[:2] == done[:2]:
+                done = known  # the same once more
             if listing.newest == before and (is_ours or not made):
                 listing.newest = rows[0].number  # nothing else was done: the groups are those that were found
-            if number in listing.stack:
-                listing.stack.remove(number)
             if is_ours:
-                listing.stack.append(number)
+                listing.stack.append((number, known))
             listing.done[number] = done
         return done
 
@@ -180,7 +182,7 @@ class Groups:
         with listing.turn:
             if not listing.stack:
                 raise Refused("no decision was made here that can be taken back", "to go back further: vstore undo")
-            number = listing.stack[-1]
+            number, earlier = listing.stack[-1]
             rows = self._page.store.log(_LOG)
             taken = next((row for row in rows if not row.undone and row.op not in ("undo", "redo")), None)
             if taken is None or taken.number != listing.done[number].number:
@@ -189,7 +191,6 @@ class Groups:
                 raise Refused(f"the decision cannot be taken back here: {other}", "look at: vstore log")
             self._page.store.undo(newest=rows[0].number)
             listing.stack.pop()
-            earlier = _before(listing.report.groups[number])
             if earlier is None:
                 del listing.done[number]
             else:

@@ -214,9 +214,15 @@ def test_decisions_are_made_and_taken_back_and_the_groups_stay_where_they_are(ow
         assert len(decisions(own)) == left
     assert deciding.post("/duplicates/undo", {"list": found["list"]}, 409)["error"]["code"] == "refused"
     decide(one, "keep", keys[0])
+    assert decide(one, "keep", keys[0])["done"]["is_new"]  # the same once more: nothing is written
     decide(one, "keep", keys[1])  # another mind about the same group
     assert of(deciding)["decided"] == 1
-    assert deciding.post("/duplicates/undo", {"list": found["list"]})["done"] is None
+    for stays, can_undo in ((keys[0], True), (None, False)):
+        answer = deciding.post("/duplicates/undo", {"list": found["list"]})
+        done = None if stays is None else {"verb": "keep", "stay": [stays], "is_new": True}
+        assert (answer["group"], answer["done"], answer["can_undo"]) == (one["key"], done, can_undo)
+        assert decisions(own) == ([] if stays is None else [("keep", 1, count - 1)])
+        assert of(deciding)["decided"] == len(decisions(own))
 
 
 def test_what_was_decided_before_is_marked_and_what_is_decided_wholly_is_left_out(
