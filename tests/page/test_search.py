@@ -657,3 +657,14 @@ def test_the_least_score_is_a_filter_of_hits_alone(tab: Tab, store: Store) -> No
     assert page.locator(".applied .chip-name").all_inner_texts() == ["score 0.9 and more"]
     page.get_by_role("button", name="Leave out: score").click()
     page.wait_for_function("() => !location.search.includes('min_score')")
+
+
+def test_a_query_that_fails_at_first_can_be_put_right(tab: Tab) -> None:
+    tab.allowed.append("404")
+    page = tab.look("/search?t=%2B1:up:none")
+    loaded(tab)
+    assert "no longer kept" in page.locator(".failure").inner_text()
+    page.get_by_placeholder("Find names").fill("fish")
+    page.get_by_role("button", name="Leave out your picture").click()
+    page.wait_for_selector(".grid .name")
+    assert query_of(tab) == []

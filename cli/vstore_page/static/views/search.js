@@ -24,11 +24,12 @@ export async function show(main, address, ctx) {
   let now = new URL(address);
   now.pathname = "/search";
   let asking = new AbortController();
+  let isAnswered = false;
   let shown = null; // { grid, at, count, isHits, picture(index) } of what is there
   const names = new Map(); // key or upload -> what its chip shows
 
   const box = queryBox(ctx, { change, names });
-  const bar = controls(ctx, { change });
+  const bar = controls(ctx, { change, told: (about) => isAnswered || box.show(now, about) });
   const said = el("p", { class: "search-said soft", role: "status" });
   const notes = el("div", { class: "search-notes" });
   const results = el("div", { class: "search-results" });
@@ -61,6 +62,7 @@ export async function show(main, address, ctx) {
         if (upload) names.set(value, { ...names.get(value), upload });
         if (picture?.path_count) names.set(value, { picture, at: answer.snapshot });
       }
+      isAnswered = true;
       box.show(now, answer);
       bar.show(now, answer);
       if (answer.hits === null) await showAll(answer, signal);

@@ -12,8 +12,8 @@ const VERBS = { is: "is", not: "is not", ge: "≥", le: "≤", contains: "has", 
 const OF_HITS = ["min_score"]; // they leave out hits, and no pictures where nothing is looked for
 export const isFilter = (name) => FILTERS.includes(name);
 
-// Make them. change: changes the address. Returns { element, show(url, answer), toggle, withoutFilters }.
-export function controls(ctx, { change }) {
+// Make them. change: changes the address. told: called with what is known of the snapshot. Returns { element, show(url, answer), toggle, withoutFilters }.
+export function controls(ctx, { change, told }) {
   let url = null, known = null, choices = null, loading = null, isOpen = false;
   const row = el("div", { class: "row end search-controls" });
   const applied = el("ul", { class: "chips applied", "aria-label": "Filters" });
@@ -77,6 +77,7 @@ export function controls(ctx, { change }) {
       ]);
       if (signal.aborted || ctx.signal.aborted) return;
       choices = found;
+      told(found);
       snapshots = { ...all, spaces: Object.keys(all.spaces), chooser };
       showRow();
       showPanel();
