@@ -668,3 +668,14 @@ def test_a_query_that_fails_at_first_can_be_put_right(tab: Tab) -> None:
     page.get_by_role("button", name="Leave out your picture").click()
     page.wait_for_selector(".grid .name")
     assert query_of(tab) == []
+
+
+def test_a_picture_that_is_sent_is_decoded_in_another_process(library: Path, serve: Callable[..., PageServer]) -> None:
+    no_decoder = (
+        "from vstore.pictures import decoding\ndef no(*_): raise AssertionError('here')\ndecoding.prepare = no\n"
+    )
+    server = serve(library / ".vstore", before=no_decoder)
+    out = io.BytesIO()
+    Image.effect_noise((90, 60), 70).convert("RGB").save(out, "PNG")
+    sent = upload(server, out.getvalue())
+    assert search(server, ("t", f"+1:up:{sent['upload']}"))["hits"]
