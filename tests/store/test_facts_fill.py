@@ -77,6 +77,17 @@ def test_what_it_fills_in_is_what_a_sync_would_have_noted(without: Declared) -> 
     assert without.store.check(read_data=True).ok
 
 
+def test_a_view_that_was_opened_before_knows_what_was_filled_in_since(without: Declared) -> None:
+    view = without.store.view()
+    assert len(view.select(where="format = 'PNG'").keys) == 0 and view.counts("format") == {}
+    with without.another() as other:
+        other.facts(fill=True)
+    filled = view.select(where="format = 'PNG'")
+    assert (len(filled.keys), filled.notes) == (COUNT, ())
+    assert view.counts("format") == {"PNG": COUNT}
+    assert len(view.search(without.key(0), where="format = 'PNG'").hits) == COUNT
+
+
 def test_a_second_time_it_reads_nothing_and_writes_nothing(without: Declared) -> None:
     without.store.facts(fill=True, pixels=True)
     before, progress = without.repo.tip.number, Counting()

@@ -69,7 +69,7 @@ def test_a_child_goes_on_with_a_view_that_others_were_asking(world: World) -> No
 
         ask()
         tables = view._opened._tables  # type: ignore[union-attr]
-        (table,) = tables._tables.values()  # type: ignore[union-attr]
+        ((table, _),) = tables._tables.values()  # type: ignore[union-attr]
         for turn in (view._opened._turn, tables._turn, table._turn, chosen._turn, decoding._alone):  # type: ignore[union-attr]
             with held(turn):
                 assert code_of_child(lambda: view.search(key, where="width > 1")) == 0

@@ -69,8 +69,8 @@ class Tables:
         self._snapshot = snapshot
         self._paths = paths
         self._turn = Turn()
-        self._tables: dict[frozenset[Name], Table] = {}
-        self._choices: dict[str, Chosen] = {}
+        self._tables: dict[frozenset[Name], tuple[Table, int]] = {}  # and the number of the newest record then
+        self._choices: dict[str, tuple[Chosen, int]] = {}  # the same
         self._owners: Ints | None = None  # of each path its picture
         self._firsts: Ints | None = None
         self._number = count()
@@ -78,20 +78,22 @@ class Tables:
     def chosen(self, repo: Repository, expression: Expression) -> Chosen:
         """Find the pictures for which an expression is true. The last few choices are remembered.
 
-        The first expression with its columns loads them.
+        The first expression with its columns loads them; where facts were lacking, so does one after a newer record.
         Raises: UsageError, Damage, FileNotFoundError.
         """
+        newest = repo.tip.highest
         with self._turn:
             known = self._choices.get(expression.text)
-            table = self._table(repo, expression) if known is None else None
-        if known is not None:
-            return known
-        assert table is not None
+            if known is not None and (not known[0].lacking or known[1] == newest):
+                return known[0]
+            table = self._table(repo, expression)
         found = self._choice(expression, table.fitting(expression))._replace(lacking=table.lacking)
+        if expression.depends_on_time or found.lacking:  # another time it may be another choice
+            found = found._replace(name=f"{next(self._number)} {expression.text}")
         if expression.depends_on_time:
-            return found._replace(name=f"{next(self._number)} {expression.text}")
+            return found
         with self._turn:
-            self._choices[expression.text] = found
+            self._choices[expression.text] = found, newest
             if len(self._choices) > _CHOICES:
                 del self._choices[next(iter(self._choices))]
         return found
@@ -120,18 +122,21 @@ class Tables:
         return Chosen(expression.text, np.flatnonzero(is_chosen), marks, self._firsts)
 
     def _table(self, repo: Repository, expression: Expression) -> Table:
-        names = frozenset(expression.names)
-        table = self._tables.pop(names, None)
-        if table is None:
+        names, newest = frozenset(expression.names), repo.tip.highest
+        known = self._tables.get(names)
+        if known is None or (known[0].lacking and known[1] != newest):
+            pictures = Pictures(self._paths.keys, self._every_path)
             try:
-                table = load(repo, self._snapshot, Pictures(self._paths.keys, self._every_path), expression)
+                known = load(repo, self._snapshot, pictures, expression), newest
             except Damage as err:
-                self._refuse_forgotten(repo, err)
-                raise
-        self._tables[names] = table  # the last one used stands last
+                if known is None:
+                    self._refuse_forgotten(repo, err)
+                    raise
+        self._tables.pop(names, None)
+        self._tables[names] = known  # the last one used stands last
         if len(self._tables) > _KEPT:
             del self._tables[next(iter(self._tables))]
-        return table
+        return known[0]
 
     def _refuse_forgotten(self, repo: Repository, err: Damage) -> None:
         """Say so where fields are missing because a view is older than gc. Raises: UsageError."""

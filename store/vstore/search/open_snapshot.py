@@ -224,7 +224,8 @@ class OpenSnapshot:
     def counts(self, repo: Repository, column: str) -> dict[int | float | str | bytes, int]:
         """Count the pictures by their values of a fact or a field. Raises: UsageError, Damage, FileNotFoundError."""
         with self._turn:
-            return self._every_table(repo).counts(repo, column)
+            tables = self._every_table(repo)
+        return tables.counts(repo, column)
 
     def _every_table(self, repo: Repository) -> Tables:
         from vstore.search.chosen import tables_of

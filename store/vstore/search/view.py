@@ -120,7 +120,7 @@ class View:
         """
         opened = self._now
         with self._using() as repo:
-            self._look(repo, opened)
+            self._look(repo, opened, newest=True)
             return repo.reading(lambda: opened.counts(repo, column))
 
     def search(
@@ -179,7 +179,7 @@ class View:
     def _look(repo: Repository, opened: OpenSnapshot, *, newest: bool = False) -> None:
         """Make sure that the store is there, and its state not older than the view. Raises: StoreGone, Damage.
 
-        newest: words of the query mean snapshots and folders of today, or decisions of today count.
+        newest: words of the query mean snapshots and folders of today, or decisions or facts of today count.
         """
         if newest or repo.tip.highest < opened.highest:
             repo.reload()
