@@ -24,6 +24,7 @@ _MOST = 100  # values of one filter
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?", re.ASCII)
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
 _FIELD = re.compile(r"([^:]+):(is|not|ge|le|contains|has|set|unset):(.*)", re.DOTALL)
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")  # a doubled quote makes two of them
 _AFTER = "~"  # sorts after all that may follow in a time
 
 
@@ -63,10 +64,27 @@ def where_of(request: Request) -> str | None:
             raise UsageError(f"the filter {name} is too long", "look for less at once")
         if given:
             found.append(condition(given))
-    own = one(request, "where").strip()
-    if own:
-        found.append(own if not found else f"({own})")
-    return " and ".join(found) or None
+    return narrowed(" and ".join(found), one(request, "where").strip()) or None
+
+
+def narrowed(condition: str, typed: str) -> str:
+    """Write that a condition of ours and an expression that a person typed are both true; either may be empty.
+
+    One whose parentheses do not match stands alone, to be refused: beside ours, it could say the opposite of both.
+    """
+    if not condition or not typed or not _is_closed(typed):
+        return typed or condition
+    return f"{condition} and ({typed})"
+
+
+def _is_closed(expression: str) -> bool:
+    """Tell whether each parenthesis of an expression has its other one."""
+    depth = 0
+    for sign in _QUOTED.sub("", expression):
+        depth += (sign == "(") - (sign == ")")
+        if depth < 0:
+            return False
+    return not depth
 
 
 def text(value: str) -> str:

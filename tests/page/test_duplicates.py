@@ -151,6 +151,7 @@ def test_a_folder_of_a_client_is_a_word_about_stored_paths(reading: PageServer, 
         (f"group={'0' * 32}", 404, "no such group"),
         ("at=v9", 404, "v9"),
         ("where=foo%20bar", 400, "syntax error"),
+        ("where=1)%20or%20(1&under=pictures/web", 400, "closes nothing"),
         ("loose=yes", 400, "loose is"),
     ],
 )

@@ -171,6 +171,8 @@ def test_no_filter_asks_the_disk_about_a_path(page_server: PageServer, library: 
         ([("where", "colour = 1")], "no such column: colour"),
         ([("where", "width >")], ""),
         ([("where", "1); drop table p; --")], ""),
+        ([("where", "width > 0) or (1 = 1"), ("name", "fish")], "closes nothing"),
+        ([("where", "name = ')' or (1 = 1"), ("name", "fish")], "is not closed"),
         ([("since", "yesterday")], "is no date"),
         ([("since", "2024"), ("since", "2025")], "given 2 times"),
         ([("side", "large")], "no whole number"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vstore import Picture, UsageError
 from vstore_page.answers import NotFound, flag, key_of, one, view_route, whole, word, write_route
 from vstore_page.cards import picture
+from vstore_page.filters import narrowed, text
 from vstore_page.groups import Asked, Groups, Working, keys_of
 
 if TYPE_CHECKING:
@@ -89,9 +90,8 @@ def _asked(page: Page, request: Request) -> Asked:
             raise UsageError(f"near is {given!r:.60}", "give a score above 0, up to 1, or none")
     where, under = one(request, "where").strip(), one(request, "under").strip("/")
     if under:
-        quoted = under.replace("'", "''")
-        is_below = f"(path = '{quoted}' or substr(path, 1, {len(under) + 1}) = '{quoted}/')"
-        where = f"{is_below} and ({where})" if where else is_below
+        is_below = f"(path = {text(under)} or substr(path, 1, {len(under) + 1}) = {text(f'{under}/')})"
+        where = narrowed(is_below, where)
     loose, bursts = flag(request, "loose"), flag(request, "bursts")
     return Asked(
         at=page.store.snapshot_named(one(request, "at", "current")).snapshot,
