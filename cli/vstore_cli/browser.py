@@ -32,12 +32,13 @@ def show_file(page: str) -> None:
     _open(Path(page).resolve().as_uri(), f"the page is in {page}: open it yourself")
 
 
-def show_once(page: bytes) -> None:
+def show_once(page: bytes, *, sudo_uid: int | None = None) -> None:
     """Show a page in the user's browser. It ends once the browser has the page.
 
+    sudo_uid: the user who became root: the browser is theirs.
     Raises: VstoreError if none can be started, or none asks for it.
     """
-    with _served(page) as server:
+    with _served(page, sudo_uid) as server:
         _open(server.address, _STEP)
         if not server.wait():
             raise VstoreError(f"no browser asked for the page within {_PATIENCE:.0f} seconds", _STEP)
@@ -67,8 +68,8 @@ def _open(address: str, step: str) -> None:
 
 
 @contextmanager
-def _served(page: bytes) -> Iterator[_Server]:
-    server = _Server(page)
+def _served(page: bytes, sudo_uid: int | None) -> Iterator[_Server]:
+    server = _Server(page, sudo_uid)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="page", daemon=True)
     thread.start()
     try:
@@ -80,14 +81,20 @@ def _served(page: bytes) -> Iterator[_Server]:
 
 
 class _Server(ThreadingHTTPServer):
-    """Hands one page to who knows its address. taken: somebody took it."""
+    """Hands one page to who knows its address. All accounts see that, in a command line: others do not get the page.
+
+    taken: somebody took it.
+    """
 
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, page: bytes) -> None:
+    def __init__(self, page: bytes, sudo_uid: int | None) -> None:
+        from vstore_page.accounts import ours
+
         super().__init__((HERE, 0), _Answer)
         self.page = page
+        self.ours = ours(sudo_uid)
         self.host = f"{HERE}:{self.server_address[1]}"
         self.path = f"/{secrets.token_urlsafe(32)}"
         self.address = f"http://{self.host}{self.path}"
@@ -109,10 +116,14 @@ class _Answer(BaseHTTPRequestHandler):
     timeout = 10
 
     def do_GET(self) -> None:
+        from vstore_page.accounts import account_of
+
         if self.headers.get_all("Host") != [self.server.host]:  # a name of somebody else leads here
             self.send_error(421)
         elif not hmac.compare_digest(self.path.encode(), self.server.path.encode()):
             self.send_error(404)
+        elif account_of(self.connection) not in self.server.ours:
+            self.send_error(403)
         else:
             self.send_response(200)
             self.send_header("Content-Type", "text/html; charset=utf-8")

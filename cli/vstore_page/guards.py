@@ -2,29 +2,33 @@
 
 The page shows private pictures, and any web site that its user visits can send requests to this machine. So, in this
 order: the Host is one of ours (a site that lets its name mean this machine stops there), the request is well-formed,
-it has the cookie that the token of the printed address was exchanged for, it does not come from another site, and what
-changes something says by its Origin, and by a header that no form can send, that this page sent it.
+it has the cookie that the token of the printed address was exchanged for, by the same account of this machine, it does
+not come from another site, and what changes something says by its Origin, and by a header that no form can send, that
+this page sent it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import hmac
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs
 
 from starlette.requests import ClientDisconnect
 
+from vstore_page.accounts import UNKNOWN
 from vstore_page.answers import error, failed, json_bytes
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = b"x-vstore"  # of what changes something
+ACCOUNT = "account"  # the name, in the state of a request, of whose connection it came by
 UPLOADS = "/uploads"  # takes a picture to look for: nothing is written, so it needs no --write
 BODY = 1 << 20  # bytes at most
 UPLOAD = 50 << 20
@@ -76,18 +80,23 @@ class Secrets(NamedTuple):
     """What lets a browser in: 256 bits each, made at every start.
 
     token:  stands in the printed address.
-    once:   a token that is good for one use. The command line of a browser, which every user of the machine can see,
-            has this one.
-    cookie: what either is exchanged for.
+    once:   a token that is good for one use, by an account of ours. The command line of a browser, which every user
+            of the machine can see, has this one.
+    key:    makes the cookies that either is exchanged for.
     """
 
     token: str
     once: str
-    cookie: str
+    key: str
 
     @staticmethod
     def new() -> Secrets:
         return Secrets(*(secrets.token_urlsafe(32) for _ in range(3)))
+
+    def cookie(self, account: str) -> str:
+        """Make the cookie of an account: another one, which gets to see it, has no use for it."""
+        digest = hmac.digest(self.key.encode(), account.encode(), "sha256")
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 class Refusal(Exception):
@@ -106,15 +115,19 @@ class Refusal(Exception):
 class Guards:
     """The guards before an application."""
 
-    def __init__(self, app: ASGIApp, *, host: str, port: int, known: Secrets, can_write: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, *, host: str, port: int, known: Secrets, ours: Collection[str], can_write: bool
+    ) -> None:
         """
         host:      the address that the server is bound to.
         known:     what lets a browser in.
+        ours:      the accounts of this machine that may use what a command line shows.
         can_write: the page may change the store.
         """
         self._app = app
         self._hosts = _Hosts(host, port)
         self._known = known
+        self._ours = ours
         self._name = f"vstore-{port}"  # cookies of a host are those of all of its ports
         self._can_write = can_write
         self._has_been_used = False  # `once`
@@ -137,7 +150,7 @@ class Guards:
         try:
             self._look(scope, given)
             if self._is_entering(scope):
-                await self._enter(answer)
+                await self._enter(_account(scope), answer)
                 return
             self._look_whose(scope, given)
             body.look(given, is_post=scope["method"] == "POST")
@@ -178,20 +191,21 @@ class Guards:
             return False
         if len(given) != 1:
             return False
-        if _is_same(given[0], self._known.once) and not self._has_been_used:
+        if _is_same(given[0], self._known.once) and not self._has_been_used and _account(scope) in self._ours:
             self._has_been_used = True
             return True
         return _is_same(given[0], self._known.token)
 
-    async def _enter(self, send: Send) -> None:
-        """Exchange the token for the cookie."""
-        cookie = f"{self._name}={self._known.cookie}; Path=/; HttpOnly; SameSite=Strict"
+    async def _enter(self, account: str, send: Send) -> None:
+        """Exchange the token for the cookie of an account."""
+        cookie = f"{self._name}={self._known.cookie(account)}; Path=/; HttpOnly; SameSite=Strict"
         headers = [(b"set-cookie", cookie.encode()), (b"cache-control", b"no-store")]
         await _respond(200, b"text/html; charset=utf-8", _ENTERED, headers, send)
 
     def _look_whose(self, scope: Scope, given: Mapping[bytes, list[bytes]]) -> None:
         """Look at who sent a request, and from where. Raises: Refusal."""
-        if not any(_is_same(one, self._known.cookie) for one in _cookies(given, self._name)):
+        cookie = self._known.cookie(_account(scope))
+        if not any(_is_same(one, cookie) for one in _cookies(given, self._name)):
             raise Refusal(
                 401,
                 "no_cookie",
@@ -283,6 +297,11 @@ class _Body:
 
     def _too_long(self) -> Refusal:
         return Refusal(413, "usage", f"more than {self._most >> 20} MiB were sent")
+
+
+def _account(scope: Scope) -> str:
+    """Tell whose the connection of a request is, as `account_of` does."""
+    return str(scope.get("state", {}).get(ACCOUNT, UNKNOWN))
 
 
 def _headers_of(scope: Scope) -> dict[bytes, list[bytes]]:

@@ -15,8 +15,9 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from vstore import UsageError
+from vstore_page.accounts import account_of, ours
 from vstore_page.app import app_of
-from vstore_page.guards import Guards, Secrets, written
+from vstore_page.guards import ACCOUNT, Guards, Secrets, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,10 +41,11 @@ class Serving:
     can_write:  it may change the store.
     """
 
-    def __init__(self, page: Page, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, page: Page, *, host: str = "127.0.0.1", port: int = 0, sudo_uid: int | None = None) -> None:
         """
-        host:   an address of this machine.
-        port:   the port; if it is in use, another one is taken. 0 takes any.
+        host:     an address of this machine.
+        port:     the port; if it is in use, another one is taken. 0 takes any.
+        sudo_uid: the user who became root: the browser is theirs.
         Raises: UsageError if the host is no address of this machine, or the port is not for this user.
         """
         self._socket = _bound(host, port)
@@ -54,7 +56,9 @@ class Serving:
         seen = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         begin = f"http://{written(seen)}:{self.port}/?token="
         self.address, self.once = begin + known.token, begin + known.once
-        self._app = Guards(app_of(page), host=host, port=self.port, known=known, can_write=page.can_write)
+        self._app = Guards(
+            app_of(page), host=host, port=self.port, known=known, ours=ours(sudo_uid), can_write=page.can_write
+        )
         self._error: BaseException | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -111,6 +115,7 @@ class _Patient(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.app_state = {**self.app_state, ACCOUNT: account_of(transport.get_extra_info("socket"))}
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:

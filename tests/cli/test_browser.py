@@ -10,6 +10,7 @@ import pytest
 
 from vstore import VstoreError
 from vstore_cli import browser
+from vstore_page import accounts
 
 
 def answers(address: str, **headers: str) -> tuple[int, bytes]:
@@ -44,6 +45,21 @@ def test_who_does_not_know_the_address_gets_nothing(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(webbrowser, "open", opened)
     browser.show_once(b"<p>mine")
     assert found == [404, 404, 421, 200]
+
+
+def test_another_account_that_sees_the_command_line_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+
+    def opened(address: str) -> bool:
+        with monkeypatch.context() as other:
+            other.setattr(accounts, "account_of", lambda connection: "54001")
+            found.append(answers(address)[0])
+        found.append(answers(address)[0])
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", opened)
+    browser.show_once(b"<p>mine")
+    assert found == [403, 200]
 
 
 def test_it_can_be_asked_for_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,9 @@ SHOWN = {
     "has another account on this machine": [
         "tests/page/test_guards.py::test_nothing_is_shown_without_the_cookie",
         "tests/page/test_guards.py::test_the_token_in_the_command_line_of_a_browser_is_good_for_one_use",
+        "tests/page/test_guards.py::test_a_cookie_is_of_no_use_to_another_account",
+        "tests/page/test_guards.py::test_what_a_command_line_shows_lets_no_other_account_in",
+        "tests/page/test_accounts.py::test_another_account_is_told",
         "tests/store/test_owner.py::test_a_store_is_refused_to_who_writes_and_read_as_it_is",
         "tests/store/test_served.py::",
     ],

@@ -16,6 +16,7 @@ import pytest
 
 from vstore import Store
 from vstore_page import app, guards, server
+from vstore_page.accounts import GONE, UNKNOWN
 from vstore_page.answers import Json, json_route, write_route
 from vstore_page.guards import BODY, UPLOAD, UPLOADS
 from vstore_page.page import Page
@@ -296,6 +297,36 @@ def test_secrets_are_compared_in_a_time_that_says_nothing(monkeypatch: pytest.Mo
     monkeypatch.setattr(guards.hmac, "compare_digest", lambda *both: compared.append(both) or False)
     assert not guards._is_same("given", "wanted")
     assert compared == [(b"given", b"wanted")]
+
+
+# Other accounts of this machine
+
+
+def test_a_cookie_is_of_no_use_to_another_account(page: Callable[..., Wire], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser sends it to every server at this host, whoever runs it."""
+    wire = page("127.0.0.1")
+    assert wire.ask("/state").status == 200
+    for other in ("54001", UNKNOWN, GONE):
+        monkeypatch.setattr(server, "account_of", lambda connection, other=other: other)
+        assert wire.ask("/state").status == 401
+        assert wire.ask("/change", "POST", b"{}").status == 401
+    assert wire.did == []
+
+
+def test_what_a_command_line_shows_lets_no_other_account_in(
+    page: Callable[..., Wire], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = page("127.0.0.1")
+    once = token_of(wire.serving.once)
+    with monkeypatch.context() as other:
+        other.setattr(server, "account_of", lambda connection: "54001")
+        assert wire.enter(once).status == 401
+        entered = wire.enter(token_of(wire.serving.address))  # who has that one was given it
+        assert entered.status == 200
+        cookie = entered.headers["set-cookie"].partition(";")[0]
+        assert wire.ask("/state", Cookie=cookie).status == 200
+    assert wire.ask("/state", Cookie=cookie).status == 401
+    assert wire.enter(once).status == 200, "the other one has not used it up"
 
 
 # Other sites

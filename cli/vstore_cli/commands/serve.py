@@ -12,7 +12,7 @@ import click
 from vstore import MissingPackage
 from vstore_cli.browser import open_beside
 from vstore_cli.interrupts import end_soon, ending
-from vstore_cli.locate import open_store, refuse_network, say_store
+from vstore_cli.locate import open_store, refuse_network, say_store, sudo_uid
 from vstore_cli.models import device_option, offline_option
 from vstore_cli.output import echo_json, json_option, shown, tell
 from vstore_cli.terminal.outlets import outlets
@@ -64,7 +64,7 @@ def serve(port: int, host: str, no_open: bool, write: bool, device: str, offline
         if write:
             refuse_network(store.folder)
             say_store(store.folder)
-        serving = serving_of(page, host=host, port=port)
+        serving = serving_of(page, host=host, port=port, sudo_uid=sudo_uid())
 
         def ready() -> None:
             _tell(serving, port, as_json=as_json)

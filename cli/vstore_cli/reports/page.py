@@ -67,6 +67,7 @@ def open_page(write: Callable[..., GalleryReport], *, quiet: bool) -> None:
     from tempfile import TemporaryDirectory
 
     from vstore_cli.browser import show_once
+    from vstore_cli.locate import sudo_uid
 
     with TemporaryDirectory(prefix="vstore-") as folder:
         file = os.path.join(folder, "page.html")
@@ -75,7 +76,7 @@ def open_page(write: Callable[..., GalleryReport], *, quiet: bool) -> None:
         with open(file, "rb") as written:
             page = written.read()
     tell(f"Opening {_some(report)} in your browser{_gone(report)}", err=True)
-    show_once(page)
+    show_once(page, sudo_uid=sudo_uid())
 
 
 def _some(report: GalleryReport) -> str:
