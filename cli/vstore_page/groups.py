@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
+import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +22,7 @@ Json = Any
 
 _LISTS = 3  # that are kept: each takes some 2 KB a group
 _WAIT = 0.3  # seconds for groups to be found, before their progress is told
+_PATIENCE = 90.0  # seconds, after which a search that nobody asks for ends; a tab that is not seen asks once a minute
 _LOG = 1000  # operations that are looked at for the one that an undo would take back
 
 
@@ -109,8 +112,9 @@ class Groups:
     def __init__(self, page: Page) -> None:
         self._page = page
         self._lists: OrderedDict[Asked, Listing] = OrderedDict()
-        self._jobs: dict[Asked, _Job] = {}
+        self._jobs: OrderedDict[Asked, _Job] = OrderedDict()
         self._turn = threading.Lock()
+        self._one = threading.Lock()  # that finds groups: two at once would take as long
 
     def of(self, asked: Asked, *, again: bool = False) -> Listing | Working:
         """Give the groups, or how far they are found.
@@ -121,14 +125,18 @@ class Groups:
         newest = self._newest()
         with self._turn:
             job = self._jobs.get(asked)
-            if job is None or (job.ended.is_set() and job.newest != newest):  # nobody came for what it found then
+            if job is None or (job.ended.is_set() and (job.newest != newest or job.was_left)):  # nobody came for it
                 known = self._lists.get(asked)
                 if known is not None and known.newest == newest and not again:
                     self._lists.move_to_end(asked)
                     return known
-                job = self._jobs[asked] = _Job(self._page, asked, newest)
+                job = self._jobs[asked] = _Job(self._page, asked, newest, self._one)
                 job.start()
-        if not job.ended.wait(_WAIT):
+            job.asked_at = time.monotonic()
+            self._jobs.move_to_end(asked)
+            while len(self._jobs) > _LISTS:
+                self._jobs.popitem(last=False)[1].asked_at = -math.inf
+        if not job.ended.wait(_WAIT) or job.was_left:  # the next question begins it again
             return job.working
         with self._turn:
             if self._jobs.get(asked) is job:
@@ -205,21 +213,25 @@ class Groups:
 
 
 class _Ended(Exception):
-    """The page has ended."""
+    """The page has ended, or nobody asks any longer."""
 
 
 class _Job:
     """Finds groups in a thread of its own. It listens to its progress.
 
-    newest:  the number of the newest operation when it began.
-    ended:   set when it has ended.
-    working: how far it is.
-    listing: the groups that it found.
-    error:   why it found none.
+    newest:   the number of the newest operation when it began.
+    asked_at: when somebody last asked for it.
+    ended:    set when it has ended.
+    was_left: it ended because nobody asked for it.
+    working:  how far it is.
+    listing:  the groups that it found.
+    error:    why it found none.
     """
 
-    def __init__(self, page: Page, asked: Asked, newest: int) -> None:
-        self._page, self._asked, self.newest = page, asked, newest
+    def __init__(self, page: Page, asked: Asked, newest: int, one: threading.Lock) -> None:
+        """one: held while it works."""
+        self._page, self._asked, self.newest, self._one = page, asked, newest, one
+        self.asked_at, self.was_left = time.monotonic(), False
         self.ended = threading.Event()
         self.working = Working("", 0, None)
         self.listing: Listing | None = None
@@ -232,9 +244,11 @@ class _Job:
     def _run(self) -> None:
         at, near, loose, bursts, where = self._asked
         try:
-            report = self._page.store.dupes(
-                at=at, near=near, loose=loose, bursts=bursts, where=where or None, progress=self
-            )
+            with self._one:
+                self._step(self.working)
+                report = self._page.store.dupes(
+                    at=at, near=near, loose=loose, bursts=bursts, where=where or None, progress=self
+                )
             self.listing = Listing(self._asked, report, self.newest)
         except _Ended:
             pass
@@ -256,5 +270,6 @@ class _Job:
 
     def _step(self, working: Working) -> None:
         self.working = working
-        if self._page.is_closing:
+        self.was_left = time.monotonic() > self.asked_at + _PATIENCE
+        if self._page.is_closing or self.was_left:
             raise _Ended

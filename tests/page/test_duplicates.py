@@ -348,6 +348,24 @@ def test_what_nobody_came_for_is_found_again_if_something_was_done_since(
     assert found_by(groups).report.decided == 1
 
 
+def test_groups_that_nobody_comes_for_are_not_looked_for_nor_kept(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as quick:
+        quick.setattr(module, "_WAIT", 0)
+        groups, jobs = Groups(page), []
+        with groups._one:  # none begins
+            for score in (0.91, 0.92, 0.93, 0.94, 0.95):
+                assert isinstance(groups.of(ASKED._replace(near=score)), Working)
+                jobs.append(groups._jobs[ASKED._replace(near=score)])
+        assert all(job.ended.wait(60) for job in jobs)
+        assert [job.listing is None for job in jobs] == [True, True, False, False, False]
+        assert list(groups._jobs.values()) == jobs[2:]
+        quick.setattr(module, "_PATIENCE", -1.0)
+        assert isinstance(groups.of(ASKED), Working)
+        job = groups._jobs[ASKED]
+        assert job.ended.wait(60) and job.was_left and job.listing is None
+    assert len(found_by(groups).report.groups) == 12
+
+
 def test_an_error_is_told_to_who_asked_and_not_kept(page: Page) -> None:
     groups = Groups(page)
     bad = ASKED._replace(where="foo bar")
