@@ -1,5 +1,5 @@
 // The shell of the page: which view an address means, the bar, and what the server says of the store meanwhile.
-import { announce, el, failure, fill, sentence, waiting } from "./dom.js";
+import { announce, el, failure, fill, isPlain, leaveStyles, sentence, waiting } from "./dom.js";
 import { keys, showKeys } from "./keys.js";
 import { getJson, isAborted } from "./net.js";
 
@@ -17,6 +17,7 @@ const VIEWS = [
 const HOME = "/search";
 const LOOK = 5000; // milliseconds between two looks at the state of the store
 const SOON = 200; // milliseconds after which a view that is not there yet is said to be loading
+const STILL = 200; // milliseconds without scrolling, after which the place is noted: browsers take few notes a minute
 const SETTLED = 1000; // milliseconds in which the length of a view has stayed
 const PATIENCE = 10_000; // milliseconds in which a view may grow to where it was left
 
@@ -27,6 +28,11 @@ let state = null; // as the view was shown
 let left = null; // ends the view
 let listeners = new Set();
 let following = null; // ends the way back to where an address was left
+let isComing = null; // what is shown to who comes back, while it is not there yet
+let noting = 0; // the place that is noted once the window stands still
+
+const links = VIEWS.filter((one) => one.name).map((one) => [one, el("a", { href: one.path }, one.name)]);
+fill(nav, links.map(([, link]) => link));
 
 function viewOf(address) {
   const path = address.pathname;
@@ -48,10 +54,14 @@ async function show(address) {
     clearTimeout(late);
     ending.abort();
     close?.();
+    for (const one of document.querySelectorAll("dialog[open]")) one.close(); // they asked about what was there
   };
   const view = viewOf(address);
-  fill(nav, VIEWS.filter((one) => one.name).map((one) =>
-    el("a", { href: one.path, "aria-current": one === view ? "page" : one.path === view?.of ? "true" : null }, one.name)));
+  for (const [one, link] of links) {
+    const current = one === view ? "page" : one.path === view?.of ? "true" : null;
+    if (current) link.setAttribute("aria-current", current);
+    else link.removeAttribute("aria-current");
+  }
   nav.querySelector("[aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
   listeners = new Set();
   try {
@@ -60,6 +70,7 @@ async function show(address) {
     if (!view) {
       clearTimeout(late);
       document.title = "vstore";
+      leaveStyles();
       fill(main, el("h1", {}, "There is nothing at this address"));
       return;
     }
@@ -67,10 +78,13 @@ async function show(address) {
     if (ending.signal.aborted) return;
     clearTimeout(late);
     document.title = `${module.title} – vstore`;
+    leaveStyles();
     fill(main);
+    // What comes late in a view that was left changes neither the address nor what is shown.
+    const here = (run) => (...given) => (ending.signal.aborted ? undefined : run(...given));
     const closed = await module.show(main, address, {
-      go, push, replace, refresh, state, canWrite: state.can_write, signal: ending.signal,
-      onstate: (listener) => listeners.add(listener),
+      go: here(go), push: here(push), replace: here(replace), refresh: here(refresh), state, canWrite: state.can_write,
+      signal: ending.signal, onstate: here((listener) => listeners.add(listener)),
     });
     if (ending.signal.aborted) closed?.();
     else close = closed ?? null;
@@ -78,7 +92,9 @@ async function show(address) {
     clearTimeout(late);
     if (isAborted(err) || ending.signal.aborted) return;
     if (err.name !== "Failed") console.error(err);
-    fill(main, failure(err));
+    document.title = `${view?.name ?? "Error"} – vstore`;
+    fill(main, failure(err), err.status === 404 && address.searchParams.has("at") && el("p", { class: "instead" },
+      el("button", { type: "button", onclick: showCurrent }, "Show the current snapshot")));
   }
 }
 
@@ -86,6 +102,7 @@ async function show(address) {
 function go(url) {
   const to = new URL(url, location.href);
   const isOther = to.pathname !== location.pathname;
+  if (to.href === location.href) return refresh();
   leaveAt(to);
   const shown = show(to);
   if (isOther) {
@@ -104,14 +121,23 @@ function push(url) {
 // Note where the address is left, for who comes back to it.
 function leaveAt(to) {
   following?.abort();
-  history.replaceState({ ...history.state, top: scrollY }, "");
+  isComing = null;
+  noteTop();
   history.pushState(null, "", to);
+}
+
+// Note where an address is scrolled to, for who comes back to it or loads it again.
+function noteTop() {
+  clearTimeout(noting);
+  history.replaceState({ ...history.state, top: scrollY }, "");
 }
 
 // Go back to where an address was left, once what it shows is long enough, unless the reader has moved meanwhile. What is
 // shown may become short once more, as when the answer comes: so it is followed until its length has stayed for a while.
 function goBackTo(top) {
+  following?.abort();
   scrollTo(0, top);
+  if (!top) return;
   const moved = new AbortController();
   following = moved;
   let end = setTimeout(() => moved.abort(), PATIENCE);
@@ -121,7 +147,11 @@ function goBackTo(top) {
     clearTimeout(end);
     end = setTimeout(() => moved.abort(), SETTLED);
   });
-  moved.signal.addEventListener("abort", () => sizes.disconnect());
+  moved.signal.addEventListener("abort", () => {
+    clearTimeout(end);
+    sizes.disconnect();
+    if (following === moved) following = null;
+  });
   for (const name of ["wheel", "keydown", "pointerdown", "popstate"]) {
     addEventListener(name, () => moved.abort(), { signal: moved.signal, capture: true });
   }
@@ -140,34 +170,50 @@ function refresh() {
 
 document.addEventListener("click", (event) => {
   const link = event.target instanceof Element ? event.target.closest("a[href]") : null;
-  if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  if (!link || event.defaultPrevented || !isPlain(event)) return;
   const to = new URL(link.href);
-  if (to.origin !== location.origin || link.target || link.hasAttribute("download") || to.hash) return;
+  if (to.origin !== location.origin || link.target || link.hasAttribute("download")) return;
   event.preventDefault();
-  go(to);
+  if (to.hash) document.getElementById(to.hash.slice(1))?.focus(); // a place in the view is no other address
+  else go(to);
 });
 history.scrollRestoration = "manual"; // the browser would scroll before the view is there
-addEventListener("popstate", async (event) => {
+addEventListener("popstate", (event) => comeBack(event.state?.top ?? 0));
+addEventListener("scroll", () => {
+  clearTimeout(noting);
+  if (!following && !isComing) noting = setTimeout(noteTop, STILL);
+}, { passive: true });
+
+// Show the address once more, where it was left.
+async function comeBack(top) {
+  clearTimeout(noting);
+  const coming = (isComing = {});
   await show(new URL(location.href));
-  goBackTo(event.state?.top ?? 0);
-});
+  if (coming !== isComing) return; // one went further meanwhile
+  isComing = null;
+  goBackTo(top);
+}
 
 async function look() {
-  if (document.visibilityState === "visible" && state) {
-    try {
-      const now = await getJson("/state");
-      if (now.current !== state.current) {
-        tell(`The store has changed: ${now.current ?? "no snapshot"} is current now.`,
-          el("button", { type: "button", onclick: showCurrent }, "Show it"));
-      } else fill(banner);
-      for (const listener of listeners) listener(now);
-    } catch (err) {
-      const [what, next] = err.status === 401
-        ? ["the server of this page was started again", "open the address that it printed"] : [err.message, err.next];
-      tell([what, next].filter(Boolean).map((one) => `${sentence(one)}.`).join(" "));
-    }
-  }
+  if (document.visibilityState === "visible" && state) await lookOnce();
   setTimeout(look, LOOK);
+}
+
+async function lookOnce() {
+  const was = state;
+  try {
+    const now = await getJson("/state");
+    if (was !== state) return; // it is older than what is shown
+    if (now.current !== state.current) {
+      tell(`The store has changed: ${now.current ?? "no snapshot"} is current now.`,
+        el("button", { type: "button", onclick: showCurrent }, "Show it"));
+    } else fill(banner);
+    for (const listener of listeners) listener(now);
+  } catch (err) {
+    const [what, next] = err.status === 401
+      ? ["the server of this page was started again", "open the address that it printed"] : [err.message, err.next];
+    tell([what, next].filter(Boolean).map((one) => `${sentence(one)}.`).join(" "));
+  }
 }
 
 // Show the address once more, of the current snapshot.
@@ -184,5 +230,5 @@ function tell(text, ...more) {
 
 document.getElementById("help").addEventListener("click", showKeys);
 keys("Everywhere", [{ key: "?", does: "show the keys", run: showKeys }]);
-show(new URL(location.href));
+comeBack(history.state?.top ?? 0);
 setTimeout(look, LOOK);

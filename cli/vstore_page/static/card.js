@@ -1,5 +1,5 @@
 // A picture with its name, as every view shows it.
-import { count, el, fill } from "./dom.js";
+import { count, el, fill, isPlain } from "./dom.js";
 import { getJson } from "./net.js";
 
 // The address of a picture, small or large, and of the view of it. at: the snapshot that has it.
@@ -59,7 +59,7 @@ export function card(picture, { at, mark, lines = [], actions = [], href = pictu
     mark !== undefined && mark !== null && el("span", { class: "mark" }, mark));
   if (onopen) {
     well.addEventListener("click", (event) => {
-      if (event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+      if (!isPlain(event)) return;
       event.preventDefault();
       onopen(event);
     });

@@ -88,13 +88,37 @@ export function confirmed(title, lines, { yes = "Do it", no = "Cancel", danger =
   });
 }
 
-// Load the style of a view, once. Returns a promise that it is there.
-const styles = new Map();
+// Use the style of a view until the view is left; it is loaded once. Returns a promise that it is there.
+const styles = new Map(); // name -> { link, isUsed, there }
 export function style(name) {
   if (!styles.has(name)) {
-    styles.set(name, new Promise((resolve) => {
-      document.head.append(el("link", { rel: "stylesheet", href: `/static/views/${name}.css`, onload: resolve, onerror: resolve }));
-    }));
+    const one = { isUsed: true };
+    one.there = new Promise((resolve) => {
+      const loaded = () => { use(one); resolve(); };
+      one.link = el("link", { rel: "stylesheet", href: `/static/views/${name}.css`, onload: loaded, onerror: resolve });
+      document.head.append(one.link);
+    });
+    styles.set(name, one);
   }
-  return styles.get(name);
+  const one = styles.get(name);
+  one.isUsed = true;
+  use(one);
+  return one.there;
+}
+
+// Put the styles of views out of use: two views may mean different things by one class.
+export function leaveStyles() {
+  for (const one of styles.values()) {
+    one.isUsed = false;
+    use(one);
+  }
+}
+
+function use(one) {
+  if (one.link?.sheet) one.link.sheet.disabled = !one.isUsed;
+}
+
+// Tell a click that means what it says from one that opens a tab or a window.
+export function isPlain(event) {
+  return !(event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
 }

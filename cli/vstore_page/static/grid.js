@@ -17,17 +17,16 @@ const TALLEST = 8_000_000; // pixels of an element: browsers end at some 16 or 3
 // least:  the least width of a cell. about: the height below its picture. ratio: of the height of a picture to its width.
 // fewest: cells beside each other, however narrow the window is.
 // label:  what the grid is, for those who do not see it.
-// onfocus: (index) called when an item gets the focus. start: the index that is in the window at first.
 // Arrows, Home, End and the page keys move the focus; Enter follows the first link of a cell, or presses its button.
-// Returns { element, close, focus(index), reload, current() }.
-export function grid(parent, { count, load, cell, item = () => undefined, least = 200, about = 64, ratio = 5 / 6, fewest = 2, label = "Pictures", onfocus, start = 0 }) {
+// Returns { focus(index), close }.
+export function grid(parent, { count, load, cell, item = () => undefined, least = 200, about = 64, ratio = 5 / 6, fewest = 2, label = "Pictures" }) {
   const box = el("div", { class: "grid", role: "list", "aria-label": `${label}: ${number(count)}` });
   parent.append(box);
-  const shown = new Map(); // index -> { node, isEmpty }
+  const shown = new Map(); // index -> { node, state }
   const parts = new Map(); // number of a part -> its items, or a promise of them
   const ending = new AbortController();
   let columns = 1, width = 0, row = 0, gap = 16;
-  let current = Math.min(start, count - 1);
+  let current = 0; // that Tab reaches
   let offset = 0; // between the place of a row in the whole, and in the element
   let last = { top: 0, time: 0 };
   let resting = 0, frame = 0;
@@ -181,9 +180,9 @@ export function grid(parent, { count, load, cell, item = () => undefined, least 
 
   function bring(index) {
     const step = row + gap, y = Math.floor(index / columns) * step;
-    const bar = document.querySelector(".bar")?.offsetHeight ?? 0;
-    const at = top() + offset;
-    const above = y < at + bar, below = y + row > at + innerHeight;
+    const bar = Math.max(0, document.querySelector(".bar")?.getBoundingClientRect().bottom ?? 0);
+    const seen = box.getBoundingClientRect().top + y - offset; // in the window
+    const above = seen < bar, below = seen + row > innerHeight;
     if (!above && !below) return;
     const to = above ? y - bar - gap : y + row - innerHeight + gap;
     const begin = scrollY + box.getBoundingClientRect().top;
@@ -206,24 +205,20 @@ export function grid(parent, { count, load, cell, item = () => undefined, least 
     current = index;
   }
 
-  // Move the focus to an item, which is brought into the window.
-  function focus(index, { isQuiet = false } = {}) {
+  // Move the focus to an item, which is brought into the window, unless this is to stand still.
+  function focus(index, { isStill = false } = {}) {
     if (!count) return;
     choose(Math.min(Math.max(0, index), count - 1));
-    bring(current);
+    if (!isStill) bring(current);
     put(current, false);
     const main = mainOf(shown.get(current).node);
     main.tabIndex = 0;
-    if (!isQuiet) main.focus({ preventScroll: true });
-    onfocus?.(current);
+    main.focus({ preventScroll: true });
   }
 
   box.addEventListener("focusin", (event) => {
     const node = event.target.closest("[data-index]");
-    if (node && Number(node.dataset.index) !== current) {
-      choose(Number(node.dataset.index));
-      onfocus?.(current);
-    }
+    if (node && Number(node.dataset.index) !== current) choose(Number(node.dataset.index));
   });
   box.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
@@ -253,19 +248,9 @@ export function grid(parent, { count, load, cell, item = () => undefined, least 
   addEventListener("scroll", scrolled, { passive: true });
   addEventListener("resize", scrolled, { passive: true });
   render();
-  if (start > 0) focus(start, { isQuiet: true });
 
   return {
-    element: box,
-    current: () => current,
     focus,
-    // Make all cells again, of items that are loaded again.
-    reload() {
-      parts.clear();
-      for (const one of shown.values()) drop(one.node);
-      shown.clear();
-      render();
-    },
     close() {
       ending.abort();
       cancelAnimationFrame(frame);

@@ -19,9 +19,10 @@ function isTyping(target) {
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-  if (document.querySelector("dialog[open]:not([data-keys])") !== null) return;
+  if (document.querySelector("dialog[open]") !== null) return;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key; // with Shift or caps lock it is the same key
   for (const { shortcuts } of [...groups].reverse()) {
-    const found = shortcuts.find((one) => [one.key].flat().includes(event.key));
+    const found = shortcuts.find((one) => [one.key].flat().includes(key));
     if (found && found.run(event) !== false) {
       event.preventDefault();
       return;

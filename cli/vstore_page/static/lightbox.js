@@ -1,6 +1,6 @@
 // A picture at large, over the view: the next and the one before, zoom, and what can be done with it.
 import { likeOf, pictureOf, previewOf, thumbnailOf } from "./card.js";
-import { announce, el, fill, number } from "./dom.js";
+import { el, fill, number, sentence } from "./dom.js";
 import { getJson, isAborted } from "./net.js";
 import { zoomable } from "./zoom.js";
 
@@ -12,7 +12,7 @@ import { zoomable } from "./zoom.js";
 export function lightbox(ctx, { at, count, picture, index = 0, line, onclose }) {
   let current = index;
   let ending = new AbortController();
-  const title = el("div", { class: "title" });
+  const title = el("div", { class: "title", "aria-live": "polite" }); // what lies below the dialog says nothing to anybody
   const bottom = el("div", { class: "bottom" });
   const stage = el("div", { class: "stage" });
   const button = (text, label, run, more = {}) =>
@@ -46,7 +46,10 @@ export function lightbox(ctx, { at, count, picture, index = 0, line, onclose }) 
     try {
       shown = await picture(to);
     } catch (err) {
-      if (!isAborted(err)) fill(stage, before, after, el("div", { class: "missing" }, err.message));
+      if (isAborted(err) || signal.aborted) return;
+      fill(title, `${number(to + 1)} of ${number(count)}`);
+      fill(bottom);
+      fill(stage, before, after, el("div", { class: "missing" }, sentence(err.message)));
       return;
     }
     if (signal.aborted || !shown) return;
@@ -57,7 +60,6 @@ export function lightbox(ctx, { at, count, picture, index = 0, line, onclose }) 
     fill(bottom,
       el("a", { href: pictureOf(shown.key, where) }, "All that is known of it"),
       el("a", { href: likeOf(shown.key, where) }, "More like this"));
-    announce(`${shown.name}, ${to + 1} of ${count}`);
     zoom.reset();
     // The small one is there at once, and the large one takes its place.
     const small = el("img", { src: thumbnailOf(shown.key, where), alt: shown.name, draggable: "false" });
@@ -66,6 +68,7 @@ export function lightbox(ctx, { at, count, picture, index = 0, line, onclose }) 
       if (signal.aborted) return;
       large.style.transform = small.style.transform;
       small.replaceWith(large);
+      for (const near of [to + 1, to - 1]) if (near >= 0 && near < count) ready(near, signal);
     });
     large.addEventListener("error", async () => {
       if (signal.aborted) return;
@@ -73,13 +76,13 @@ export function lightbox(ctx, { at, count, picture, index = 0, line, onclose }) 
       try {
         reason = (await getJson(previewOf(shown.key, where), { signal })).missing ?? reason;
       } catch (err) {
-        reason = err.message;
+        reason = sentence(err.message);
       }
       if (!signal.aborted) fill(stage, before, after, el("div", { class: "missing" }, reason));
     });
     fill(stage, before, after, small);
     large.src = previewOf(shown.key, where);
-    for (const near of [to + 1, to - 1]) if (near >= 0 && near < count) ready(near, signal);
+    signal.addEventListener("abort", () => large.complete || large.removeAttribute("src")); // others are waited for
   }
 
   // Let the browser have a picture before it is asked for.

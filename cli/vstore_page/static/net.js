@@ -15,17 +15,18 @@ export function isAborted(err) {
   return err.name === "AbortError";
 }
 
-async function ask(url, options) {
+// read: of an answer, such as `json`. An answer that breaks off is none.
+async function ask(url, read, options) {
   let response;
   try {
     response = await fetch(url, { credentials: "same-origin", redirect: "error", ...options });
+    if (response.ok) return await response[read]();
   } catch (err) {
     if (isAborted(err)) throw err;
     throw new Failed(0, {
       code: "no_server", message: "the server of this page does not answer", next: "if it has ended, start it again: vstore serve",
     });
   }
-  if (response.ok) return response;
   let document = {};
   try {
     document = await response.json();
@@ -37,21 +38,21 @@ async function ask(url, options) {
 
 // Ask for the JSON of an address; parameters that it has are sent as they stand.
 export async function getJson(url, { signal } = {}) {
-  return (await ask(url, { headers: { Accept: "application/json" }, signal })).json();
+  return ask(url, "json", { headers: { Accept: "application/json" }, signal });
 }
 
 export async function getBytes(url, { signal } = {}) {
-  return (await ask(url, { signal })).arrayBuffer();
+  return ask(url, "arrayBuffer", { signal });
 }
 
 // Change something.
 export async function postJson(url, body, { signal } = {}) {
   const headers = { Accept: "application/json", "Content-Type": "application/json", "X-Vstore": "1" };
-  return (await ask(url, { method: "POST", headers, body: JSON.stringify(body), signal })).json();
+  return ask(url, "json", { method: "POST", headers, body: JSON.stringify(body), signal });
 }
 
 // Send a file.
 export async function postBytes(url, bytes, { signal } = {}) {
   const headers = { Accept: "application/json", "Content-Type": "application/octet-stream", "X-Vstore": "1" };
-  return (await ask(url, { method: "POST", headers, body: bytes, signal })).json();
+  return ask(url, "json", { method: "POST", headers, body: bytes, signal });
 }

@@ -1,6 +1,6 @@
 // Two spaces side by side: a query that both answer, how far they agree, and the pictures whose neighbours changed most.
 import { card, image, pictureOf } from "../card.js";
-import { announce, count, el, empty, failure, fill, number, style, waiting } from "../dom.js";
+import { announce, count, el, empty, failure, fill, isPlain, number, style, waiting } from "../dom.js";
 import { keys } from "../keys.js";
 import { lightbox } from "../lightbox.js";
 import { getJson, isAborted } from "../net.js";
@@ -21,6 +21,7 @@ export async function show(main, address, ctx) {
   }
   let now = new URL(address);
   let asking = new AbortController();
+  let hasFailed = false; // the same may be asked once more
   const names = new Map(); // key or upload -> what its chip shows
   const box = queryBox(ctx, { change, names, hasNames: false });
   const figure = el("section", { class: "panel agreement", "aria-label": "Agreement" }, waiting("Comparing …"));
@@ -32,9 +33,9 @@ export async function show(main, address, ctx) {
   function change(edit) {
     const next = new URL(now);
     edit(next.searchParams, next);
-    if (next.href === now.href) return;
+    if (next.href === now.href && !hasFailed) return;
+    if (next.href !== now.href) ctx.push(next);
     now = next;
-    ctx.push(now);
     update();
   }
 
@@ -52,6 +53,7 @@ export async function show(main, address, ctx) {
     const { signal } = asking;
     box.show(now);
     below.classList.add("stale");
+    hasFailed = false;
     try {
       const answer = given ?? await getJson(now.href, { signal });
       for (const { value, picture, upload } of answer.terms) {
@@ -68,6 +70,7 @@ export async function show(main, address, ctx) {
       if (found && !signal.aborted) fill(below, changed(found, known, ctx, ask));
     } catch (err) {
       if (isAborted(err) || signal.aborted || ctx.signal.aborted) return;
+      hasFailed = true;
       fill(below, failure(err));
     } finally {
       if (!signal.aborted) below.classList.remove("stale");
@@ -293,7 +296,7 @@ function strip(side, one, report, known, ctx) {
         class: "well", href: pictureOf(other.picture.key, report.at), title: `${other.picture.name}: ${line(index)}`,
         "aria-label": `${other.picture.name}, ${line(index)}`,
         onclick: (event) => {
-          if (event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+          if (!isPlain(event)) return;
           event.preventDefault();
           large(event.currentTarget, index);
         },

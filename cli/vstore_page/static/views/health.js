@@ -117,7 +117,7 @@ export async function show(main, address, ctx) {
   function folders() {
     if (!stats.roots.length) return el("p", { class: "soft" }, "None yet. Take one in with: ", code("vstore sync FOLDER"));
     return el("ul", { class: "plain" }, stats.roots.map((root) => el("li", {},
-      el("span", {}, root.label), " ", el("span", { class: "soft" }, root.place), " ",
+      el("bdi", {}, root.label), " ", el("bdi", { class: "soft" }, root.place), " ",
       !root.named ? el("span", { class: "chip warn" }, "not named at this machine")
         : !root.there && el("span", { class: "chip bad" }, "not there"))));
   }

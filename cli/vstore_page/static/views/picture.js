@@ -137,7 +137,7 @@ function table(name, rows, none) {
 
 function paths(known) {
   const words = { true: "", false: "no longer there", null: "in a folder that is not known here" };
-  const lines = known.names.map((one) => [one.path, words[one.there] && el("span", { class: "bad small" }, ` ${words[one.there]}`)]);
+  const lines = known.names.map((one) => [el("bdi", {}, one.path), words[one.there] && el("span", { class: "bad small" }, ` ${words[one.there]}`)]);
   return list(count(lines.length, "path"), lines, "none in this snapshot");
 }
 

@@ -116,7 +116,7 @@ export function review(place, first, address, ctx) {
       canUndo = answer.can_undo;
       done = true;
     });
-    if (!done) return undefined;
+    if (!done || ctx.signal.aborted) return undefined; // it is decided, and the view may be left
     announce(words);
     return next();
   }
@@ -173,7 +173,7 @@ export function review(place, first, address, ctx) {
       doneHere.delete(back);
       if (!answer.done) decided -= 1;
     });
-    if (!back) return undefined;
+    if (!back || ctx.signal.aborted) return undefined;
     ahead.clear();
     announce("The last decision was taken back");
     return to(back);

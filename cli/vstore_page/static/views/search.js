@@ -1,6 +1,6 @@
 // Search: a query of words and pictures, filters, any snapshot. Its address is all that it knows.
 import { card, likeOf } from "../card.js";
-import { announce, count, el, empty, failure, fill, number, style } from "../dom.js";
+import { announce, count, el, empty, failure, fill, isPlain, number, style } from "../dom.js";
 import { grid } from "../grid.js";
 import { keys } from "../keys.js";
 import { lightbox } from "../lightbox.js";
@@ -25,7 +25,8 @@ export async function show(main, address, ctx) {
   now.pathname = "/search";
   let asking = new AbortController();
   let isAnswered = false;
-  let shown = null; // { grid, at, count, isHits, picture(index) } of what is there
+  let hasFailed = false; // the same may be asked once more
+  let shown = null; // { grid, at, count, query, picture(index) } of what is there
   const names = new Map(); // key or upload -> what its chip shows
 
   const box = queryBox(ctx, { change, names });
@@ -39,9 +40,9 @@ export async function show(main, address, ctx) {
   function change(edit) {
     const next = new URL(now);
     edit(next.searchParams, next);
-    if (next.href === now.href) return;
+    if (next.href === now.href && !hasFailed) return;
+    if (next.href !== now.href) ctx.push(next);
     now = next;
-    ctx.push(next);
     update();
   }
 
@@ -56,6 +57,7 @@ export async function show(main, address, ctx) {
     results.classList.add("stale");
     results.setAttribute("aria-busy", "true");
     const slow = setTimeout(() => fill(said, "Searching … The first words or unknown picture wait for the model to load."), SLOW);
+    hasFailed = false;
     try {
       const answer = await getJson(now.href, { signal });
       for (const { value, picture, upload } of answer.terms) {
@@ -70,6 +72,7 @@ export async function show(main, address, ctx) {
     } catch (err) {
       if (isAborted(err) || signal.aborted || ctx.signal.aborted) return;
       if (err.name !== "Failed") console.error(err);
+      hasFailed = true;
       leave();
       fill(said);
       fill(notes);
@@ -96,8 +99,9 @@ export async function show(main, address, ctx) {
 
   function showHits(answer) {
     const { hits, snapshot } = answer;
-    const isSame = shown?.isHits && hits.length > shown.count; // more of the same
-    const y = scrollY;
+    const query = withoutCount(now);
+    const isMore = shown?.query === query && hits.length > shown.count; // of the same
+    const y = scrollY, hadFocus = results.contains(document.activeElement), before = shown?.count ?? 0;
     const remarks = [...answer.notes];
     if (answer.flat_query) remarks.unshift("The picture is of one colour: what is found is like it in colour alone.");
     leave();
@@ -119,7 +123,7 @@ export async function show(main, address, ctx) {
         actions: actions(hit.picture), onopen: () => openHit(index),
       }),
     });
-    shown = { grid: made, count: hits.length, isHits: true, at: snapshot, picture: (index) => hits[index].picture };
+    shown = { grid: made, count: hits.length, query, at: snapshot, picture: (index) => hits[index].picture };
     const openHit = (index) => lightbox(ctx, {
       at: snapshot, count: hits.length, index, picture: (which) => hits[which].picture,
       line: (_, which) => score(hits[which]), onclose: (which) => made.focus(which),
@@ -128,7 +132,8 @@ export async function show(main, address, ctx) {
       results.append(el("div", { class: "search-more" },
         el("button", { type: "button", onclick: () => change((all) => all.set("k", Math.min(MOST, asked * 2))) }, "Show more")));
     }
-    if (isSame) scrollTo(0, y);
+    if (isMore) scrollTo(0, y);
+    if (hadFocus) made.focus(isMore ? before : 0, { isStill: !isMore }); // what had it is there no more
 
     function openFolded(hit, from) {
       const every = [hit, ...hit.folded];
@@ -165,7 +170,7 @@ export async function show(main, address, ctx) {
         }),
       }),
     });
-    shown = { grid: made, count: every.count, isHits: false, at: answer.snapshot, picture: one };
+    shown = { grid: made, count: every.count, query: null, at: answer.snapshot, picture: one };
   }
 
   // Say how to find more.
@@ -185,7 +190,7 @@ export async function show(main, address, ctx) {
       el("a", {
         class: "button quiet", href: likeOf(picture.key, at()), title: "More like this (m)",
         onclick: (event) => {
-          if (event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+          if (!isPlain(event)) return;
           event.preventDefault();
           like(picture);
         },
@@ -237,6 +242,12 @@ export async function show(main, address, ctx) {
     box.close();
     leave();
   };
+}
+
+function withoutCount(address) {
+  const url = new URL(address);
+  url.searchParams.delete("k");
+  return url.href;
 }
 
 const hasMore = (hit) => hit.chance !== undefined || hit.flat || hit.folded_count > 0;

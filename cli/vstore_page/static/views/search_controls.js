@@ -70,15 +70,18 @@ export function controls(ctx, { change, told }) {
     loading = new AbortController();
     const { signal } = loading;
     try {
-      const [found, all, chooser] = await Promise.all([
-        getJson(`/search/choices?${new URLSearchParams({ at })}`, { signal }),
+      const finding = getJson(`/search/choices?${new URLSearchParams({ at })}`, { signal });
+      finding.catch(() => {}); // it is waited for below
+      const [all, chooser] = await Promise.all([
         getJson("/choices", { signal }),
         snapshotChooser({ ...ctx, signal }, at, { chosen: (name) => set("at", name === "current" ? "" : name) }),
       ]);
       if (signal.aborted || ctx.signal.aborted) return;
-      choices = found;
-      told(found);
       snapshots = { ...all, spaces: Object.keys(all.spaces), chooser };
+      showRow(); // of a snapshot that is gone there is nothing more to choose than another one
+      choices = await finding;
+      if (signal.aborted || ctx.signal.aborted) return;
+      told(choices);
       showRow();
       showPanel();
       showApplied();
@@ -235,6 +238,7 @@ export function controls(ctx, { change, told }) {
   }
 
   function showApplied() {
+    const had = [...applied.querySelectorAll("button")].indexOf(document.activeElement);
     const found = [...url.searchParams].filter(([name, to]) => (isFilter(name) || OF_HITS.includes(name)) && to && !(name === "name" && known && !known.reads_text));
     fill(applied, found.map(([name, to]) => {
       const text = wordsOf(name, to);
@@ -244,6 +248,7 @@ export function controls(ctx, { change, told }) {
     value("at") && known && !known.current && el("li", { class: "chip past" }, el("span", { class: "chip-name" }, `as it was in ${known.snapshot}`),
       el("button", { type: "button", class: "remove", title: "Back to the current snapshot", "aria-label": "Back to the current snapshot", onclick: () => set("at", "") }, "×")));
     applied.hidden = !applied.children.length;
+    if (had >= 0) ([...applied.querySelectorAll("button")].slice(0, had + 1).at(-1) ?? opener).focus();
   }
 
   return { element, show, toggle, withoutFilters };

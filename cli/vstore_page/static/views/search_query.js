@@ -14,6 +14,7 @@ export function queryBox(ctx, { change, names, hasNames = true }) {
   let url = null, readsText = false;
   let put = null; // the words that were put into the box last
   const ending = new AbortController();
+  let sending = new AbortController();
   const input = el("input", { type: "text", class: "words", autocomplete: "off", spellcheck: "false", enterkeyhint: "search", maxlength: 2000 });
   const file = el("input", { type: "file", accept: "image/*", multiple: true, hidden: true, onchange: () => { send([...file.files], false); file.value = ""; } });
   const chips = el("ul", { class: "chips", "aria-label": "The query" });
@@ -48,7 +49,7 @@ export function queryBox(ctx, { change, names, hasNames = true }) {
     const words = readsText ? (first ? terms[0].value : "") : url.searchParams.get("name") ?? "";
     if (words !== put || document.activeElement !== input) input.value = put = words; // else somebody writes there
     if (answer) {
-      const label = readsText ? "Describe a picture, or drop one" : hasNames ? "Find names, or drop a picture to find its like" : "Drop a picture, or choose one";
+      const label = readsText ? "Describe a picture, or drop one" : hasNames ? "Find names, or drop a picture" : "Drop a picture, or choose one";
       input.placeholder = label;
       input.setAttribute("aria-label", label);
       fill(hint, hintOf(terms));
@@ -129,15 +130,19 @@ export function queryBox(ctx, { change, names, hasNames = true }) {
   async function send(files, isAdded) {
     const pictures = files.slice(0, 10);
     if (!pictures.length) return;
-    fill(trouble, el("p", { class: "soft" }, "Reading the picture …"));
+    sending.abort(); // the pictures that are given last are meant
+    sending = new AbortController();
+    const { signal } = sending;
+    fill(trouble, el("p", { class: "soft", role: "status" }, "Reading the picture …"));
     try {
       const sent = [];
       for (const one of pictures) {
         if (one.size > LARGEST) throw Object.assign(new Error(`${one.name || "the picture"} has more than 50 MiB`), { name: "Failed", next: "choose a smaller one" });
-        const { upload } = await postBytes("/uploads", one, { signal: ending.signal });
+        const { upload } = await postBytes("/uploads", one, { signal });
         names.set(upload, { file: one.name || "your picture" });
         sent.push(uploadTerm(upload));
       }
+      if (signal.aborted) return;
       fill(trouble);
       change((all, next) => {
         const others = readTerms(next).filter((term) => !sent.some((one) => one.value === term.value));
@@ -145,7 +150,7 @@ export function queryBox(ctx, { change, names, hasNames = true }) {
         writeTerms(next, [...(isAdded ? others : []), ...sent]);
       });
     } catch (err) {
-      if (ending.signal.aborted) return;
+      if (signal.aborted) return;
       fill(trouble, failure(err));
     }
   }
@@ -182,7 +187,10 @@ export function queryBox(ctx, { change, names, hasNames = true }) {
       input.focus();
       input.select();
     },
-    close: () => ending.abort(),
+    close() {
+      ending.abort();
+      sending.abort();
+    },
   };
 }
 

@@ -1,0 +1,180 @@
+"""Views that are left, and come back to: what comes late, what stays behind, and what may be asked once more."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from playwright.sync_api import Page, Route
+from support.signalled import wait_for
+from support.tabs import Tab
+
+PAIRS = "getComputedStyle(document.querySelector('dl.pairs')).gridTemplateColumns"
+
+
+def still(page: Page, top: int) -> None:
+    """Wait until the window is scrolled to here."""
+    wait_for(lambda: page.wait_for_timeout(20) is None and page.evaluate("scrollY") == top)
+
+
+def test_the_style_of_a_view_ends_with_it(tab: Tab) -> None:
+    page = tab.go("/search")
+    page.goto(tab.server.origin + str(page.locator(".grid a.well").first.get_attribute("href")))
+    page.wait_for_selector("dl.pairs")
+    before = page.evaluate(PAIRS)
+    page.click("#nav a:text-is('Snapshots')")
+    page.locator("a:text-is('What changed')").first.click()
+    page.wait_for_selector(".cards.pairs")
+    page.go_back()
+    page.wait_for_selector(".history")
+    page.go_back()
+    page.wait_for_selector("dl.pairs")
+    assert page.evaluate(PAIRS) == before
+    used = "[...document.styleSheets].filter((one) => !one.disabled).map((one) => one.href.split('/').pop())"
+    assert sorted(page.evaluate(used)) == ["picture.css", "style.css"]
+
+
+def test_the_link_to_the_view_shows_nothing_again(tab: Tab) -> None:
+    page = tab.go("/search")
+    page.wait_for_selector(".grid .name")
+    page.evaluate("document.querySelector('.grid').dataset.mine = ''")
+    page.focus(".skip")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    assert page.url == tab.server.origin + "/search"
+    page.click("#nav a:text-is('Snapshots')")
+    page.wait_for_selector(".history")
+    length = page.evaluate("history.length")
+    page.click("#nav a:text-is('Snapshots')")
+    assert page.evaluate("history.length") == length, "an address that is shown is not one more"
+
+
+def test_a_reload_and_going_forward_come_back_to_the_place(tab: Tab) -> None:
+    page = tab.look("/search", height=300)
+    page.wait_for_selector(".grid .name")
+    page.evaluate("scrollTo(0, 150)")
+    page.wait_for_function("() => history.state?.top === 150")
+    page.reload()
+    page.wait_for_selector(".grid .name")
+    still(page, 150)
+    page.click("#nav a:text-is('Snapshots')")
+    page.wait_for_selector(".history")
+    page.evaluate("scrollTo(0, 120)")
+    page.wait_for_function("() => history.state?.top === 120")
+    page.go_back()
+    page.wait_for_selector(".grid .name")
+    page.go_forward()
+    page.wait_for_selector(".history")
+    still(page, 120)
+
+
+def test_a_question_ends_with_its_view(writing: Tab) -> None:
+    page = writing.go("/search")
+    page.wait_for_selector(".grid .name")
+    page.click("#nav a:text-is('Snapshots')")
+    page.locator("button:text-is('Make current')").first.click()
+    page.wait_for_selector("dialog[open]")
+    page.go_back()
+    page.wait_for_selector(".grid .name")
+    assert page.locator("dialog").count() == 0
+    assert writing.server.get("/state")["current"] == "v3"
+
+
+def test_a_decision_that_comes_late_leaves_the_address_alone(writing: Tab) -> None:
+    page = writing.go("/duplicates?near=0.5")
+    page.locator("button.main", has_text="Review").click()
+    page.wait_for_selector(".review .panes")
+    held: list[Route] = []
+    page.route("**/duplicates/decide", lambda route: held.append(route))
+    page.keyboard.press("D")  # as its button says, and with caps lock
+    wait_for(lambda: page.wait_for_timeout(20) is None and bool(held))
+    page.click("#nav a:text-is('Health')")
+    page.wait_for_selector("main h2")
+    with page.expect_response("**/duplicates/decide"):
+        held[0].continue_()
+    page.wait_for_load_state("networkidle")
+    assert page.url == writing.server.origin + "/health"
+
+
+def test_the_same_query_can_be_asked_again_where_it_failed(tab: Tab) -> None:
+    page = tab.go("/search")
+    page.wait_for_selector(".grid .name")
+    tab.allowed.append("500")
+    failing = {"error": {"code": "failure", "message": "it broke", "next": "try again"}}
+    page.route(re.compile(r"/search\?name="), lambda route: route.fulfill(status=500, json=failing), times=1)
+    page.fill(".words", "fish")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".failure:has-text('It broke')")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".grid .name, .search-results .empty")
+    assert page.locator(".failure").count() == 0
+
+
+def test_an_answer_that_breaks_off_is_said_as_none(tab: Tab) -> None:
+    page = tab.go("/search")
+    page.wait_for_selector(".grid .name")
+    page.route(
+        "**/health?*", lambda route: route.fulfill(status=200, body='{"stats":', content_type="application/json")
+    )
+    page.click("#nav a:text-is('Health')")
+    page.wait_for_selector(".failure:has-text('does not answer')")
+
+
+def test_a_snapshot_that_is_gone_leads_to_one_that_is_there(tab: Tab) -> None:
+    tab.allowed.append("404")
+    page = tab.go("/search?at=v77")
+    page.wait_for_selector(".failure")
+    page.get_by_label("Snapshot").select_option("current")
+    page.wait_for_selector(".grid .name")
+    href = page.locator(".grid a.well").first.get_attribute("href")
+    assert href
+    page.goto(f"{tab.server.origin}{href.partition('?')[0]}?at=v77")
+    page.get_by_role("button", name="Show the current snapshot").click()
+    page.wait_for_selector(".picture-facts")
+
+
+def test_an_older_picture_that_fails_takes_no_place_at_large(tab: Tab) -> None:
+    page = tab.go("/search")
+    page.wait_for_selector(".grid .name")
+    tab.allowed.append("500")
+    page.locator(".grid a.well").first.click()
+    page.wait_for_selector(".lightbox .title:has-text('1 of')")
+    held: list[Route] = []
+    page.route(re.compile(r"/names\?.*from=1&"), lambda route: held.append(route))
+    page.keyboard.press("ArrowRight")
+    wait_for(lambda: page.wait_for_timeout(20) is None and bool(held))
+    page.keyboard.press("End")
+    page.wait_for_selector(".lightbox .stage img")
+    title = page.locator(".lightbox .title")
+    page.wait_for_function("() => !document.querySelector('.lightbox .title').textContent.includes('1 of')")
+    last = title.inner_text()
+    for one in held:
+        one.fulfill(status=500, body=json.dumps({"error": {"code": "failure", "message": "too late"}}))
+    page.wait_for_timeout(100)
+    assert title.inner_text() == last and page.locator(".lightbox .missing").count() == 0
+    assert title.get_attribute("aria-live") == "polite"
+
+
+def test_an_arrow_key_leaves_what_is_in_the_window_where_it_is(tab: Tab) -> None:
+    page = tab.go("/search")
+    page.wait_for_selector(".grid .name")
+    page.locator(".grid a.well").first.focus()
+    assert page.evaluate("scrollY") == 0
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.closest('[data-index]').dataset.index") == "1"
+    assert page.evaluate("scrollY") == 0
+    for _ in range(8):
+        page.keyboard.press("ArrowDown")
+        box = page.evaluate(
+            "(({top, bottom}) => [top, bottom])(document.activeElement.closest('.card').getBoundingClientRect())"
+        )
+        assert box[0] >= 0 and box[1] <= page.evaluate("innerHeight"), "all of it is seen"
+
+
+def test_who_likes_a_picture_by_keyboard_stays_among_them(tab: Tab) -> None:
+    page = tab.go("/search")
+    page.wait_for_selector(".grid .name")
+    page.locator(".grid a.well").first.focus()
+    page.keyboard.press("m")
+    page.wait_for_selector(".grid .mark")
+    assert page.evaluate("document.activeElement.closest('[data-index]')?.dataset.index") == "0"
