@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
+
+from vstore_page.kept import Kept
 
 if TYPE_CHECKING:
     from vstore import View
@@ -28,19 +29,11 @@ class Folders:
     """The folders of the snapshots that were asked for last. Usable from several threads."""
 
     def __init__(self) -> None:
-        self._of: OrderedDict[str, dict[str, Folder]] = OrderedDict()
-        self._turn = threading.Lock()
+        self._of: Kept[str, dict[str, Folder]] = Kept(_KEPT)
 
     def of(self, view: View) -> dict[str, Folder]:
         """List the folders of a snapshot by their names, in order. What is not UTF-8 in a name cannot be shown."""
-        with self._turn:
-            found = self._of.get(view.snapshot)
-            if found is None:
-                found = self._of[view.snapshot] = _folders(paths for _, paths in view.items())
-            self._of.move_to_end(view.snapshot)
-            while len(self._of) > _KEPT:
-                self._of.popitem(last=False)
-            return found
+        return self._of.of(view.snapshot, lambda: _folders(paths for _, paths in view.items()))
 
 
 def _folders(pictures: Iterable[tuple[bytes, ...]]) -> dict[str, Folder]:

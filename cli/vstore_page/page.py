@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from vstore import ModelError, UsageError
 from vstore_page.folders import Folders
+from vstore_page.kept import Kept
 from vstore_page.uploads import Uploads
 
 if TYPE_CHECKING:
@@ -39,8 +37,7 @@ class Page:
         self.uploads = Uploads(self.previews)
         self.folders = Folders()
         self._device, self._offline = device, offline
-        self._views: OrderedDict[str, Future[View]] = OrderedDict()
-        self._turn = threading.Lock()
+        self._views: Kept[str, View] = Kept(_OPEN)
         self.is_closing = False
 
     def view(self, at: str = "current") -> View:
@@ -49,23 +46,7 @@ class Page:
         Raises: SnapshotNotFound, AmbiguousSnapshot, UsageError, Damage.
         """
         name = self.store.snapshot_named(at).snapshot
-        with self._turn:
-            opening = self._views.get(name)
-            is_first = opening is None
-            if opening is None:
-                opening = self._views[name] = Future()
-            self._views.move_to_end(name)
-            while len(self._views) > _OPEN:
-                self._views.popitem(last=False)
-        if is_first:  # several clients that ask for a snapshot at once open it once, and hold nobody else up
-            try:
-                opening.set_result(self._open(name))
-            except BaseException as err:
-                with self._turn:
-                    if self._views.get(name) is opening:
-                        del self._views[name]
-                opening.set_exception(err)
-        return opening.result()
+        return self._views.of(name, lambda: self._open(name))
 
     def _open(self, name: str) -> View:
         # Pictures that clients send are decoded in a process of its own.
@@ -82,8 +63,7 @@ class Page:
         """Let go of the snapshots, and end the processes that decode."""
         self.is_closing = True
         self.previews.close()
-        with self._turn:
-            self._views.clear()
+        self._views.clear()
 
     def __enter__(self) -> Self:
         return self

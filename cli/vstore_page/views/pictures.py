@@ -31,6 +31,7 @@ from vstore_page.answers import (
 )
 from vstore_page.cards import picture
 from vstore_page.filters import Filters, filters_of
+from vstore_page.kept import Kept
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -86,23 +87,14 @@ class Orders:
 
     def __init__(self, page: Page) -> None:
         self._page = page
-        self._of: OrderedDict[str, tuple[bytes, int]] = OrderedDict()
+        self._of: Kept[str, tuple[bytes, int]] = Kept(_ORDERS)
         self._parts: OrderedDict[tuple[str, Filters], tuple[float, bytes]] = OrderedDict()
         self._turn = threading.Lock()
 
     def of(self, at: str) -> Order:
         """Give the order of a snapshot. Raises: as `Page.view`."""
         view = self._page.view(at)
-        with self._turn:  # several clients that ask for it at once make it once
-            found = self._of.get(view.snapshot)
-            if found is None:
-                firsts = sorted(((paths[0], key) for key, paths in view.items()), key=itemgetter(0))
-                size = len(firsts[0][1]) if firsts else 0
-                found = self._of[view.snapshot] = b"".join(key for _, key in firsts), size
-            self._of.move_to_end(view.snapshot)
-            while len(self._of) > _ORDERS:
-                self._of.popitem(last=False)
-        return Order(view, *found)
+        return Order(view, *self._of.of(view.snapshot, partial(_in_order, view)))
 
     def part(self, request: Request) -> Order:
         """Give the order of the pictures that meet the filters of an address. Raises: UsageError; as `of`."""
@@ -122,6 +114,12 @@ class Orders:
             while len(self._parts) > _PARTS:
                 self._parts.popitem(last=False)
         return order._replace(keys=keys)
+
+
+def _in_order(view: View) -> tuple[bytes, int]:
+    """Write the keys of a snapshot in the order of their first paths. Returns: the keys; bytes of each, 0 of none."""
+    firsts = sorted(((paths[0], key) for key, paths in view.items()), key=itemgetter(0))
+    return b"".join(key for _, key in firsts), len(firsts[0][1]) if firsts else 0
 
 
 class _Turns:

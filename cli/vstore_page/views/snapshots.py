@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import zip_longest
@@ -14,6 +12,7 @@ from starlette.routing import Route
 from vstore import UsageError
 from vstore_page.answers import one, plain, view_route, whole, word, write_route
 from vstore_page.cards import picture
+from vstore_page.kept import Kept
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -76,22 +75,14 @@ class Differences:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self._of: OrderedDict[tuple[str, str, int], Difference] = OrderedDict()
-        self._turn = threading.Lock()
+        self._of: Kept[tuple[str, str, int], Difference] = Kept(_DIFFERENCES)
 
     def of(self, a: str, b: str) -> Difference:
         """Compare two snapshots. Raises: SnapshotNotFound, AmbiguousSnapshot, Damage."""
         store = self.page.store
         # Folders may have got other labels since: those of today are shown.
         name = store.snapshot_named(a).snapshot, store.snapshot_named(b).snapshot, store.moves().newest
-        with self._turn:  # several clients that ask for it at once make it once
-            found = self._of.get(name)
-            if found is None:
-                found = self._of[name] = Difference(store.snapshot_diff(name[0], name[1]))
-            self._of.move_to_end(name)
-            while len(self._of) > _DIFFERENCES:
-                self._of.popitem(last=False)
-        return found
+        return self._of.of(name, lambda: Difference(store.snapshot_diff(name[0], name[1])))
 
 
 def _diff(differences: Differences, request: Request) -> Json:
