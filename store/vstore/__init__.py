@@ -118,10 +118,10 @@ if TYPE_CHECKING:
     from vstore.search.groups import Picture as Picture
     from vstore.search.hit import Hit as Hit
     from vstore.search.keep_best import Best as Best
-    from vstore.search.model_diff import ChangedPicture as ChangedPicture
-    from vstore.search.model_diff import ComparedSpace as ComparedSpace
-    from vstore.search.model_diff import ModelDiffReport as ModelDiffReport
-    from vstore.search.model_diff import NearPicture as NearPicture
+    from vstore.search.model_diff_report import ChangedPicture as ChangedPicture
+    from vstore.search.model_diff_report import ComparedSpace as ComparedSpace
+    from vstore.search.model_diff_report import ModelDiffReport as ModelDiffReport
+    from vstore.search.model_diff_report import NearPicture as NearPicture
     from vstore.search.operand import Operand as Operand
     from vstore.search.report import SearchReport as SearchReport
     from vstore.search.typed_words import SearchWords as SearchWords
@@ -214,7 +214,7 @@ _HOMES = {
     "vstore.search.groups": "Group Picture",
     "vstore.search.hit": "Hit",
     "vstore.search.keep_best": "Best",
-    "vstore.search.model_diff": "ChangedPicture ComparedSpace ModelDiffReport NearPicture",
+    "vstore.search.model_diff_report": "ChangedPicture ComparedSpace ModelDiffReport NearPicture",
     "vstore.search.operand": "Operand",
     "vstore.search.report": "SearchReport",
     "vstore.search.typed_words": "SearchWords",

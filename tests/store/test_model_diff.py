@@ -21,7 +21,7 @@ from vstore.format.recipes import space_id
 from vstore.repository.add_space import add_space
 from vstore.search import model_diff
 from vstore.search.agreement import average_overlap
-from vstore.search.model_diff import ModelDiffReport
+from vstore.search.model_diff_report import ModelDiffReport
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 

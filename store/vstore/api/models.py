@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
     from vstore.paths import AnyPath
     from vstore.progress import Progress
-    from vstore.search.model_diff import ModelDiffReport
+    from vstore.search.model_diff_report import ModelDiffReport
 
 
 class Models(Opened):
