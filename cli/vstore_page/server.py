@@ -28,7 +28,8 @@ _NEXT = 10  # ports that are tried after the wanted one
 _PATIENCE = 10.0  # seconds for the head of a request
 _STEP = 0.1  # seconds between two looks at whether to end
 _GRACE = 0.5  # seconds for answers under way at the end
-_CONNECTIONS = 200  # a browser has six
+_CONNECTIONS = 100  # a browser has six, and a process may have 256 files on some systems
+_AT_ONCE = 64  # connections that are taken before any is looked at
 
 
 class Serving:
@@ -77,7 +78,8 @@ class Serving:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=_CONNECTIONS,
+            backlog=_AT_ONCE,
+            limit_concurrency=_CONNECTIONS + 1,
             timeout_graceful_shutdown=0,
         )
         server = uvicorn.Server(config)
@@ -97,8 +99,12 @@ class Serving:
             raise self._error
 
     def _serve(self, server: uvicorn.Server) -> None:
+        async def serve() -> None:
+            asyncio.get_running_loop().set_exception_handler(_say)
+            await server.serve(sockets=[self._socket])  # in this thread it handles no signals
+
         try:
-            asyncio.run(server.serve(sockets=[self._socket]))  # in this thread it handles no signals
+            asyncio.run(serve())
         except BaseException as err:
             self._error = err
 
@@ -108,8 +114,18 @@ class Serving:
             self._socket.close()
 
 
+def _say(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say an error of the loop; but not, again and again, that it can take no connection yet."""
+    err = context.get("exception")
+    if not (isinstance(err, OSError) and err.errno in (errno.EMFILE, errno.ENFILE)):
+        loop.default_exception_handler(context)
+
+
 class _Patient(H11Protocol):
-    """A connection whose requests begin soon, and are sent soon once they begin."""
+    """A connection whose requests begin soon, and are sent soon once they begin.
+
+    If there are too many, the one that said nothing for the longest time goes: any program of this machine may connect.
+    """
 
     _waiting: asyncio.TimerHandle | None = None
 
@@ -117,6 +133,15 @@ class _Patient(H11Protocol):
         super().connection_made(transport)
         self.app_state = {**self.app_state, ACCOUNT: account_of(transport.get_extra_info("socket"))}
         self._wait()
+        if len(self.connections) > _CONNECTIONS:
+            silent = [one for one in self.connections if isinstance(one, _Patient) and one._waiting is not None]
+            last = min(silent, key=_Patient._until)
+            self.connections.discard(last)  # it is told a moment later that it is lost
+            last._heard()
+            last.transport.abort()
+
+    def _until(self) -> float:
+        return 0.0 if self._waiting is None else self._waiting.when()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._heard()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import errno
 import json
 import socket
 import threading
@@ -462,6 +464,31 @@ def test_a_request_that_does_not_go_on_is_given_up(page: Callable[..., Wire], mo
         assert wire.read(line).status == 200
     assert wire.ask("/change", "POST", b"{}", Content_Length="9").status == 408
     assert wire.did == []
+
+
+def test_connections_that_say_nothing_keep_nobody_out(
+    page: Callable[..., Wire], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any program of this machine may connect, as often as it likes."""
+    monkeypatch.setattr(server, "_CONNECTIONS", 4)
+    wire = page("127.0.0.1")
+    with contextlib.ExitStack() as silent:
+        there = [
+            silent.enter_context(socket.create_connection(("127.0.0.1", wire.serving.port), 30)) for _ in range(12)
+        ]
+        for _ in range(3):
+            assert wire.ask("/state").status == 200
+        assert there[0].recv(1) == b"", "closed"
+
+
+def test_a_lack_of_files_is_not_said_for_each_connection(capsys: pytest.CaptureFixture[str]) -> None:
+    loop = asyncio.new_event_loop()
+    for number in (errno.EMFILE, errno.ENFILE):
+        server._say(loop, {"message": "no file", "exception": OSError(number, "too many")})
+    assert capsys.readouterr().err == ""
+    server._say(loop, {"message": "another error", "exception": OSError(errno.EIO, "broken")})
+    loop.close()
+    assert "another error" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
