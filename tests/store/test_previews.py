@@ -132,6 +132,33 @@ def test_a_link_out_of_the_folder_of_a_store_from_elsewhere_shows_nothing(filled
         assert previews.large(key, path_of("1.png")) == UNKNOWN
 
 
+def test_a_folder_that_moved_is_known_at_once(filled: World, previews: Previews) -> None:
+    key = bytes.fromhex(filled.key(1))
+    assert isinstance(previews.thumbnail(key, path_of("1.png")), Shown)
+    new = filled.pictures.with_name("at home")
+    filled.pictures.rename(new)
+    assert filled.sync(new, as_label="pictures").snapshot is None
+    assert isinstance(previews.thumbnail(key, path_of("1.png")), Shown)
+
+
+def test_a_folder_that_its_user_named_meanwhile_is_known(
+    filled: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FRESH", 0.0)
+    key, config = bytes.fromhex(filled.key(1)), tmp_path / "config"
+    far = tmp_path.parent / f"{tmp_path.name}-far.png"
+    filled.sync(follow_symlinks=True)
+    (filled.pictures / "1.png").rename(far)
+    (filled.pictures / "1.png").symlink_to(far)
+    with Store(filled.folder, config=config) as store, store.previews() as previews:
+        assert previews.thumbnail(key, path_of("1.png")) == UNKNOWN
+        before = store.moves().newest
+        with Store(filled.folder, config=config, load_embedder=filled.load) as another:
+            another.sync([filled.pictures], follow_symlinks=True)
+        assert store.moves().newest == before, "the store is as it was"
+        assert isinstance(previews.thumbnail(key, path_of("1.png")), Shown)
+
+
 def test_bad_input_is_refused(previews: Previews) -> None:
     for key in (b"short", "0" * 32):
         with pytest.raises(UsageError, match="is no key"):
