@@ -48,4 +48,4 @@ def test_all_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("python", "faiss"):
         monkeypatch.setattr(run, name, lambda name=name: Finding(name, "ok", ""))
     monkeypatch.setattr(installed, "is_there", lambda name: False)
-    assert [one.name for one in run.doctor().findings] == ["python", "faiss", "pictures", "watching", "tables"]
+    assert [one.name for one in run.doctor().findings] == ["python", "faiss", "pictures", "watching", "page", "tables"]
