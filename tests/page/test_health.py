@@ -6,9 +6,11 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from support.folders import drawn
 from support.gallery_page import HOSTILE
 from support.lines import process
@@ -91,6 +93,15 @@ def test_it_fits_a_narrow_window(tab: Tab, dark: bool) -> None:
     page.wait_for_selector(".disk")
     tab.shot(f"health-narrow-{'dark' if dark else 'light'}", full_page=True)
     assert not tab.is_too_wide()
+
+
+def test_a_bar_fills_its_height(tab: Tab) -> None:
+    page = tab.go("/health")
+    page.wait_for_selector(".disk meter")
+    page.evaluate("() => { const one = document.querySelector('.disk meter'); one.value = one.max; }")
+    with Image.open(BytesIO(page.locator(".disk meter").first.screenshot())) as picture:
+        column = [picture.getpixel((picture.width // 2, y)) for y in range(picture.height)]
+    assert column.count(column[len(column) // 2]) >= 7, column  # it may begin between two rows
 
 
 def test_failed_pictures_are_shown_with_folder_and_reason(
