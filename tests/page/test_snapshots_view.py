@@ -118,6 +118,24 @@ def test_a_difference_shows_pictures_kind_by_kind(tab: Tab) -> None:
     assert "cat-2.jpg" in page.locator("section[aria-label=Removed]").inner_text()
 
 
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+@pytest.mark.parametrize("kind", ["", "&kind=renamed"])
+def test_the_old_path_of_a_moved_picture_is_seen_whole(
+    own_library: Path, serve: Serve, open_tab: Callable[..., Tab], kind: str, width: int
+) -> None:
+    (own_library / "pictures" / "landscapes" / "sunset-1.jpg").rename(own_library / "pictures" / "evening.jpg")
+    assert process("sync", "-q", cwd=own_library).code == 0
+    page = open_tab(serve(own_library / ".vstore")).look(f"/diff?a=v3&b=v4{kind}", width=width)
+    was = page.locator(".was")
+    was.wait_for()
+    assert was.inner_text() == "was pictures/landscapes/sunset-1.jpg"
+    lines = "(one) => { const all = new Range(); all.selectNodeContents(one); return all.getBoundingClientRect(); }"
+    words, card = was.evaluate(lines), page.locator(".card", has=was).bounding_box()
+    assert card is not None
+    assert words["x"] + words["width"] <= card["x"] + card["width"], "no line is cut at its end"
+    assert words["y"] + words["height"] <= card["y"] + card["height"], "no line is cut below"
+
+
 def test_one_kind_is_shown_alone(tab: Tab) -> None:
     page = tab.go("/diff?a=v1&b=v3")
     page.get_by_role("link", name="Added 6").click()

@@ -106,7 +106,7 @@ export async function show(main, address, ctx) {
         label: WORDS[kind][0],
         load: async (from, some, { signal }) => (await getJson(url({ kind, from, count: some }), { signal })).pictures[kind],
         cell: (item, index) => cell(kind, item, index),
-        about: kind === "renamed" ? 104 : 64,
+        about: kind === "renamed" ? 122 : 64,
         ...(kind === "changed" ? { least: 340, fewest: 1, ratio: 5 / 12 } : {}),
       });
       closing.push(() => made.close());
