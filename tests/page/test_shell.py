@@ -9,7 +9,7 @@ import pytest
 from support.lines import process
 from support.page_server import PageServer
 from support.signalled import wait_for
-from support.tabs import NARROW, Tab
+from support.tabs import NARROW, WIDE, Tab
 
 from vstore_page.statics import _TYPES
 
@@ -87,6 +87,20 @@ def test_a_store_that_changes_meanwhile_is_said(writing: Tab) -> None:
     banner.locator("button").click()
     banner.locator("button").wait_for(state="detached")
     assert banner.inner_text() == ""
+
+
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+def test_who_has_scrolled_sees_that_the_store_changed(writing: Tab, width: int) -> None:
+    page = writing.look("/search", width=width)
+    page.locator(".grid .name").first.wait_for()
+    page.evaluate("scrollTo(0, 600)")
+    assert process("rollback", "v1", cwd=writing.server.store.parent).code == 0
+    page.locator("#banner button").wait_for()
+    box, bar = page.locator("#banner").bounding_box(), page.locator(".bar").bounding_box()
+    assert box is not None and bar is not None
+    assert page.evaluate("scrollY") >= 600
+    assert abs(box["y"] - (bar["y"] + bar["height"])) <= 1, "it stands below the bar"
+    writing.shot(f"banner-{width}")
 
 
 def test_a_server_that_ended_is_said(
