@@ -6,7 +6,8 @@ Nothing here is a path of the disk: a folder is one that the snapshot has.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
@@ -53,6 +54,19 @@ def filters_of(page: Page, request: Request, view: View) -> Filters:
     if under and folder is None:
         raise UsageError(f"{view.snapshot} has no folder {under!r:.200}", "choose one of its folders")
     return Filters(folder.path if folder else None, new_since or None, where_of(request))
+
+
+def met_first(request: Request, filters: Filters) -> Callable[[Sequence[bytes]], Sequence[bytes]]:
+    """Make what brings the paths of a picture that meet the filters before its other ones: it is shown by the first."""
+    name, folder = one(request, "name").lower(), filters.under
+    if not name and folder is None:
+        return lambda paths: paths
+
+    def is_other(path: bytes) -> bool:
+        is_below = folder is None or path == folder or path.startswith(folder + b"/")
+        return not is_below or name not in path.decode("utf-8", "replace").lower()
+
+    return partial(sorted, key=is_other)
 
 
 def where_of(request: Request) -> str | None:

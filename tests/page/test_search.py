@@ -429,6 +429,17 @@ def test_names_are_looked_for_where_the_model_reads_no_words(tab: Tab) -> None:
     assert "reads no words" in page.locator(".search-hint").inner_text()
 
 
+def test_a_picture_with_several_names_is_shown_by_the_one_that_was_looked_for(
+    page_server: PageServer, store: Store
+) -> None:
+    for name in ("CAT-3", "copied"):
+        (row,) = page_server.get(f"/names?name={name}")["pictures"]
+        assert row["name"].startswith(name.lower()) and row["path_count"] == 2
+        key = key_of(store, "pictures/animals/cat-3.jpg")
+        (hit,) = page_server.get(f"/search?name={name}&t=%2B1:key:{key}")["hits"]
+        assert hit["picture"]["name"] == row["name"]
+
+
 def test_an_older_snapshot_is_looked_at(tab: Tab) -> None:
     page = tab.look("/search?name=cat-")
     loaded(tab)

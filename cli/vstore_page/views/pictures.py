@@ -30,7 +30,7 @@ from vstore_page.answers import (
     whole,
 )
 from vstore_page.cards import picture
-from vstore_page.filters import Filters, filters_of
+from vstore_page.filters import Filters, filters_of, met_first
 from vstore_page.kept import Kept
 
 if TYPE_CHECKING:
@@ -66,20 +66,22 @@ def routes(page: Page) -> list[Route]:
 class Order(NamedTuple):
     """The pictures of a snapshot in the order of their first paths.
 
-    view: the open snapshot.
-    keys: of its pictures, one after another.
-    size: bytes of a key; 0 if there is none.
+    view:  the open snapshot.
+    keys:  of its pictures, one after another.
+    size:  bytes of a key; 0 if there is none.
+    first: brings those of the paths of a picture to the front that it is to be shown by.
     """
 
     view: View
     keys: bytes
     size: int
+    first: Callable[[Sequence[bytes]], Sequence[bytes]] = tuple
 
     def rows(self, first: int, count: int) -> list[dict[str, Json]]:
         """Describe some pictures."""
         cut = self.keys[first * self.size : (first + count) * self.size]
         keys = [cut[at : at + self.size] for at in range(0, len(cut), self.size or 1)]
-        return [picture(key, self.view.paths_of(key)) for key in keys]
+        return [picture(key, self.first(self.view.paths_of(key))) for key in keys]
 
 
 class Orders:
@@ -113,7 +115,7 @@ class Orders:
             self._parts[name] = until, keys  # the one used last stands last
             while len(self._parts) > _PARTS:
                 self._parts.popitem(last=False)
-        return order._replace(keys=keys)
+        return order._replace(keys=keys, first=met_first(request, filters))
 
 
 def _in_order(view: View) -> tuple[bytes, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from starlette.routing import Route
 from vstore import UsageError
 from vstore_page.answers import answered, bytes_route, flag, json_route, many, number, one, view_route, whole
 from vstore_page.cards import picture
-from vstore_page.filters import filters_of
+from vstore_page.filters import filters_of, met_first
 from vstore_page.terms import TEXT, described, operands_of, read_terms
 
 if TYPE_CHECKING:
@@ -69,9 +70,10 @@ def _search(page: Page, request: Request) -> Json:
         return answer | {"notes": [] if selection is None else list(selection.notes), "seconds": _since(begun)}
     if not answer["reads_text"] and any(term.kind == TEXT for term in terms):
         raise _no_words(page, row)
+    first = met_first(request, filters)
     report = view.search(operands_of(terms, page.uploads), k=k, **limits, **filters.words)
     return answer | {
-        "hits": [_hit(hit) for hit in report.hits],
+        "hits": [_hit(hit, first) for hit in report.hits],
         "notes": list(report.notes),
         "why_empty": report.why_empty,
         "flat_query": report.flat_query,
@@ -102,12 +104,14 @@ def _no_words(page: Page, row: SnapshotRow) -> UsageError:
     return UsageError(f"the model of {row.space_name} reads no words", step)
 
 
-def _hit(hit: Hit) -> dict[str, Json]:
-    about: dict[str, Json] = {"picture": picture(hit.key, hit.paths), "score": round(hit.score, 6), "flat": hit.flat}
+def _hit(hit: Hit, first: Callable[[Sequence[bytes]], Sequence[bytes]]) -> dict[str, Json]:
+    """Describe a hit. first: brings those of its paths to the front that it is to be shown by."""
+    shown = picture(hit.key, first(hit.paths))
+    about: dict[str, Json] = {"picture": shown, "score": round(hit.score, 6), "flat": hit.flat}
     if hit.chance is not None:
         about["chance"] = float(f"{hit.chance:.3g}")
     about["folded"] = [
-        {"picture": picture(one.key, one.paths), "score": round(one.score, 6)} for one in hit.collapsed[:_FOLDED]
+        {"picture": picture(one.key, first(one.paths)), "score": round(one.score, 6)} for one in hit.collapsed[:_FOLDED]
     ]
     return about | {"folded_count": len(hit.collapsed)}
 
