@@ -73,6 +73,20 @@ def test_who_is_gone_is_nobody() -> None:
         assert account_of(here) == GONE
 
 
+@pytest.mark.parametrize(("state", "told"), [(1, UNKNOWN), (7, GONE)])
+def test_who_breaks_off_while_it_is_looked_up_is_nobody(state: int, told: str) -> None:
+    class Lost:
+        def getpeername(self) -> tuple[str, int]:
+            return "127.0.0.1", 1
+
+        getsockname = getpeername
+
+        def getsockopt(self, *name: int) -> bytes:
+            return bytes([state])
+
+    assert account_of(Lost()) == told
+
+
 def test_a_connection_that_is_not_told_is_of_nobody_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """As one of another machine; and where the tables are not there, or may not be read."""
     for tables in ((os.devnull,), ("/proc/none",)):
