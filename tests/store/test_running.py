@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -76,6 +77,15 @@ def test_whoever_looks_keeps_nobody_from_the_lock(tmp_path: Path) -> None:
     with Lock(tmp_path, "ingest") as lock:
         lock.acquire(0)
         assert running(tmp_path) is not None
+
+
+def test_who_finds_somebody_looking_tries_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open(tmp_path / "ingest", "w+b") as looking, Lock(tmp_path, "ingest") as lock:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        monkeypatch.setattr("vstore.disk.lock._GLANCE", 60.0)
+        monkeypatch.setattr("vstore.disk.lock.time.sleep", lambda seconds: fcntl.flock(looking, fcntl.LOCK_UN))
+        lock.acquire(0.0)
+        assert lock.held
 
 
 @pytest.mark.parametrize(
