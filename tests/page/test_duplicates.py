@@ -516,6 +516,10 @@ def test_it_is_as_wide_as_a_small_window(deciding: PageServer, tab: Tab, dark: b
         page = tab.look(address, width=400, dark=dark)
         page.wait_for_selector(".group img" if name == "list" else ".stage img")
         assert not tab.is_too_wide()
+        for button in page.locator(".review .actions button").all():
+            box = button.bounding_box()
+            assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 400, "what can be done is at hand"
+            assert box["y"] + box["height"] <= 800
         tab.shot(f"duplicates-{name}-narrow-{'dark' if dark else 'light'}")
 
 
