@@ -16,6 +16,7 @@ from support.gallery_page import HOSTILE
 from support.lines import process
 from support.page_server import PageServer
 from support.signalled import Running
+from support.stores import found, to_found
 from support.tabs import NARROW, Tab
 
 from vstore.disk.lock import Lock
@@ -132,3 +133,36 @@ def test_a_running_sync_is_shown_and_goes(own_library: Path, serve: Serve, open_
         assert "Running now: sync, reading" in page.inner_text(".runs")
         assert "250 of 1,000 files" in page.inner_text(".runs")
     page.wait_for_selector(".runs:empty", state="attached")
+
+
+def test_damage_that_a_check_finds_and_what_a_repair_took_out_are_shown(
+    own_library: Path, serve: Serve, open_tab: Callable[..., Tab]
+) -> None:
+    store = own_library / ".vstore"
+    segments = [path for path in (store / "segments").rglob("*") if path.is_file()]
+    segment = min(segments, key=lambda path: path.stat().st_size)  # of what the newest sync met: it is still there
+    segment.chmod(0o644)
+    segment.write_bytes(segment.read_bytes()[:-100])
+    tab = open_tab(serve(store))
+    page = tab.go("/health")
+    page.get_by_role("button", name="Check now").click()
+    page.wait_for_selector(".note.bad:has-text('found.')")
+    told = page.locator("section", has_text="Check now").inner_text()
+    assert segment.name in told and "vstore repair" in told, "what is damaged, and what to do"
+    assert process("repair", "-q", cwd=own_library).code == 0
+    page = tab.go("/health")
+    page.wait_for_selector("text=A repair took 1 damaged file out of use")
+    page.get_by_role("button", name="Check now").click()
+    page.wait_for_selector("text=No damage found.")
+
+
+def test_a_space_that_nobody_has_verified_says_how_to(
+    tmp_path: Path, serve: Serve, open_tab: Callable[..., Tab]
+) -> None:
+    to_found(tmp_path)
+    found(tmp_path)  # imports an index
+    tab = open_tab(serve(tmp_path / ".vstore"))
+    page = tab.go("/health")
+    page.wait_for_selector(".spaces tbody tr")
+    assert page.locator(".spaces .chip:not(.now)").inner_text() == "claimed"
+    assert "vstore check --reembed 32" in page.inner_text("main")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, Route
+from support.hostile import png
 from support.page_server import PageServer
 from support.signalled import wait_for
 from support.tabs import NARROW, Tab
@@ -264,6 +266,15 @@ def test_what_is_no_picture_is_not_taken(page_server: PageServer) -> None:
     for data in (b"", b"no picture", b"<svg xmlns='http://www.w3.org/2000/svg'/>"):
         assert "cannot be decoded" in upload(page_server, data, 400)["error"]["message"]
     assert page_server.get("/uploads/../../etc/passwd", 404) and page_server.get("/uploads/none", 404)
+
+
+def test_a_small_file_of_very_many_pixels_is_not_taken_and_takes_no_memory(page_server: PageServer) -> None:
+    bomb = png(50_000, 50_000, zlib.compress(bytes(30_000_000), 9), depth=1)
+    assert len(bomb) < 100_000
+    assert "it claims 50000 × 50000 pixels" in upload(page_server, bomb, 400)["error"]["message"]
+    status = Path(f"/proc/{page_server.pid}/status").read_text()
+    peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+    assert peak < 1 << 20, "KiB: 2.5 gigapixels would take more"
 
 
 def test_another_site_sends_no_picture(page_server: PageServer, library: Path) -> None:
