@@ -35,6 +35,13 @@ def test_all_pictures_give_a_figure_without_bounds_around_it() -> None:
     assert interval([0.5, 1.0], 2) == (0.75, 0.75)
 
 
+def test_bounds_are_those_of_the_formula() -> None:
+    shares = [0.2, 0.4, 0.4, 0.6]  # about their mean, 0.4, with a 0 and a 1: squares of 0.08 + 0.16 + 0.36
+    for of, left in ((5, 1 / 4), (100, 96 / 99)):
+        off = 1.96 * (0.6 / 5 / 4 * left) ** 0.5
+        assert interval(shares, of) == pytest.approx((0.4 - off, 0.4 + off))
+
+
 def test_bounds_are_shares_and_a_few_equal_ones_do_not_look_certain() -> None:
     low, high = interval([1.0] * 5, 1000)
     assert (high, 0.5 < low < 0.9) == (1.0, True)

@@ -248,6 +248,9 @@ def test_a_space_without_a_snapshot_has_the_pictures_it_was_given_so_far(tmp_pat
     assert (report.a.snapshot, report.b.snapshot) == ("v1", None)
     assert (report.a.pictures, report.b.pictures, report.pictures) == (30, 12, 12)
     assert {one.path for one in report.changed} <= {path(number) for number in range(18, 30)}
+    turned = spaces.diff("fake-2", "fake-1")
+    assert (turned.pictures, turned.overlap) == (12, report.overlap)
+    assert [(one.path, one.a, one.b) for one in turned.changed] == [(one.path, one.b, one.a) for one in report.changed]
 
 
 def test_two_snapshots_of_one_space_are_refused(two: Spaces) -> None:
