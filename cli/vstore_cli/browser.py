@@ -49,7 +49,7 @@ def open_beside(address: str) -> None:
 
     address: good for one use, as every user of this machine can see it.
     """
-    if sys.platform == "linux" and not any(map(os.environ.get, ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"))):
+    if not _has_screen():
         return
     # Browsers print what they like, and some are waited for until they are closed.
     words: dict[str, Any] = {
@@ -60,10 +60,17 @@ def open_beside(address: str) -> None:
     threading.Thread(target=subprocess.run, args=(call,), kwargs=words, name="browser", daemon=True).start()
 
 
+def _has_screen() -> bool:
+    """Tell whether a browser would have a window."""
+    return sys.platform != "linux" or any(map(os.environ.get, ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")))
+
+
 def _open(address: str, step: str) -> None:
     import webbrowser
 
-    if not webbrowser.open(address):
+    # Without a screen, it is a browser for terminals that is started: into a pipe it writes what nobody can use.
+    has_place = _has_screen() or (sys.stdin.isatty() and sys.stdout.isatty())
+    if not has_place or not webbrowser.open(address):
         raise VstoreError("no browser can be started here", step)
 
 

@@ -26,6 +26,7 @@ def answers(address: str, **headers: str) -> tuple[int, bytes]:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", ":0")  # there is a screen
     monkeypatch.setattr(browser, "_LINGER", 0.2)
     monkeypatch.setattr(browser, "_PATIENCE", 0.5)
 

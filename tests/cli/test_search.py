@@ -614,6 +614,19 @@ def test_a_page_replaces_no_file_and_nothing_is_looked_for_then(pictures: Line) 
 # --open
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="there is a screen")
+def test_a_browser_for_terminals_is_not_started_beside_a_pipe(pictures: Line) -> None:
+    browser = pictures.home / "programs" / "www-browser"
+    browser.parent.mkdir()
+    browser.write_text("#!/bin/sh\necho started\n")
+    browser.chmod(0o755)
+    none = dict.fromkeys(("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"), "")
+    env = environment(PATH=f"{browser.parent}", TERM="xterm", **none)
+    ran = process("search", "./pictures/b.png", "--html", "hits.html", "--open", "-q", cwd=pictures.home, env=env)
+    assert ran.code == 1 and "the page is in hits.html: open it yourself" in ran.err
+    assert "started" not in ran.out
+
+
 def fetching(home: Path) -> dict[str, str]:
     """Make a browser that writes the page of its address to a file."""
     browser = home / "browser.py"
