@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Error, Page, Route
+from support.folders import drawn
 from support.signalled import wait_for
 from support.tabs import Tab
 
@@ -178,3 +180,61 @@ def test_who_likes_a_picture_by_keyboard_stays_among_them(tab: Tab) -> None:
     page.keyboard.press("m")
     page.wait_for_selector(".grid .mark")
     assert page.evaluate("document.activeElement.closest('[data-index]')?.dataset.index") == "0"
+
+
+def test_pictures_that_are_given_last_are_looked_for(tab: Tab) -> None:
+    page = tab.go("/search")
+    page.wait_for_selector(".grid .name")
+    held: list[Route] = []
+    page.route("**/uploads", lambda route: held.append(route), times=1)
+    chooser = page.locator(".query input[type=file]")
+    chooser.set_input_files({"name": "first.png", "mimeType": "image/png", "buffer": drawn(1)})
+    wait_for(lambda: page.wait_for_timeout(20) is None and bool(held))
+    chooser.set_input_files({"name": "last.png", "mimeType": "image/png", "buffer": drawn(2)})
+    page.wait_for_selector(".chip-name:text-is('last.png')")
+    url = page.url
+    with suppress(Error):  # the page needs it no more
+        held[0].continue_()
+    page.wait_for_load_state("networkidle")
+    assert page.url == url and page.locator(".chips .chip.part").count() == 1
+
+
+def test_who_leaves_out_a_filter_keeps_the_place(tab: Tab) -> None:
+    page = tab.go("/search?side=1&format=PNG")
+    page.wait_for_selector(".search-results .grid, .search-results .empty")
+    page.locator(".applied .remove").last.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search?side=1")
+    assert page.evaluate("document.activeElement.matches('.applied .remove')")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search")
+    assert "Filters" in page.evaluate("document.activeElement.textContent")
+
+
+def test_pictures_that_go_by_at_large_are_not_waited_for(tab: Tab) -> None:
+    page = tab.go("/search")
+    page.wait_for_selector(".grid .name")
+    held: list[Route] = []
+    ended: list[str] = []
+    page.on("requestfailed", lambda request: ended.append(request.url))
+    page.route("**/preview/*", lambda route: held.append(route))
+    page.locator(".grid a.well").first.click()
+    for number in range(2, 5):
+        wait_for(lambda many=number - 1: page.wait_for_timeout(20) is None and len(held) == many)
+        page.keyboard.press("ArrowRight")
+        page.wait_for_selector(f".lightbox .title:has-text('{number} of')")
+    wait_for(lambda: page.wait_for_timeout(20) is None and len(held) == 4 and len(ended) == 3)
+    assert ended == [one.request.url for one in held[:3]], "that which is shown is waited for alone"
+    held[3].continue_()
+    wait_for(lambda: page.wait_for_timeout(20) is None and len(held) > 4)  # those beside it are made ready then
+    page.unroute_all(behavior="ignoreErrors")
+
+
+def test_a_blink_ends_with_the_key_whatever_shift_does(writing: Tab) -> None:
+    page = writing.go("/duplicates?near=0.5")
+    page.locator("button.main", has_text="Review").click()
+    page.wait_for_selector(".review .panes")
+    page.keyboard.down("B")
+    assert page.locator(".is-blinking").count() == 1
+    page.keyboard.up("B")
+    assert page.locator(".is-blinking").count() == 0

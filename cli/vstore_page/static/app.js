@@ -108,7 +108,7 @@ function go(url) {
   if (isOther) {
     scrollTo(0, 0);
     main.focus({ preventScroll: true });
-    announce(viewOf(to)?.name ?? "");
+    shown.then(() => location.href === to.href && announce(document.title));
   }
   return shown;
 }

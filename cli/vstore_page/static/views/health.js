@@ -1,5 +1,5 @@
 // The health of the store: what runs, what could not be read, how the spaces stand, where the bytes are.
-import { announce, count, el, failure, fill, number, sentence, size, style, time, waiting } from "../dom.js";
+import { count, el, failure, fill, number, sentence, size, style, time, waiting } from "../dom.js";
 import { getJson, isAborted } from "../net.js";
 
 export const title = "Health";
@@ -17,6 +17,7 @@ export async function show(main, address, ctx) {
   const runs = el("section", { class: "runs", "aria-label": "Running now" });
   const list = el("tbody");
   const more = el("button", { type: "button", hidden: true, onclick: further }, "More");
+  const trouble = el("div");
   const checked = el("div", { "aria-live": "polite" });
   const check = el("button", { type: "button", onclick: checkNow }, "Check now");
   const quarantine = stats.parts.find((part) => part.name === "quarantine");
@@ -66,7 +67,7 @@ export async function show(main, address, ctx) {
       el("p", { class: "soft" }, `${count(total, "file")} of the newest sync. Try all of them again with: `, code("vstore sync --retry-failed")),
       el("div", { class: "wide" }, el("table", { class: "table failed" },
         el("thead", {}, el("tr", {}, el("th", {}, "File"), el("th", {}, "Why"))), list)),
-      el("div", { class: "row" }, more),
+      el("div", { class: "row" }, trouble, more),
     ];
   }
 
@@ -82,13 +83,14 @@ export async function show(main, address, ctx) {
 
   async function further() {
     more.disabled = true;
+    fill(trouble);
     try {
       const next = await getJson(`/health?from=${rows.length}&count=${PART}`, { signal: ctx.signal });
       rows = [...rows, ...next.failed.entries];
       add(next.failed.entries);
       if (!next.failed.entries.length) more.hidden = true;
     } catch (err) {
-      if (!isAborted(err)) more.before(failure(err));
+      if (!isAborted(err)) fill(trouble, failure(err));
     }
     more.disabled = false;
   }
@@ -157,7 +159,6 @@ export async function show(main, address, ctx) {
       report.problems.length > 0 && el("ul", {}, report.problems.map((one) => el("li", {},
         el("div", {}, `${one.file}: ${one.what}`), el("div", { class: "soft" }, sentence(one.next))))),
       report.notes.map((text_) => el("p", { class: "soft" }, sentence(text_))));
-    announce(text);
   }
 }
 

@@ -365,9 +365,10 @@ export function review(place, first, address, ctx) {
   }
 
   const blink = (event) => {
-    if (event.key === "b") body.classList.remove("is-blinking");
+    if (event.type === "blur" || event.key.toLowerCase() === "b") body.classList.remove("is-blinking");
   };
   document.addEventListener("keyup", blink);
+  addEventListener("blur", blink); // who lets go of it in another window lets go of it
   const isOpen = () => !body.querySelector(".empty");
   const when = (run) => (event) => (isOpen() ? run(event) : false);
   const off = keys("Review of duplicates", [
@@ -391,6 +392,7 @@ export function review(place, first, address, ctx) {
   return () => {
     off();
     document.removeEventListener("keyup", blink);
+    removeEventListener("blur", blink);
     closeZooms();
   };
 }

@@ -1,6 +1,6 @@
 // Search: a query of words and pictures, filters, any snapshot. Its address is all that it knows.
 import { card, likeOf } from "../card.js";
-import { announce, count, el, empty, failure, fill, isPlain, number, style } from "../dom.js";
+import { count, el, empty, failure, fill, isPlain, number, style } from "../dom.js";
 import { grid } from "../grid.js";
 import { keys } from "../keys.js";
 import { lightbox } from "../lightbox.js";
@@ -94,7 +94,6 @@ export async function show(main, address, ctx) {
   function tell(text, more = [], remarks = []) {
     fill(said, text, more.map((one) => el("span", { class: "aside" }, one)));
     fill(notes, remarks.map((note) => el("p", { class: "note" }, note)));
-    announce(text);
   }
 
   function showHits(answer) {

@@ -16,6 +16,7 @@ export async function show(main, address, ctx) {
   const list = el("ol", { class: "history", "aria-label": "Snapshots, newest first" });
   const compare = el("a", { class: "button", href: "/diff" }, "Compare");
   const more = el("button", { type: "button", hidden: true, onclick: older }, "Older ones");
+  const trouble = el("div");
   let rows = found.snapshots;
 
   const moved = el("div", { class: "moved", tabindex: -1 }, said);
@@ -31,7 +32,7 @@ export async function show(main, address, ctx) {
     found.total > 1 && el("div", { class: "row compare" },
       el("span", { class: "soft small" }, "Choose two snapshots to see what is different."), compare),
     list,
-    el("div", { class: "row" }, more),
+    el("div", { class: "row" }, trouble, more),
     found.log.length > 0 && el("section", { class: "operations" }, el("h2", {}, "Operations"), operations()));
   if (said) moved.focus(); // what was pressed is there no more
   said = null;
@@ -41,12 +42,13 @@ export async function show(main, address, ctx) {
 
   async function older() {
     more.disabled = true;
+    fill(trouble);
     try {
       const next = await getJson(`/snapshots?from=${rows.length}&count=${PART}&operations=0`, { signal: ctx.signal });
       rows = [...rows, ...next.snapshots];
       add(next.snapshots);
     } catch (err) {
-      if (!isAborted(err)) more.before(failure(err));
+      if (!isAborted(err)) fill(trouble, failure(err));
     }
     more.disabled = false;
   }
@@ -187,10 +189,12 @@ export async function show(main, address, ctx) {
     let log = found.log;
     const button = el("button", { type: "button", onclick: next }, "Earlier ones");
     const cut = el("p", { class: "warn" });
+    const broken = el("div");
     put();
 
     async function next() {
       button.disabled = true;
+      fill(broken);
       try {
         const asked = log.length + 5 * OPERATIONS;
         const answer = await getJson(`/snapshots?count=0&operations=${asked}`, { signal: ctx.signal });
@@ -199,7 +203,7 @@ export async function show(main, address, ctx) {
         put(isAll);
         fill(cut, answer.log_is_cut && `${sentence(answer.log_is_cut)}; not all operations are listed. Run: vstore repair`);
       } catch (err) {
-        if (!isAborted(err)) button.before(failure(err));
+        if (!isAborted(err)) fill(broken, failure(err));
       }
       button.disabled = false;
     }
@@ -216,7 +220,7 @@ export async function show(main, address, ctx) {
     return [
       el("div", { class: "wide" }, el("table", { class: "table" },
         el("thead", {}, el("tr", {}, ["Number", "Time", "Operation", "Current"].map((word) => el("th", { scope: "col" }, word)))), body)),
-      cut, button,
+      cut, broken, button,
     ];
   }
 
