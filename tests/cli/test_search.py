@@ -426,7 +426,10 @@ def test_dupes_lists_groups_and_what_they_waste(pictures: Line) -> None:
     report = pictures("dupes", "--verify", "--json").json
     assert (report["snapshot"], report["verified"], report["wasted"]) == ("v2", True, len(drawn(1)))
     (group,) = report["groups"]
-    assert group["paths"] == [{"path": "pictures/a.png"}, {"path": "pictures/sub/again.png"}]
+    assert [(one["path"], one["size"]) for one in group["paths"]] == [
+        ("pictures/a.png", len(drawn(1))),
+        ("pictures/sub/again.png", len(drawn(1))),
+    ]
     os.unlink("pictures/a.png")
     assert "  pictures/a.png  (No such file or directory)" in pictures("dupes").lines
 
