@@ -88,8 +88,15 @@ def test_a_decision_that_comes_late_leaves_the_address_alone(writing: Tab) -> No
     page.wait_for_selector(".review .panes")
     held: list[Route] = []
     page.route("**/duplicates/decide", lambda route: held.append(route))
-    page.keyboard.press("D")  # as its button says, and with caps lock
-    wait_for(lambda: page.wait_for_timeout(20) is None and bool(held))
+
+    def decides() -> bool:
+        page.keyboard.press(
+            "D"
+        )  # as its button says, and with caps lock; while one decision is on its way none follows
+        page.wait_for_timeout(200)
+        return bool(held)
+
+    wait_for(decides)
     page.click("#nav a:text-is('Health')")
     page.wait_for_selector("main h2")
     with page.expect_response("**/duplicates/decide"):
