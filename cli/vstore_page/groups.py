@@ -27,7 +27,7 @@ _LOG = 1000  # operations that are looked at for the one that an undo would take
 
 
 class Asked(NamedTuple):
-    """What groups are asked for.
+    """A question for groups.
 
     at:     the name of a snapshot.
     near:   the least score of look-alikes; None for identical pictures alone.
@@ -44,7 +44,7 @@ class Asked(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What was decided about a group.
+    """A decision about a group.
 
     verb:   `keep`, `different` or `same`.
     stay:   of `keep`: the keys of the pictures that stay.

@@ -1,4 +1,4 @@
-"""What every request passes before anything of the page sees it. Each point has its test in tests/page/test_guards.py.
+"""The guards before the page: nothing of it sees a request that they refuse. tests/page/test_guards.py has each point.
 
 The page shows private pictures, and any web site that its user visits can send requests to this machine. So, in this
 order: the Host is one of ours (a site that lets its name mean this machine stops there), the request is well-formed,
@@ -9,20 +9,20 @@ this page sent it.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hmac
-import re
 import secrets
 from collections.abc import Collection, Mapping
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs
 
 from starlette.requests import ClientDisconnect
 
 from vstore_page.accounts import UNKNOWN
-from vstore_page.answers import error, failed, json_bytes
+from vstore_page.answers import failed
+from vstore_page.body import Body
+from vstore_page.hosts import Hosts
+from vstore_page.refusals import Refusal, refuse, respond
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -32,7 +32,6 @@ ACCOUNT = "account"  # the name, in the state of a request, of whose connection 
 UPLOADS = "/uploads"  # takes a picture to look for: nothing is written, so it needs no --write
 BODY = 1 << 20  # bytes at most
 UPLOAD = 50 << 20
-_PATIENCE = 60.0  # seconds for a whole body
 _POLICY = (
     "default-src 'none'; img-src 'self'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -60,24 +59,10 @@ _ENTERED = b"""<!doctype html>
 </body>
 </html>
 """
-_REFUSED = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>vstore</title>
-</head>
-<body>
-<h1>{message}</h1>
-<p>{step}</p>
-</body>
-</html>
-"""
 
 
 class Secrets(NamedTuple):
-    """What lets a browser in: 256 bits each, made at every start.
+    """Secrets that let a browser in: 256 bits each, made at every start.
 
     token:  stands in the printed address.
     once:   a token that is good for one use, by an account of ours. The command line of a browser, which every user
@@ -99,19 +84,6 @@ class Secrets(NamedTuple):
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-class Refusal(Exception):
-    """A request that is not answered.
-
-    status, code: of the answer.
-    message:      what is wrong.
-    step:         what to do.
-    """
-
-    def __init__(self, status: int, code: str, message: str, step: str = "") -> None:
-        super().__init__(message)
-        self.status, self.code, self.message, self.step = status, code, message, step
-
-
 class Guards:
     """The guards before an application."""
 
@@ -125,7 +97,7 @@ class Guards:
         can_write: the page may change the store.
         """
         self._app = app
-        self._hosts = _Hosts(host, port)
+        self._hosts = Hosts(host, port)
         self._known = known
         self._ours = ours
         self._name = f"vstore-{port}"  # cookies of a host are those of all of its ports
@@ -146,7 +118,7 @@ class Guards:
                 has_begun = True
             await send(message)
 
-        body = _Body(receive, UPLOAD if scope["path"] == UPLOADS else BODY)
+        body = Body(receive, UPLOAD if scope["path"] == UPLOADS else BODY)
         try:
             self._look(scope, given)
             if self._is_entering(scope):
@@ -159,7 +131,7 @@ class Guards:
             pass
         except Refusal as refusal:
             if not has_begun:
-                await _refuse(refusal, "text/html" in _only(given, b"accept"), answer)
+                await refuse(refusal, "text/html" in _only(given, b"accept"), answer)
         except Exception as err:
             if not has_begun:
                 await failed(err)(scope, receive, answer)
@@ -200,7 +172,7 @@ class Guards:
         """Exchange the token for the cookie of an account."""
         cookie = f"{self._name}={self._known.cookie(account)}; Path=/; HttpOnly; SameSite=Strict"
         headers = [(b"set-cookie", cookie.encode()), (b"cache-control", b"no-store")]
-        await _respond(200, b"text/html; charset=utf-8", _ENTERED, headers, send)
+        await respond(200, b"text/html; charset=utf-8", _ENTERED, headers, send)
 
     def _look_whose(self, scope: Scope, given: Mapping[bytes, list[bytes]]) -> None:
         """Look at who sent a request, and from where. Raises: Refusal."""
@@ -230,75 +202,6 @@ class Guards:
             raise Refusal(415, "usage", "the type of what was sent is not the one that is taken here")
 
 
-class _Hosts:
-    """The names under which a server may be asked: with any other, a site could let its name mean this machine."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._port = str(port)
-        self._is_any = ip_address(host).is_unspecified
-        self._names = {"127.0.0.1", "localhost", "[::1]"}
-        if not ip_address(host).is_loopback and not self._is_any:
-            self._names = {written(host)}
-
-    def has(self, given: bytes) -> bool:
-        """Tell whether the header Host has one of them, with the port."""
-        found = re.fullmatch(r"(\[[0-9a-f:.]+\]|[^][:]+)(?::([0-9]{1,5}))?", given.decode("latin-1").lower())
-        if found is None or (found[2] or "80") != self._port:  # browsers leave the port of HTTP out
-            return False
-        return found[1] in self._names or (self._is_any and _is_number(found[1]))
-
-
-def written(host: str) -> str:
-    """Write the address of a machine as it stands in the address of a page."""
-    return f"[{host}]" if ":" in host else host
-
-
-def _is_number(name: str) -> bool:
-    """Tell whether a host is an address of numbers: no name server has a say in these."""
-    try:
-        address = ip_address(name.strip("[]"))
-    except ValueError:
-        return False
-    return written(str(address)) == name
-
-
-class _Body:
-    """The body of a request, which is neither too long nor too slow."""
-
-    def __init__(self, receive: Receive, most: int) -> None:
-        self._receive, self._most = receive, most
-        self._length = 0
-        self._until: float | None = None
-        self._is_whole = False
-
-    def look(self, given: Mapping[bytes, list[bytes]], *, is_post: bool) -> None:
-        """Look at what a request says of its body. Raises: Refusal."""
-        lengths = given.get(b"content-length", [])
-        if not is_post and (lengths not in ([], [b"0"]) or b"transfer-encoding" in given):
-            raise Refusal(400, "usage", "a GET has no body")
-        if lengths and int(lengths[0]) > self._most:
-            raise self._too_long()
-
-    async def receive(self) -> Message:
-        """Receive a part of it. Raises: Refusal."""
-        if self._is_whole:
-            return await self._receive()  # waits for the end of the connection
-        now = asyncio.get_running_loop().time()
-        self._until = self._until or now + _PATIENCE
-        try:
-            message = await asyncio.wait_for(self._receive(), self._until - now)
-        except TimeoutError as err:
-            raise Refusal(408, "usage", "the rest of the request did not come") from err
-        self._length += len(message.get("body", b""))
-        self._is_whole = not message.get("more_body", False)
-        if self._length > self._most:
-            raise self._too_long()
-        return message
-
-    def _too_long(self) -> Refusal:
-        return Refusal(413, "usage", f"more than {self._most >> 20} MiB were sent")
-
-
 def _account(scope: Scope) -> str:
     """Tell whose the connection of a request is, as `account_of` does."""
     return str(scope.get("state", {}).get(ACCOUNT, UNKNOWN))
@@ -326,26 +229,3 @@ def _cookies(given: Mapping[bytes, list[bytes]], name: str) -> list[str]:
 def _is_same(given: str, wanted: str) -> bool:
     """Compare two texts in a time that says nothing of where they differ."""
     return hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode())
-
-
-async def _refuse(refusal: Refusal, is_for_people: bool, send: Send) -> None:
-    """Answer why a request is refused. What it sent is not repeated."""
-    if is_for_people:
-        page = _REFUSED.format(message=refusal.message.capitalize(), step=refusal.step.capitalize())
-        kind, body = b"text/html; charset=utf-8", page.encode()
-    else:
-        kind, body = b"application/json", json_bytes(error(refusal.code, 1, refusal.message, refusal.step))
-    headers = [(b"cache-control", b"no-store"), (b"connection", b"close")]
-    await _respond(refusal.status, kind, body, headers, send)
-
-
-async def _respond(status: int, kind: bytes, body: bytes, headers: list[tuple[bytes, bytes]], send: Send) -> None:
-    length = str(len(body)).encode()
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [(b"content-type", kind), (b"content-length", length), *headers],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})

@@ -1,4 +1,4 @@
-"""What the views of the page share: the store, and the snapshots that are open."""
+"""The store, its open snapshots and its pictures, as the views of the page share them."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from vstore import UsageError
 from vstore_page.accounts import account_of, ours
 from vstore_page.app import app_of
-from vstore_page.guards import ACCOUNT, Guards, Secrets, written
+from vstore_page.guards import ACCOUNT, Guards, Secrets
+from vstore_page.hosts import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from vstore import Store
-from vstore_page import app, guards, server
+from vstore_page import app, body, guards, server
 from vstore_page.accounts import GONE, UNKNOWN
 from vstore_page.answers import Json, json_route, write_route
 from vstore_page.guards import BODY, UPLOAD, UPLOADS
+from vstore_page.hosts import Hosts
 from vstore_page.page import Page
 from vstore_page.server import Serving
 
@@ -197,17 +198,17 @@ def test_a_page_at_all_addresses_is_answered_by_number_alone(page: Callable[...,
 
 
 def test_a_page_at_one_address_has_no_other_name() -> None:
-    hosts = guards._Hosts("192.0.2.7", 80)
+    hosts = Hosts("192.0.2.7", 80)
     assert hosts.has(b"192.0.2.7:80")
     assert not hosts.has(b"127.0.0.1:80") and not hosts.has(b"localhost:80")
-    assert guards._Hosts("2001:db8::1", 80).has(b"[2001:db8::1]:80")
+    assert Hosts("2001:db8::1", 80).has(b"[2001:db8::1]:80")
 
 
 def test_a_browser_leaves_the_port_of_http_out() -> None:
-    hosts = guards._Hosts("127.0.0.1", 80)
+    hosts = Hosts("127.0.0.1", 80)
     assert hosts.has(b"127.0.0.1") and hosts.has(b"[::1]") and hosts.has(b"localhost:80")
     assert not hosts.has(b"127.0.0.1:") and not hosts.has(b"127.0.0.1:8080") and not hosts.has(b"")
-    assert not guards._Hosts("127.0.0.1", 8377).has(b"127.0.0.1")
+    assert not Hosts("127.0.0.1", 8377).has(b"127.0.0.1")
 
 
 # The token, and the cookie
@@ -453,7 +454,7 @@ def test_a_body_of_the_limit_is_taken(page: Callable[..., Wire]) -> None:
 
 def test_a_request_that_does_not_go_on_is_given_up(page: Callable[..., Wire], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_PATIENCE", 0.2)
-    monkeypatch.setattr(guards, "_PATIENCE", 0.2)
+    monkeypatch.setattr(body, "_PATIENCE", 0.2)
     wire = page("127.0.0.1")
     for begun in (b"", b"GET /state HTTP/1.1\r\nHost: "):
         with socket.create_connection(("127.0.0.1", wire.serving.port), 30) as line:

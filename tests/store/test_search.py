@@ -16,9 +16,11 @@ from support.builder import RECIPE, Builder, Floats, unit_vectors
 
 from vstore.errors import Damage, ModelError, SnapshotNotFound, UsageError, VstoreError
 from vstore.repository.repository import Repository
+from vstore.search.hit import Hit
 from vstore.search.index import Index
 from vstore.search.query import Operand
-from vstore.search.search import Hit, SearchReport, search
+from vstore.search.report import SearchReport
+from vstore.search.search import search
 from vstore.testing import FakeEmbedder
 
 

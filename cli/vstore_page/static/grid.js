@@ -118,7 +118,7 @@ export function grid(parent, { count, load, cell, item = () => undefined, least 
     if (hadFocus) mainOf(node).focus({ preventScroll: true });
   }
 
-  // Take over the image that is there already, so that it does not flicker.
+  // Keep the image that is there already: a new one would flicker.
   function keepImage(old, made) {
     const from = old.querySelector("img"), to = made.querySelector("img");
     if (from && to && from.getAttribute("src") === to.getAttribute("src") && from.complete) {

@@ -115,7 +115,7 @@ class GroupFiles:
 
     @property
     def files(self) -> dict[bytes, GroupFile]:
-        """What is told of the files that are there, by their stored paths."""
+        """The size and the time of each file that is there, by stored path."""
         return {path: GroupFile(one.size, one.modified, one.is_link) for path, one in self.found.items()}
 
     @property

@@ -19,10 +19,12 @@ from vstore.format.recipes import Recipe
 from vstore.repository.repository import Repository
 from vstore.search.hit import Hit
 from vstore.search.index import Hits, Index
+from vstore.search.narrowing import Narrowing, narrowed
 from vstore.search.open_snapshot import OpenSnapshot
 from vstore.search.operand import Operand
 from vstore.search.report import SearchReport
-from vstore.search.search import Limits, Narrowing, Query, Reporter, in_order, narrowed, query_of
+from vstore.search.reporter import Reporter
+from vstore.search.search import Limits, Query, in_order, query_of
 from vstore.search.terms import read_terms
 from vstore.search.threads import cores, share
 from vstore.search.wanted import Wanted, is_picture

@@ -14,9 +14,10 @@ from vstore.format.recipes import Recipe
 from vstore.paths import AnyPath
 from vstore.quick_tuple import NamedTuple
 from vstore.repository.repository import Repository
+from vstore.search.narrowing import Narrowing, chosen_numbers
 from vstore.search.open_snapshot import OpenSnapshot
 from vstore.search.report import SearchReport
-from vstore.search.search import Limits, Narrowing, answer, chosen_numbers
+from vstore.search.search import Limits, answer
 from vstore.search.terms import read_terms
 from vstore.search.wanted import Wanted
 
