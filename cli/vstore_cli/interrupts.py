@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 0.7  # seconds that the main thread has to heed a signal
+_ONCE = 0.05  # seconds in which two signals are one: `timeout` sends its own to the process, and then to its group
 _WAKES = signal.SIGURG  # does nothing but end a wait; where it is not handled, the system ignores it
 _STEP = 0.05  # seconds between two of them
 _SOON = 0.3  # seconds for all else, once what a process was for has ended
@@ -79,6 +80,7 @@ class _Requests:
     is_told: a word is said when `stop` is set.
     said:    makes the error of a command that is ended.
     raised:  how many signals ended the command: at the first KeyboardInterrupt rises.
+    at:      when the last signal came, of the monotonic clock.
     heeded:  the main thread has handled a signal since the second thread last looked.
     is_late: the second thread has handled one that the main thread has yet to see.
     cancels: Ctrl-C ends what a person just asked for, and not the command.
@@ -97,6 +99,7 @@ class _Requests:
         self.is_cancelled = False
         self.is_awake = False
         self.raised = 0
+        self.at = -_ONCE
         self.heeded = False
         self.is_late = False
         self.report: Callable[[BaseException], int] | None = None
@@ -109,6 +112,9 @@ class _Requests:
         self.heeded = True
         if number == signal.SIGHUP:
             leave_terminal()
+        before, self.at = self.at, time.monotonic()
+        if self.at - before < _ONCE:
+            return
         if self.is_late:
             self.is_late = False
         elif not self.ask():

@@ -7,12 +7,15 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from support.lines import COMMAND, Line, environment, process
 from support.signalled import Running
+
+from vstore_cli import interrupts
 
 PICTURES = 64
 
@@ -64,6 +67,21 @@ def test_status_tells_meanwhile_that_a_sync_is_running(many: Line) -> None:
         assert (document["pid"], document["command"], document["total"]) == (running.pid, "sync", PICTURES)
         running.go_on()
     assert "Running now" not in many("status").out
+
+
+def test_two_signals_at_the_same_time_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `timeout` sends them: to the process, and to its group."""
+    now = [100.0]
+    monkeypatch.setattr("vstore_cli.interrupts.time.monotonic", lambda: now[0])
+    requests = interrupts._Requests()
+    requests.stop, requests.is_told = threading.Event(), False
+    requests.handle(signal.SIGTERM, None)
+    requests.handle(signal.SIGTERM, None)
+    assert requests.stop.is_set()
+    assert requests.raised == 0
+    now[0] += 0.06
+    with pytest.raises(KeyboardInterrupt):
+        requests.handle(signal.SIGTERM, None)
 
 
 def test_what_a_killed_sync_told_is_told_no_more(many: Line) -> None:
