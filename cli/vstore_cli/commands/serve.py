@@ -91,8 +91,11 @@ def _tell(serving: Serving, port: int, *, as_json: bool) -> None:
     if port not in (0, serving.port):
         tell(f"Note: port {port} is in use; the page is at port {serving.port}", err=True)
     if not serving.is_local:
+        where = shown(serving.host)
+        if serving.host in ("0.0.0.0", "::"):
+            where = "every address of this machine: put one in the place of the one below"
         tell(
-            f"Note: other machines reach the page at {shown(serving.host)}. Whoever has its address sees the pictures"
+            f"Note: other machines reach the page at {where}. Whoever has its address sees the pictures"
             f"{' and can change the store' if serving.can_write else ''}, and whoever is between can read along: it is "
             "not encrypted.",
             err=True,
