@@ -83,16 +83,15 @@ def test_a_question_ends_with_its_view(writing: Tab) -> None:
 
 
 def test_a_decision_that_comes_late_leaves_the_address_alone(writing: Tab) -> None:
+    held: list[Route] = []
+    # Before the page is there: the requests of one that is there may pass for a moment.
+    writing.page.route("**/duplicates/decide", lambda route: held.append(route))
     page = writing.go("/duplicates?near=0.5")
     page.locator("button.main", has_text="Review").click()
     page.wait_for_selector(".review .panes")
-    held: list[Route] = []
-    page.route("**/duplicates/decide", lambda route: held.append(route))
 
     def decides() -> bool:
-        page.keyboard.press(
-            "D"
-        )  # as its button says, and with caps lock; while one decision is on its way none follows
+        page.keyboard.press("D")  # as its button says, and with caps lock; while one is on its way none follows
         page.wait_for_timeout(200)
         return bool(held)
 
