@@ -52,10 +52,12 @@ def test_where_the_parent_was_forgotten_a_snapshot_is_compared_with_the_one_befo
         store.rollback("v1")
         store.snapshot_untag("summer")
         store.snapshot_forget(["v2"])
-    found = serve(own_library / ".vstore").get("/snapshots")["snapshots"]
+    server = serve(own_library / ".vstore")
+    found = server.get("/snapshots")["snapshots"]
     assert [(one["snapshot"], one["parent"], one["compared_with"]) for one in found] == [
         ("v3", "v2", "v1"), ("v1", None, None)
     ]  # fmt: skip
+    assert server.get("/diff?b=v3")["before"]["snapshot"] == "v1"
 
 
 @pytest.mark.parametrize(

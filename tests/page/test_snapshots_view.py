@@ -299,7 +299,12 @@ def test_a_tag_is_given_and_taken(writing: Tab) -> None:
     page.get_by_role("button", name="Tag v1").click()
     page.keyboard.type("summer")
     page.keyboard.press("Enter")
-    page.wait_for_selector(".failure:has-text('already has the tag')")
+    page.wait_for_selector("dialog .failure:has-text('already has the tag')")
+    assert page.input_value("dialog input[type=text]") == "summer", "what was typed is there to be put right"
+    page.keyboard.press("End")
+    page.keyboard.type("-2")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".told:has-text('v1 is tagged summer-2.')")
 
 
 def test_where_the_store_has_changed_meanwhile_nothing_is_done_and_it_is_said(writing: Tab, own_library: Path) -> None:

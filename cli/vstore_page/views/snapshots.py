@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
-from vstore import UsageError
+from vstore import SnapshotNotFound, UsageError
 from vstore_page.answers import one, plain, view_route, whole, word, write_route
 from vstore_page.cards import picture
 from vstore_page.kept import Kept
@@ -17,7 +17,7 @@ from vstore_page.kept import Kept
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from vstore import DiffReport
+    from vstore import DiffReport, SnapshotRow
     from vstore_page.page import Page
 
 Json = Any
@@ -50,21 +50,25 @@ def _snapshots(page: Page, request: Request) -> Json:
     first, count = whole(request, "from", 0, 10**9), whole(request, "count", 100, _AT_ONCE)
     operations = whole(request, "operations", 20, 10_000)
     moves, rows = page.store.moves(), page.store.snapshot_list()
-    kept = {row.snapshot for row in rows}
-    older = [row.snapshot for row in rows[1:]]
+    compared = _compared_with(rows)
     log = page.store.log(operations)
     return {
         **plain(moves),
         "total": len(rows),
         "from": first,
         "snapshots": [
-            # The one that a snapshot was made from may have been forgotten.
-            {**row.to_json(), "compared_with": row.parent if row.parent in kept else before}
-            for row, before in list(zip_longest(rows, older))[first : first + count]
+            {**row.to_json(), "compared_with": compared[row.snapshot]} for row in rows[first : first + count]
         ],
         "log": plain(log),
         "log_is_cut": page.store.why_log_is_cut if len(log) < operations else None,
     }
+
+
+def _compared_with(rows: Sequence[SnapshotRow]) -> dict[str, str | None]:
+    """Find the snapshot that each is compared with: its parent, or the one before where that was forgotten."""
+    names = [row.snapshot for row in rows]
+    kept = set(names)
+    return {row.snapshot: row.parent if row.parent in kept else before for row, before in zip_longest(rows, names[1:])}
 
 
 # Two snapshots compared
@@ -88,13 +92,19 @@ class Differences:
 def _diff(differences: Differences, request: Request) -> Json:
     """Compare two snapshots: how many pictures differ, kind by kind, and the first of each kind, or some of one.
 
-    a: the first snapshot; by default the one before the second. b: the second, by default the current one.
+    a: the first snapshot; by default the one that /snapshots compares the second with. b: the second, by default the
+    current one.
     """
-    b = one(request, "b") or "current"
-    a, kind = one(request, "a") or f"{b}~1", one(request, "kind")
+    store, b, kind = differences.page.store, one(request, "b") or "current", one(request, "kind")
     if kind and kind not in KINDS:
         raise UsageError(f"{kind!r:.60} is no kind of difference", f"the kinds are: {', '.join(KINDS)}")
-    found, store = differences.of(a, b), differences.page.store
+    a = one(request, "a")
+    if not a:
+        after = store.snapshot_named(b).snapshot
+        a = _compared_with(store.snapshot_list()).get(after) or ""
+        if not a:
+            raise SnapshotNotFound(f"there is no snapshot before {after}", "choose two")
+    found = differences.of(a, b)
     report = found.report
     first, count = whole(request, "from", 0, 10**12), whole(request, "count", _FEW, _AT_ONCE)
     return {

@@ -121,12 +121,14 @@ export async function show(main, address, ctx) {
     return el("div", { class: "row moves" }, button("Undo", found.undo, undo), button("Redo", found.redo, redo));
   }
 
-  async function move(name, sent, told) {
+  // again: asks once more where what was sent cannot be, and tells whether it does.
+  async function move(name, sent, told, again = () => false) {
     try {
       const report = await postJson(`/snapshots/${name}`, { newest: found.newest, ...sent });
       said = el("div", { class: "panel told" }, el("p", {}, told(report)), (report.notes ?? []).map((note) => el("p", { class: "soft" }, sentence(local(note)))));
       announce(told(report));
     } catch (err) {
+      if (!ctx.signal.aborted && again(err)) return;
       said = failure(err); // with what is there now
     }
     if (!ctx.signal.aborted) await ctx.refresh();
@@ -162,18 +164,20 @@ export async function show(main, address, ctx) {
     }
   }
 
-  async function tag(one) {
-    const name = el("input", { type: "text", maxlength: 100, autocomplete: "off", spellcheck: "false" });
+  // given: the name that was refused, and trouble: why.
+  async function tag(one, given = "", trouble = null) {
+    const name = el("input", { type: "text", value: given, maxlength: 100, autocomplete: "off", spellcheck: "false" });
     name.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.isComposing) return;
       event.preventDefault(); // else it presses the button that gets the focus back
       name.closest("dialog").close("yes");
     });
-    const asked = confirmed(`Tag ${one.snapshot}`, ["A tag is a name of its own. A tagged snapshot is never forgotten.", el("label", { class: "field" }, "Name", name)], { yes: "Tag it" });
+    const asked = confirmed(`Tag ${one.snapshot}`, [trouble && failure(trouble), "A tag is a name of its own. A tagged snapshot is never forgotten.", el("label", { class: "field" }, "Name", name)], { yes: "Tag it" });
     name.focus();
-    if ((await asked) && name.value.trim()) {
-      await move("tag", { snapshot: one.snapshot, tag: name.value.trim() }, (report) => `${report.snapshot} is tagged ${report.tag}.`);
-    }
+    const wanted = (await asked) && name.value.trim();
+    if (!wanted) return;
+    await move("tag", { snapshot: one.snapshot, tag: wanted }, (report) => `${report.snapshot} is tagged ${report.tag}.`,
+      (err) => err.status === 400 && (tag(one, wanted, err), true));
   }
 
   async function untag(name, one) {
