@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vstore.format.key_places import places_of
 from vstore.search.compared import Compared, Members
-from vstore.search.key_places import places_of
 
 
 def compared() -> Compared:

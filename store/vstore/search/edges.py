@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from vstore.errors import UsageError
+from vstore.format.key_places import places_of
 from vstore.progress import Stages
 from vstore.repository.repository import Repository
 from vstore.search import comparison
@@ -13,7 +14,6 @@ from vstore.search.compared import Compared, none_compared
 from vstore.search.comparison import Comparison
 from vstore.search.edge_proofs import are_true
 from vstore.search.kept_edges import KeptEdges, forget_edges, keep_edges, read_edges
-from vstore.search.key_places import places_of
 from vstore.search.nodes import FOLDED
 from vstore.search.pair_scores import Scoring, TurnedScoring
 from vstore.search.space_rows import SpaceRows

@@ -16,11 +16,11 @@ from vstore.disk import durable
 from vstore.disk.index_parts import IndexPart
 from vstore.errors import Damage, DiskTrouble, Locked, NoStore, ReadOnly, Untrusted
 from vstore.format.canonical import Document
+from vstore.format.key_places import places_of
 from vstore.repository.index_parts import index_parts, write_index_part
 from vstore.repository.repository import Repository
 from vstore.search.compared import Compared
 from vstore.search.comparison import MOST_PAIRS
-from vstore.search.key_places import places_of
 from vstore.search.pair_scores import WHOLE
 
 if TYPE_CHECKING:

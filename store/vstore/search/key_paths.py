@@ -21,17 +21,13 @@ from vstore.disk.written import make_room, read_written, write_written
 from vstore.errors import Damage
 from vstore.format.entries import Snapshot
 from vstore.format.hashing import Hash
+from vstore.format.key_places import words
 from vstore.format.tree import Tree
 from vstore.format.unfolded import most_bytes
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from vstore.format.delta import Change
     from vstore.repository.repository import Repository
-
-    Words = npt.NDArray[np.uint64]
 
 _HEAD = 8
 _END = 8
@@ -194,13 +190,6 @@ def changed(before: KeyPaths, changes: Iterable[Change]) -> bytes:
             ends.append(np.array([total], "<u8"))
     copy(len(before))
     return b"".join([struct.pack("<Q", count), *keys, *[part.tobytes() for part in ends], *paths])
-
-
-def words(keys: bytes | memoryview, key_size: int) -> Words:
-    """Read keys as numbers that are ordered as the keys are. Returns: uint64 (n, key_size / 8)."""
-    import numpy as np
-
-    return np.frombuffer(keys, ">u8").reshape(-1, key_size // 8).astype(np.uint64)
 
 
 def _from_older(repo: Repository, snapshot: Snapshot, tree: Tree) -> KeyPaths | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vstore.counts import counted, whole
 from vstore.errors import AmbiguousSnapshot, Damage, Interrupted, SnapshotNotFound, UsageError
 from vstore.format.entries import Snapshot, Space
+from vstore.format.key_places import places_of
 from vstore.progress import Progress, Stages
 from vstore.repository.files import files_of
 from vstore.repository.filling import filling
@@ -17,7 +18,6 @@ from vstore.repository.repository import Repository
 from vstore.search.agreement import average_overlap, interval, overlap
 from vstore.search.index import Index
 from vstore.search.key_paths import KeyPaths, key_paths
-from vstore.search.key_places import places_of
 from vstore.search.many import nearest_of_many
 from vstore.search.model_diff_report import ChangedPicture, ComparedSpace, ModelDiffReport, NearPicture
 from vstore.search.query import weighted_sum

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from vstore.disk.cache import NUMBERS
 from vstore.disk.written import make_room, read_written, write_written
 from vstore.errors import Damage
+from vstore.format.key_places import words
 from vstore.search.index import Index
-from vstore.search.key_paths import KeyPaths, words
+from vstore.search.key_paths import KeyPaths
 
 if TYPE_CHECKING:
     import numpy as np

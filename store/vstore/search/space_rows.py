@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from vstore.disk.norms import NORM_OFF
 from vstore.disk.row_sums import row_sums
 from vstore.errors import Damage
+from vstore.format.key_places import places_of, words
 from vstore.repository.repository import Repository
-from vstore.search.key_paths import words
-from vstore.search.key_places import places_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,16 +1,22 @@
-"""The places of keys in a column of keys."""
+"""Columns of keys, one after another: as numbers, and the places of some of them. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-from vstore.search.key_paths import words
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     Ints = npt.NDArray[np.int64]
+    Words = npt.NDArray[np.uint64]
+
+
+def words(keys: bytes | memoryview, key_size: int) -> Words:
+    """Read keys as numbers that are ordered as the keys are. Returns: uint64 (n, key_size / 8)."""
+    import numpy as np
+
+    return np.frombuffer(keys, ">u8").reshape(-1, key_size // 8).astype(np.uint64)
 
 
 def places_of(column: bytes, wanted: bytes, key_size: int) -> Ints:
