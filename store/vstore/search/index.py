@@ -16,6 +16,7 @@ from vstore.disk.segments import Segment
 from vstore.errors import Damage
 from vstore.packages import faiss_module
 from vstore.quick_tuple import NamedTuple
+from vstore.row_selection import only_marked
 from vstore.search.bitmaps import is_marked, marked_rows
 from vstore.search.threads import cores, share
 from vstore.search.views import Views
@@ -243,7 +244,7 @@ class Index:
         marked = self._marked[part]
         view: Any = self._views.of(self._segments[part])
         whole = marked == view.ntotal
-        parameters = None if whole else faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))
+        parameters = None if whole else only_marked(faiss, view, bits)
         with _one_thread(faiss):
             scores, rows = view.search(queries, min(ask, marked), params=parameters)
         # Two vectors of norm 1 have no other scores; a row that is no number is in no answer.
