@@ -6,7 +6,7 @@ import json
 import re
 from contextlib import suppress
 
-from playwright.sync_api import Error, Page, Route
+from playwright.sync_api import Error, Page
 from support.folders import drawn
 from support.signalled import wait_for
 from support.tabs import Tab
@@ -83,9 +83,7 @@ def test_a_question_ends_with_its_view(writing: Tab) -> None:
 
 
 def test_a_decision_that_comes_late_leaves_the_address_alone(writing: Tab) -> None:
-    held: list[Route] = []
-    # Before the page is there: the requests of one that is there may pass for a moment.
-    writing.page.route("**/duplicates/decide", lambda route: held.append(route))
+    held = writing.hold("**/duplicates/decide")
     page = writing.go("/duplicates?near=0.5")
     page.locator("button.main", has_text="Review").click()
     page.wait_for_selector(".review .panes")
@@ -93,23 +91,23 @@ def test_a_decision_that_comes_late_leaves_the_address_alone(writing: Tab) -> No
     def decides() -> bool:
         page.keyboard.press("D")  # as its button says, and with caps lock; while one is on its way none follows
         page.wait_for_timeout(200)
-        return bool(held)
+        return bool(held.routes)
 
     wait_for(decides)
     page.click("#nav a:text-is('Health')")
     page.wait_for_selector("main h2")
     with page.expect_response("**/duplicates/decide"):
-        held[0].continue_()
+        held.routes[0].continue_()
     page.wait_for_load_state("networkidle")
     assert page.url == writing.server.origin + "/health"
 
 
 def test_the_same_query_can_be_asked_again_where_it_failed(tab: Tab) -> None:
-    page = tab.go("/search")
-    page.wait_for_selector(".grid .name")
     tab.allowed.append("500")
     failing = {"error": {"code": "failure", "message": "it broke", "next": "try again"}}
-    page.route(re.compile(r"/search\?name="), lambda route: route.fulfill(status=500, json=failing), times=1)
+    tab.answer(re.compile(r"/search\?name="), lambda route: route.fulfill(status=500, json=failing), times=1)
+    page = tab.go("/search")
+    page.wait_for_selector(".grid .name")
     page.fill(".words", "fish")
     page.keyboard.press("Enter")
     page.wait_for_selector(".failure:has-text('It broke')")
@@ -119,11 +117,11 @@ def test_the_same_query_can_be_asked_again_where_it_failed(tab: Tab) -> None:
 
 
 def test_an_answer_that_breaks_off_is_said_as_none(tab: Tab) -> None:
-    page = tab.go("/search")
-    page.wait_for_selector(".grid .name")
-    page.route(
+    tab.answer(
         "**/health?*", lambda route: route.fulfill(status=200, body='{"stats":', content_type="application/json")
     )
+    page = tab.go("/search")
+    page.wait_for_selector(".grid .name")
     page.click("#nav a:text-is('Health')")
     page.wait_for_selector(".failure:has-text('does not answer')")
 
@@ -142,21 +140,20 @@ def test_a_snapshot_that_is_gone_leads_to_one_that_is_there(tab: Tab) -> None:
 
 
 def test_an_older_picture_that_fails_takes_no_place_at_large(tab: Tab) -> None:
+    tab.allowed.append("500")
+    held = tab.hold(re.compile(r"/names\?.*from=1&"))
     page = tab.go("/search")
     page.wait_for_selector(".grid .name")
-    tab.allowed.append("500")
     page.locator(".grid a.well").first.click()
     page.wait_for_selector(".lightbox .title:has-text('1 of')")
-    held: list[Route] = []
-    page.route(re.compile(r"/names\?.*from=1&"), lambda route: held.append(route))
     page.keyboard.press("ArrowRight")
-    wait_for(lambda: page.wait_for_timeout(20) is None and bool(held))
+    held.wait()
     page.keyboard.press("End")
     page.wait_for_selector(".lightbox .stage img")
     title = page.locator(".lightbox .title")
     page.wait_for_function("() => !document.querySelector('.lightbox .title').textContent.includes('1 of')")
     last = title.inner_text()
-    for one in held:
+    for one in held.routes:
         one.fulfill(status=500, body=json.dumps({"error": {"code": "failure", "message": "too late"}}))
     page.wait_for_timeout(100)
     assert title.inner_text() == last and page.locator(".lightbox .missing").count() == 0
@@ -189,18 +186,17 @@ def test_who_likes_a_picture_by_keyboard_stays_among_them(tab: Tab) -> None:
 
 
 def test_pictures_that_are_given_last_are_looked_for(tab: Tab) -> None:
+    held = tab.hold("**/uploads", times=1)
     page = tab.go("/search")
     page.wait_for_selector(".grid .name")
-    held: list[Route] = []
-    page.route("**/uploads", lambda route: held.append(route), times=1)
     chooser = page.locator(".query input[type=file]")
     chooser.set_input_files({"name": "first.png", "mimeType": "image/png", "buffer": drawn(1)})
-    wait_for(lambda: page.wait_for_timeout(20) is None and bool(held))
+    held.wait()
     chooser.set_input_files({"name": "last.png", "mimeType": "image/png", "buffer": drawn(2)})
     page.wait_for_selector(".chip-name:text-is('last.png')")
     url = page.url
     with suppress(Error):  # the page needs it no more
-        held[0].continue_()
+        held.routes[0].continue_()
     page.wait_for_load_state("networkidle")
     assert page.url == url and page.locator(".chips .chip.part").count() == 1
 
@@ -218,21 +214,22 @@ def test_who_leaves_out_a_filter_keeps_the_place(tab: Tab) -> None:
 
 
 def test_pictures_that_go_by_at_large_are_not_waited_for(tab: Tab) -> None:
+    held = tab.hold("**/preview/*")
     page = tab.go("/search")
     page.wait_for_selector(".grid .name")
-    held: list[Route] = []
     ended: list[str] = []
     page.on("requestfailed", lambda request: ended.append(request.url))
-    page.route("**/preview/*", lambda route: held.append(route))
     page.locator(".grid a.well").first.click()
     for number in range(2, 5):
-        wait_for(lambda many=number - 1: page.wait_for_timeout(20) is None and len(held) == many)
+        held.wait(number - 1)
         page.keyboard.press("ArrowRight")
         page.wait_for_selector(f".lightbox .title:has-text('{number} of')")
-    wait_for(lambda: page.wait_for_timeout(20) is None and len(held) == 4 and len(ended) == 3)
-    assert ended == [one.request.url for one in held[:3]], "that which is shown is waited for alone"
-    held[3].continue_()
-    wait_for(lambda: page.wait_for_timeout(20) is None and len(held) > 4)  # those beside it are made ready then
+    held.wait(4)
+    wait_for(lambda: page.wait_for_timeout(20) is None and len(ended) >= 3)
+    assert len(held.routes) == 4
+    assert ended == [one.request.url for one in held.routes[:3]], "that which is shown is waited for alone"
+    held.routes[3].continue_()
+    held.wait(5)  # those beside it are made ready then
     page.unroute_all(behavior="ignoreErrors")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,10 +14,9 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page
 from support.hostile import png
 from support.page_server import PageServer
-from support.signalled import wait_for
 from support.tabs import NARROW, Tab
 from support.two_spaces import add_space_other
 
@@ -613,14 +613,13 @@ def test_words_are_looked_for_and_changed_in_their_box(words: Tab) -> None:
 
 
 def test_an_answer_leaves_what_is_written_meanwhile(words: Tab) -> None:
+    held = words.hold(re.compile(r"/search\?t="))
     page = words.look("/search")
     loaded(words)
-    held: list[Route] = []
-    page.route("**/search?*", lambda route: held.append(route))
     typed(page, "a red car")
-    wait_for(lambda: page.wait_for_timeout(50) or held)
+    held.wait()
     page.locator("input.words").fill("and something el")
-    for one in held:
+    for one in held.routes:
         one.continue_()
     page.wait_for_selector(".grid .mark")
     assert page.locator("input.words").input_value() == "and something el"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.page_server import PageServer
+from support.signalled import wait_for
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, Route
 
 NARROW, WIDE = 400, 1280
 _NEEDED = "VSTORE_NEEDS_BROWSER"  # set by .ci/run: a browser that is missing fails the tests
@@ -47,6 +49,18 @@ def running_browser() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+class Held:
+    """Requests that are held back. routes: of them, the first one first."""
+
+    def __init__(self, page: Page) -> None:
+        self.routes: list[Route] = []
+        self._page = page
+
+    def wait(self, many: int = 1) -> None:
+        """Wait until there are as many."""
+        wait_for(lambda: self._page.wait_for_timeout(20) is None and len(self.routes) >= many)
 
 
 class Tab:
@@ -85,6 +99,17 @@ class Tab:
     def _failed(self, request: Request) -> None:
         if request.failure != "net::ERR_ABORTED":  # the page left, and needs the answer no more
             self.errors.append(f"request: {request.url}: {request.failure}")
+
+    def answer(self, address: str | re.Pattern[str], how: Callable[[Route], object], times: int | None = None) -> None:
+        """Answer requests in the place of the server. Said before a page is open: those of one pass for a moment."""
+        assert self.page.url == "about:blank", "first say what is answered, then open the page"
+        self.page.route(address, how, times=times)
+
+    def hold(self, address: str | re.Pattern[str], times: int | None = None) -> Held:
+        """Hold requests back: the same way."""
+        held = Held(self.page)
+        self.answer(address, lambda route: held.routes.append(route), times)  # Playwright takes no builtin
+        return held
 
     def go(self, path: str) -> Page:
         """Open an address of the page: `/search?t=…`."""
