@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from playwright.sync_api import Page
 from support.page_server import PageServer
 from support.tabs import Tab
 
@@ -159,3 +160,121 @@ def test_who_comes_back_is_where_the_pictures_were_left(tab: Tab, link: str) -> 
 def test_a_key_of_no_picture_is_said(tab: Tab) -> None:
     tab.allowed.append("404")
     tab.look(f"/picture/{'0' * 32}").wait_for_selector("text=No snapshot has a picture with this key")
+
+
+# Back, while a picture is at large
+
+
+def at_large(tab: Tab, index: int = 2) -> Page:
+    """Open a picture of the grid at large, from another view than that of the grid."""
+    page = tab.go("/health")
+    page.wait_for_selector("h1:text('Health')")
+    page.click("#nav a:text-is('Search')")
+    page.wait_for_selector(".grid .name")
+    page.evaluate("document.querySelector('.grid').dataset.mine = ''")  # gone where the view is shown once more
+    page.locator(".grid a.well").nth(index).click()
+    page.wait_for_selector(f".lightbox .title:has-text('{index + 1} of')")
+    return page
+
+
+def is_left(page: Page) -> None:
+    """Go back, which leaves the view for the one before."""
+    page.go_back()
+    page.wait_for_selector("h1:text('Health')")
+    assert page.url.endswith("/health")
+
+
+def test_back_closes_a_picture_at_large_and_leaves_the_view_where_it_is(tab: Tab) -> None:
+    page = at_large(tab)
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector(".lightbox .title:has-text('4 of')")
+    page.go_back()
+    page.wait_for_selector(".lightbox", state="detached")
+    page.wait_for_function("() => document.activeElement.closest('[data-index]')?.dataset.index === '3'")
+    assert page.locator(".grid[data-mine]").count() == 1 and page.url.endswith("/search")
+    is_left(page)
+
+
+@pytest.mark.parametrize("address", ["/diff?a=v2&b=v3", "/picture/"])
+def test_back_closes_it_in_every_view(tab: Tab, library: Path, address: str) -> None:
+    if address == "/picture/":
+        address += key_at(library, "pictures/animals/cat-3.jpg")
+    page = tab.go(address)
+    well = page.locator(".card a.well").first
+    well.click()
+    page.wait_for_selector(".lightbox .title:has-text('1 of')")
+    page.go_back()
+    page.wait_for_selector(".lightbox", state="detached")
+    page.wait_for_function("() => document.activeElement.matches('.card a.well')")
+    assert page.url == tab.server.origin + address
+
+
+@pytest.mark.parametrize("how", ["Escape", "button"])
+def test_a_picture_at_large_that_was_closed_takes_no_step_back(tab: Tab, how: str) -> None:
+    page = at_large(tab)
+    if how == "Escape":
+        page.keyboard.press("Escape")
+    else:
+        page.get_by_role("button", name="Close (Esc)").click()
+    page.wait_for_selector(".lightbox", state="detached")
+    page.wait_for_function("() => !history.state?.isOver")
+    assert page.locator(".grid[data-mine]").count() == 1
+    is_left(page)
+    page.go_forward()
+    page.wait_for_selector(".grid .name")
+    page.evaluate("history.forward()")  # to what is no longer there
+    page.wait_for_function("() => document.querySelector('.grid .name') && !history.state?.isOver")
+    assert page.url.endswith("/search")
+    is_left(page)
+
+
+def test_what_follows_at_once_on_closing_it_is_one_step(tab: Tab) -> None:
+    page = at_large(tab, 0)
+    page.evaluate(
+        """() => {
+          const dialog = document.querySelector(".lightbox");
+          dialog.addEventListener("close", () => document.querySelector(".grid a.button").click()); // More like this
+          dialog.close();
+        }"""
+    )
+    page.wait_for_selector(".grid .mark")
+    page.wait_for_url("**/search?t=*")
+    page.go_back()
+    page.wait_for_function("() => document.querySelector('.grid .name') && !document.querySelector('.grid .mark')")
+    assert page.url.endswith("/search")
+    is_left(page)
+
+
+def test_one_opened_after_another_is_closed_by_one_step_back(tab: Tab) -> None:
+    page = at_large(tab)
+    page.evaluate(
+        """() => {
+          const dialog = document.querySelector(".lightbox");
+          dialog.addEventListener("close", () => document.querySelector(".grid a.well").click());
+          dialog.close();
+        }"""
+    )
+    page.wait_for_selector(".lightbox .title:has-text('1 of')")
+    page.wait_for_function("() => history.state?.isOver")
+    page.go_back()
+    page.wait_for_selector(".lightbox", state="detached")
+    assert page.locator(".grid[data-mine]").count() == 1
+    is_left(page)
+
+
+def test_a_link_of_a_picture_at_large_leads_back_to_the_view(tab: Tab) -> None:
+    page = at_large(tab)
+    page.click("text=All that is known of it")
+    page.wait_for_selector(".picture-facts")
+    page.go_back()
+    page.wait_for_selector(".grid .name")
+    assert page.url.endswith("/search") and page.locator(".lightbox").count() == 0
+    is_left(page)
+
+
+def test_who_reloads_while_a_picture_is_at_large_has_the_view(tab: Tab) -> None:
+    page = at_large(tab)
+    page.reload()
+    page.wait_for_selector(".grid .name")
+    page.wait_for_function("() => !history.state?.isOver")
+    is_left(page)

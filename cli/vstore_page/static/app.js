@@ -1,6 +1,7 @@
 // The shell of the page: which view an address means, the bar, and what the server says of the store meanwhile.
 import { announce, el, failure, fill, isPlain, leaveStyles, sentence, waiting } from "./dom.js";
 import { keys, showKeys } from "./keys.js";
+import { isOver, leaveWhatIsGone, push as pushEntry, settled } from "./layer.js";
 import { getJson, isAborted } from "./net.js";
 
 // A line for each view: the begin of its address, its name in the bar (or `of`: the view there that it belongs to), and
@@ -122,14 +123,17 @@ function push(url) {
 function leaveAt(to) {
   following?.abort();
   isComing = null;
-  noteTop();
-  history.pushState(null, "", to);
+  const top = scrollY;
+  settled(() => {
+    noteTop(top);
+    pushEntry(to);
+  });
 }
 
 // Note where an address is scrolled to, for who comes back to it or loads it again.
-function noteTop() {
+function noteTop(top = scrollY) {
   clearTimeout(noting);
-  history.replaceState({ ...history.state, top: scrollY }, "");
+  settled(() => history.replaceState({ ...history.state, top }, ""));
 }
 
 // Go back to where an address was left, once what it shows is long enough, unless the reader has moved meanwhile. What is
@@ -160,7 +164,7 @@ function goBackTo(top) {
 
 // Change the address of what is shown already.
 function replace(url) {
-  history.replaceState(history.state, "", new URL(url, location.href));
+  settled(() => history.replaceState(history.state, "", new URL(url, location.href)));
 }
 
 // Show the address once more.
@@ -178,10 +182,10 @@ document.addEventListener("click", (event) => {
   else go(to);
 });
 history.scrollRestoration = "manual"; // the browser would scroll before the view is there
-addEventListener("popstate", (event) => comeBack(event.state?.top ?? 0));
+addEventListener("popstate", (event) => isOver(event) || comeBack(event.state?.top ?? 0));
 addEventListener("scroll", () => {
   clearTimeout(noting);
-  if (!following && !isComing) noting = setTimeout(noteTop, STILL);
+  if (!following && !isComing) noting = setTimeout(() => noteTop(), STILL);
 }, { passive: true });
 
 // Show the address once more, where it was left.
@@ -230,5 +234,6 @@ function tell(text, ...more) {
 
 document.getElementById("help").addEventListener("click", showKeys);
 keys("Everywhere", [{ key: "?", does: "show the keys", run: showKeys }]);
+leaveWhatIsGone();
 comeBack(history.state?.top ?? 0);
 setTimeout(look, LOOK);

@@ -1,6 +1,7 @@
 // A picture at large, over the view: the next and the one before, zoom, and what can be done with it.
 import { likeOf, pictureOf, previewOf, thumbnailOf } from "./card.js";
 import { el, fill, number, sentence } from "./dom.js";
+import { cover } from "./layer.js";
 import { getJson, isAborted } from "./net.js";
 import { zoomable } from "./zoom.js";
 
@@ -119,6 +120,7 @@ export function lightbox(ctx, { at, count, picture, index = 0, line, onclose }) 
     isOpen = false;
     ending.abort();
     zoom.close();
+    uncover();
     ctx?.signal?.removeEventListener("abort", close);
     dialog.remove();
     onclose?.(current);
@@ -128,6 +130,7 @@ export function lightbox(ctx, { at, count, picture, index = 0, line, onclose }) 
   document.body.append(dialog);
   dialog.showModal();
   dialog.focus();
+  const uncover = cover(() => dialog.close());
   go(index);
   return close;
 }
