@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Callable
 from io import BytesIO
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from playwright.sync_api import Route
 from support.folders import drawn
 from support.gallery_page import HOSTILE
-from support.lines import process
+from support.lines import TOP, process
 from support.page_server import PageServer
 from support.signalled import Running
 from support.stores import found, to_found
@@ -118,7 +120,29 @@ def test_failed_pictures_are_shown_with_folder_and_reason(
     odd = page.locator(".failed tbody tr").first.inner_text()
     assert '"><script>alert(1)<img src=x onerror=alert(2)>' in odd, "as text, and not as HTML"
     first = page.locator(".failed tbody tr").nth(1).inner_text()
-    assert "000.jpg" in first and str(own_library / "pictures") in first and "not an image" in first
+    assert "000.jpg" in first and str(own_library / "pictures") in first
+    assert "No picture that can be read" in first and "not_an_image" not in first.replace(" ", "_")
+
+
+def test_kinds_of_failures_are_words(tab: Tab) -> None:
+    """Every kind that FORMAT.md lists has words of its own; one of a newer version stands as it is."""
+    listed = re.search(r"Kinds of failure \*\(tested\)\*: ((?:`\w+`\s?)+)", (TOP / "store/FORMAT.md").read_text())
+    assert listed
+    kinds = [*re.findall(r"\w+", listed[1]), "of_a_newer_version"]
+    assert "needs_extra" in kinds
+
+    def failing(route: Route) -> None:
+        answer = route.fetch()
+        entries = [{"path": f"pictures/{kind}.jpg", "file": None, "reason": "so", "kind": kind} for kind in kinds]
+        route.fulfill(response=answer, json=answer.json() | {"failed": {"total": len(kinds), "entries": entries}})
+
+    tab.answer("**/health?*", failing)
+    rows = tab.go("/health").locator(".failed tbody tr td:last-child .small")
+    rows.last.wait_for()
+    *said, newer = rows.all_inner_texts()
+    assert newer == "of_a_newer_version"
+    assert len(set(said)) == len(kinds) - 1
+    assert all(" " in words and words[0].isupper() for words in said), said
 
 
 def test_a_running_sync_is_shown_and_goes(own_library: Path, serve: Serve, open_tab: Callable[..., Tab]) -> None:

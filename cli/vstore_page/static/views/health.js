@@ -10,6 +10,12 @@ const PARTS = {
   locks: "Locks", "FORMAT, reserve": "Reserve for a full disk",
 };
 
+const KINDS = { // of failures, as FORMAT.md has them
+  permission: "No right to read it", io: "The disk did not give it", truncated: "Cut short", not_an_image: "No picture that can be read",
+  too_large: "A file of too many bytes", bomb: "A picture of too many pixels", needs_extra: "An optional package is missing",
+  model: "The model gave no vector",
+};
+
 export async function show(main, address, ctx) {
   await style("health");
   const found = await getJson(`/health?count=${PART}`, { signal: ctx.signal });
@@ -76,7 +82,7 @@ export async function show(main, address, ctx) {
       const [folder, name] = split(one.file ?? one.path);
       return el("tr", {},
         el("td", {}, el("div", {}, name), el("div", { class: "soft small" }, folder)),
-        el("td", {}, el("div", {}, sentence(one.reason ?? "")), el("div", { class: "soft small" }, one.kind?.replaceAll("_", " "))));
+        el("td", {}, el("div", {}, sentence(one.reason ?? "")), el("div", { class: "soft small" }, KINDS[one.kind] ?? one.kind)));
     }));
     more.hidden = rows.length >= found.failed.total;
   }
