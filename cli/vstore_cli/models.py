@@ -105,11 +105,17 @@ def model_options(command: F) -> F:
     return command
 
 
+_ONE = "Where the model runs: auto, cpu, cuda, cuda:1 or mps. Of several, the first is used."
+
+
 def device_option(command: F) -> F:
     """Add --device to a command that embeds little: one device is enough."""
-    return _device_option("Where the model runs: auto, cpu, cuda, cuda:1 or mps. Of several, the first is used.")(
-        command
-    )
+    return _device_option(_ONE)(command)
+
+
+def rows_device_option(condition: str) -> Callable[[F], F]:
+    """Make --device of a command that answers many queries. condition: when it does, as a sentence begins."""
+    return _device_option(f"{_ONE} {condition} GPU that is named also holds the vectors, from 400 MB on.")
 
 
 def devices_option(command: F) -> F:

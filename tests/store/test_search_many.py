@@ -92,7 +92,7 @@ def test_each_query_finds_what_it_finds_alone(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(many, "_BLOCK", block)
         patch.setattr(many, "_QUERIES", at_once)
-        patch.setattr(many, "_CROWD", crowd)
+        patch.setattr(many, "CROWD", crowd)
         assert_same(index, case.queries, k)
 
 
@@ -105,7 +105,7 @@ def test_wide_rows_are_scored_as_a_search_does(tmp_path: Path) -> None:
 
 
 def test_of_more_equal_rows_than_are_looked_at_the_keys_decide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(many, "_CROWD", 20)
+    monkeypatch.setattr(many, "CROWD", 20)
     rows = np.repeat(unit_vectors(1), 300, axis=0)
     index = index_of(tmp_path, rows, list(range(300)), 2, "float16")
     assert_same(index, rows[:3], 5)
@@ -113,7 +113,7 @@ def test_of_more_equal_rows_than_are_looked_at_the_keys_decide(tmp_path: Path, m
 
 def test_rows_about_as_near_as_the_last_one_are_kept_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a store of equal pictures would need memory for each of them and each query."""
-    monkeypatch.setattr(many, "_CROWD", 20)
+    monkeypatch.setattr(many, "CROWD", 20)
     near = many._Near(2, 5, 64)
     near.offer(np.stack([np.zeros(300), np.linspace(0, 1, 300)]).astype(np.float32), np.arange(300))
     crowded, alone = near.of_each()

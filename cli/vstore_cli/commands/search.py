@@ -15,7 +15,7 @@ from click.core import ParameterSource
 from vstore import UsageError, VstoreError
 from vstore_cli.again import typed_again
 from vstore_cli.locate import open_store
-from vstore_cli.models import device_option, offline_option
+from vstore_cli.models import offline_option, rows_device_option
 from vstore_cli.options import where_option
 from vstore_cli.output import count, echo_json, json_option, openable, shown, table, tell, tell_notes, write_raw
 from vstore_cli.progress import progress, progress_option
@@ -73,7 +73,7 @@ _HELP_WORDS = """\
     is_flag=True,
     help="Answer one line after the other: the store is opened once, and the model loaded once.",
 )
-@device_option
+@rows_device_option("With --interactive, a")
 @offline_option
 @progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")

@@ -13,7 +13,7 @@ from vstore import MissingPackage
 from vstore_cli.browser import open_beside
 from vstore_cli.interrupts import end_soon, ending
 from vstore_cli.locate import open_store, refuse_network, say_store, sudo_uid
-from vstore_cli.models import device_option, offline_option
+from vstore_cli.models import offline_option, rows_device_option
 from vstore_cli.output import echo_json, json_option, shown, tell
 from vstore_cli.terminal.outlets import outlets
 
@@ -34,7 +34,7 @@ PORT = 8377
 )
 @click.option("--no-open", is_flag=True, help="Open no browser.")
 @click.option("--write", is_flag=True, help="Let the page change the store.")
-@device_option
+@rows_device_option("A")
 @offline_option
 @json_option
 def serve(port: int, host: str, no_open: bool, write: bool, device: str, offline: bool, as_json: bool) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vstore.progress import Progress
     from vstore.repository.repository import Repository
     from vstore.search.dupes import DupesReport
+    from vstore.search.index import Index
     from vstore.search.report import SearchReport
     from vstore.search.typed_words import SearchWords
     from vstore.search.view import View
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 class Reading(Opened):
     """A store that is asked about pictures."""
+
+    _placed: Index | None = None  # what the last search had on a device
 
     def search(
         self,
@@ -47,6 +50,7 @@ class Reading(Opened):
         operands: a text, or the path of a picture, as a person types them (`str`); a path (`pathlib.Path`); the key of
                   a picture (`bytes`, or its hex); a picture of Pillow; a vector (a 1-D array or a list of numbers); an
                   `Operand`, which gives one of these a weight; or a list of any of these.
+        device:   for the model of a query. With `keep_model`, a GPU that is named also has the vectors, as in `view`.
         offline:  download no model.
         options:  the words of `SearchWords`.
         Raises:   UsageError, SnapshotNotFound, Damage, Untrusted, ModelError; VstoreError if a picture cannot be
@@ -58,12 +62,20 @@ class Reading(Opened):
 
         settings, stages = settings_of(device, offline=offline), Stages(progress)
 
+        def to_device(index: Index) -> None:
+            if self._keeps_model and device != "auto":  # one search is answered before the vectors are on a GPU
+                from vstore.search.on_device import place
+
+                place(index, settings, self._placed)
+                self._placed = index
+
         def run(repo: Repository) -> SearchReport:
             embedders = self._embedders_of(repo)
             return search(
                 repo,
                 operands,
                 load_embedder=lambda recipe: embedders.load_for_query(recipe, settings, stages),
+                place=to_device,
                 **options,
             )
 
@@ -79,11 +91,12 @@ class Reading(Opened):
         that is closed, or no longer referred to, lets go of some 100 bytes of memory for each picture.
 
         at:      the snapshot.
-        device:  for the model of a query.
+        device:  for the model of a query. A GPU that is named also has the vectors of the snapshot, from 400 MB on, and
+                 scores all of them for each query.
         offline: download no model.
         isolate_decoding: decode pictures of queries in processes of their own, with limits of time and memory: for
                  those of strangers. They are kept for the next query while the store or such a view is there.
-        Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot, Damage.
+        Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot, Damage; ModelError if a named device is not there.
         """
         from vstore.embed.model_words import settings_of
         from vstore.search.open_snapshot import OpenSnapshot
@@ -94,6 +107,10 @@ class Reading(Opened):
         def run(repo: Repository) -> OpenSnapshot:
             opened = OpenSnapshot(repo, at)
             opened.hold(repo)
+            if device != "auto":
+                from vstore.search.on_device import place
+
+                place(opened.rows, settings)
             opened.decoder = self._decoder if isolate_decoding else None
             return opened
 

@@ -9,7 +9,7 @@ from copy import copy
 from functools import partial
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vstore.disk.norms import NORM_OFF, of_norm_1
 from vstore.disk.segments import Segment
@@ -40,6 +40,14 @@ class Hits(NamedTuple):
     rows: Ints
 
 
+class Device(Protocol):
+    """A device that has the rows of an index: `OnDevice`."""
+
+    def top_k(self, index: Index, queries: Floats, k: int) -> Hits | None: ...
+    def near(self, index: Index, queries: Floats, k: int) -> list[Ints | None] | None: ...
+    def notes(self) -> tuple[str, ...]: ...
+
+
 class Index:
     """The rows of some segments marked by bitmaps, numbered through all segments in their order.
 
@@ -48,7 +56,10 @@ class Index:
 
     count:  marked rows.
     firsts: rows before each segment, and all rows.
+    device: has the rows; None if they stay here.
     """
+
+    device: Device | None = None
 
     def __init__(self, segments: Sequence[Segment], bitmaps: Sequence[bytes], cache: Path) -> None:
         self._segments = segments
@@ -71,6 +82,18 @@ class Index:
     def dim(self) -> int:
         """The numbers of a row. There is a segment."""
         return self._segments[0].footer.dim
+
+    def notes(self) -> tuple[str, ...]:
+        """Give the remarks of the device that were not yet given."""
+        return () if self.device is None else self.device.notes()
+
+    def parts(self) -> Iterator[tuple[Segment, Any, bytes, int]]:
+        """Yield segments with marked rows, after `wait`, with all their rows, their bitmap, and the rows before it."""
+        for segment, bitmap, marked, first in zip(
+            self._segments, self._bitmaps, self._marked, self.firsts, strict=False
+        ):
+            if marked:
+                yield segment, self._views.rows(segment), bitmap, first
 
     def find(self, key: bytes) -> int | None:
         """Find the winning row of a key, marked or not; None if no segment has the key."""
@@ -185,9 +208,14 @@ class Index:
                  FileNotFoundError.
         Source:  inner product of unit vectors is their cosine; Johnson et al. 2017, arXiv:1702.08734.
         """
+        self.wait()
+        found = None if self.device is None else self.device.top_k(self, queries, k)
+        return self.scan(queries, k) if found is None else found
+
+    def scan(self, queries: Floats, k: int) -> Hits:
+        """Find what `top_k` does, by faiss, after `wait`."""
         import numpy as np
 
-        self.wait()
         scores = np.full((len(queries), k), -np.inf, np.float32)
         rows = np.full((len(queries), k), -1, np.int64)
         parts = [part for part, marked in enumerate(self._marked) if marked]

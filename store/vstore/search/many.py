@@ -10,8 +10,6 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from functools import partial
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.errors import UsageError
@@ -24,6 +22,7 @@ from vstore.search.open_snapshot import OpenSnapshot
 from vstore.search.operand import Operand
 from vstore.search.report import SearchReport
 from vstore.search.reporter import Reporter
+from vstore.search.rescoring import CROWD, best_of, floor, rounding
 from vstore.search.search import Limits, Query, in_order, query_of
 from vstore.search.terms import read_terms
 from vstore.search.threads import cores, share
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
 _BLOCK = 4096  # rows at most, and
 _BLOCK_BYTES = 16 << 20  # bytes of a block as float32
 _QUERIES = 1024  # at once: scores of 16 MiB a block
-_CROWD = 4096  # rows about as near as the k-th one from which on a query is answered alone
-_ROUNDING = 2.0**-24  # of float32
 
 
 class _Block(NamedTuple):
@@ -91,6 +88,7 @@ def search_many(
     keys = {key for one in nearest for key, _ in one}.union(*(query.keys for query in ready))
     flats, reporter, name = opened.flats(repo, keys), Reporter(repo, opened, part.paths), opened.snapshot.name
     reports = []
+    notes[0] += part.rows.notes()
     for query, one, some in zip(ready, nearest, notes, strict=True):
         is_flat = query.flat or not query.keys.isdisjoint(flats)
         reports.append(SearchReport(name, reporter.hits(one, flats), is_flat, some, source=opened.source))
@@ -135,19 +133,24 @@ def nearest_of_many(index: Index, queries: Floats, k: int) -> Hits:
     scores, rows = np.full((len(queries), k), -np.inf, np.float32), np.full((len(queries), k), -1, np.int64)
     for begin in range(0, len(queries), _QUERIES) if k else ():
         some = queries[begin : begin + _QUERIES]
-        near = _Near(len(some), k, some.shape[1])
-
-        def work(block: _Block, some: Floats = some, near: _Near = near) -> None:
-            near.offer(some @ index.codes(block.part, block.rows).T, block.rows + index.first(block.part))
-
-        share(work, list(_blocks(index, some.shape[1])), cores())
-
-        best_of_each = share(partial(_best, index, some, k), list(enumerate(near.of_each())), cores())
-        for at, best in enumerate(best_of_each, begin):
-            for place, (low, row) in enumerate(best[:k]):
-                scores[at, place], rows[at, place] = -low, row
+        near = None if index.device is None else index.device.near(index, some, k)
+        if near is None:
+            near = _near(index, some, k)
+        end = begin + len(some)
+        scores[begin:end], rows[begin:end] = best_of(index, some, k, near)
     index.prove(rows)
     return Hits(scores, rows)
+
+
+def _near(index: Index, queries: Floats, k: int) -> list[Ints | None]:
+    """Find the marked rows that may be among the k nearest of each query; None where they are too many."""
+    near = _Near(len(queries), k, queries.shape[1])
+
+    def work(block: _Block) -> None:
+        near.offer(queries @ index.codes(block.part, block.rows).T, block.rows + index.first(block.part))
+
+    share(work, list(_blocks(index, queries.shape[1])), cores())
+    return list(near.of_each())
 
 
 def _blocks(index: Index, dim: int) -> Iterator[_Block]:
@@ -168,8 +171,7 @@ class _Near:
         import numpy as np
 
         self._k = k
-        # Either of two sums of dim products is off by dim roundings at most, so the k-th best is by twice as many.
-        self._off = np.float32(4 * dim * _ROUNDING)
+        self._off = rounding(dim)
         self._floors = np.full(queries, -np.inf, np.float32)  # the k-th best score of each query so far
         self._is_crowded = np.zeros(queries, bool)
         self._found: list[tuple[Ints, Ints, Floats]] = []  # queries, rows, scores
@@ -185,7 +187,7 @@ class _Near:
         if len(rows) > self._k and np.isneginf(floors).any():
             known = np.where(np.isnan(scores), -np.inf, scores)  # a row that is no number is in no answer
             kth = np.partition(known, len(rows) - self._k, axis=1)[:, len(rows) - self._k]
-            floors = np.maximum(floors, self._floor(kth))
+            floors = np.maximum(floors, floor(kth, self._off))
         at = np.flatnonzero(scores >= (floors - self._off)[:, None])
         queries, columns = np.divmod(at, len(rows))
         with self._lock:
@@ -205,20 +207,14 @@ class _Near:
         kth = np.searchsorted(queries, np.arange(len(self._floors))) + self._k - 1
         has = kth < len(queries)
         has[has] = queries[kth[has]] == np.flatnonzero(has)
-        self._floors[has] = np.maximum(self._floors[has], self._floor(scores[kth[has]]))
+        self._floors[has] = np.maximum(self._floors[has], floor(scores[kth[has]], self._off))
         near = scores >= self._floors[queries] - self._off
         counts = np.bincount(queries[near], minlength=len(self._floors))
-        self._is_crowded |= counts > self._k + _CROWD
+        self._is_crowded |= counts > self._k + CROWD
         self._floors[self._is_crowded] = np.inf
         near &= ~self._is_crowded[queries]
         self._found = [(queries[near], rows[near], scores[near])]
         self._count = self._sifted = int(near.sum())
-
-    def _floor(self, kth: Floats) -> Floats:
-        """Give the score from which on rows count, by that of the k-th: cosines beyond 1 and -1 are equal to these."""
-        import numpy as np
-
-        return np.where(kth < self._off - 1, np.float32(-np.inf), np.minimum(kth, np.float32(1)))
 
     def of_each(self) -> Iterator[Ints | None]:
         """Yield for each query the rows that are near, int64 (m,); None if they are too many."""
@@ -229,20 +225,3 @@ class _Near:
         edges = np.searchsorted(queries, np.arange(len(self._floors) + 1)).tolist()
         for at, is_crowded in enumerate(self._is_crowded.tolist()):
             yield None if is_crowded else rows[edges[at] : edges[at + 1]]
-
-
-def _best(index: Index, queries: Floats, k: int, near: tuple[int, Ints | None]) -> list[tuple[float, int]]:
-    """Order the rows near a query as `Index.top_k` does.
-
-    near:    the number of the query, and the rows; None lets it be answered alone.
-    Returns: scores, negated, and rows; k at least if there are as many.
-    """
-    at, rows = near
-    query = queries[at : at + 1]
-    if rows is None:
-        found = index.top_k(query, k)
-        return [(-score, row) for score, row in zip(found.scores[0].tolist(), found.rows[0].tolist(), strict=True)]
-    best = sorted(zip((-index.scores(query, rows)).tolist(), rows.tolist(), strict=True))
-    if any(one[0] == other[0] for one, other in pairwise(best)):
-        return [(low, row) for low, _, row in sorted((low, index.key(row), row) for low, row in best)]
-    return best

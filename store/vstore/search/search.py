@@ -89,6 +89,7 @@ def search(
     min_p: float | None = None,
     collapse: bool = False,
     load_embedder: Callable[[Recipe], Embedder] = _load,
+    place: Callable[[Index], None] = lambda index: None,
 ) -> SearchReport:
     """Find the k pictures of a snapshot nearest to what is wanted. Reads objects alone, and takes no lock.
 
@@ -103,6 +104,7 @@ def search(
     min_p:     hits are left out whose score at least this share of the pairs of unrelated pictures reaches; for another
                query than one picture, this share of the pictures that it is not about.
     collapse:  near-duplicates of a better hit are folded under it, by the default score of `dupes`.
+    place:     brings the rows of the snapshot to where they are searched.
     Raises:    UsageError, SnapshotNotFound, Damage; ModelError if the space cannot embed an operand, VstoreError
                where a picture cannot be decoded.
     """
@@ -113,7 +115,13 @@ def search(
     if not isinstance(snap, str):
         repo.snapshot(snap)  # says what is wrong
     terms = read_terms(repo, operands, snap)
-    return repo.reading(lambda: answer(repo, OpenSnapshot(repo, snap), terms, limits, narrowing, load=load_embedder))
+
+    def read() -> SearchReport:
+        opened = OpenSnapshot(repo, snap)
+        place(opened.rows)
+        return answer(repo, opened, terms, limits, narrowing, load=load_embedder)
+
+    return repo.reading(read)
 
 
 def answer(
@@ -160,7 +168,7 @@ def answer(
         opened.snapshot.name,
         found,
         query.flat or not query.keys.isdisjoint(flats),
-        terms.notes + part.notes,
+        terms.notes + part.notes + part.rows.notes(),
         None if relevance is None else relevance.least,
         alike,
         source=opened.source,

@@ -11,7 +11,11 @@ from vstore.errors import ModelError
 
 def first_device(settings: Settings) -> str:
     """Choose the device for a single model. Raises: UsageError; ModelError if a named device does not exist."""
-    torch, _ = libraries()
+    return first_of(settings, libraries()[0])
+
+
+def first_of(settings: Settings, torch: Any) -> str:
+    """Choose the first device that is named, as `first_device` does, without transformers."""
     word = _there(settings, torch)[0]
     if word != "auto":
         return word
