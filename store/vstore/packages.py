@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from vstore.errors import MissingPackage, ModelError, VstoreError
@@ -107,3 +109,15 @@ def faiss_module() -> Any:
     if sys.platform == "darwin":
         faiss.omp_set_num_threads(1)  # torch and faiss each bring their own libomp there
     return faiss
+
+
+@contextmanager
+def faiss_threads(count: int) -> Iterator[Any]:
+    """Let faiss use so many threads of OpenMP. The number is that of the calling thread, which may be a program's."""
+    faiss = faiss_module()
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1 if sys.platform == "darwin" else count)
+    try:
+        yield faiss
+    finally:
+        faiss.omp_set_num_threads(before)

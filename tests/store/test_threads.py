@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from vstore.search import threads as module
-from vstore.search.threads import share
+from vstore.threads import share
 
 
 @pytest.fixture(autouse=True)

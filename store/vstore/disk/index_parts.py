@@ -99,48 +99,50 @@ def write_part(layout: Layout, head: IndexHead, payload: Iterable[Buffer]) -> Pa
 
 
 class IndexPart:
-    """An open part. Its head is checked at once, each block of its payload when it is read."""
+    """An open part. Its head is checked at once, each block of its payload when it is read.
+
+    payload: where the payload begins in the file.
+    """
 
     def __init__(self, path: Path) -> None:
         """Raises: Damage, naming the file; FileNotFoundError if it was deleted; OSError if it may not be read."""
         self.path = path
         self._file = File(path)
         try:
-            self.head, self._payload = self._read_head()
+            self.head, self.payload = self._read_head()
         except BaseException:
             self.close()
             raise
 
     def _read_head(self) -> tuple[IndexHead, int]:
-        size = self._file.size
+        self._size = size = self._file.size
         start = self._file.pread(_START.size, 0)
         if len(start) < _START.size or not start.startswith(_MAGIC):
-            raise self._damage("it does not begin as a part does")
+            raise self.damage("it does not begin as a part does")
         length = _START.unpack(start)[1]
         payload = _START.size + length + _SUM
         # Sizes are compared before anything of that size is read: a length that rotted must not cost its memory.
         if length > LONGEST_HEAD or payload > size:
-            raise self._damage(f"it claims a head of {length} bytes")
+            raise self.damage(f"it claims a head of {length} bytes")
         data = self._file.pread(length + _SUM, _START.size)
         if checksum(data[:length]) != data[length:]:
-            raise self._damage("its head does not match its checksum")
+            raise self.damage("its head does not match its checksum")
         try:
             head = IndexHead.from_bytes(data[:length])
         except ValueError as err:
-            raise self._damage(str(err)) from err
+            raise self.damage(str(err)) from err
         if head.space != self.path.parent.name:
-            raise self._damage("it belongs to another space")
+            raise self.damage("it belongs to another space")
         if payload + head.size + _SUM * _blocks(head.size) + _SUM + len(_END) != size:
-            raise self._damage(f"it has {size} bytes, which do not fit its payload")
+            raise self.damage(f"it has {size} bytes, which do not fit its payload")
         return head, payload
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the payload, a MiB at a time, each once it is checked. Raises: Damage."""
-        sums = self._read_sums()
+        sums = self.read_sums()
         for block in range(_blocks(self.head.size)):
-            data = self._file.pread(min(BLOCK, self.head.size - block * BLOCK), self._payload + block * BLOCK)
-            if checksum(data) != sums[block * _SUM : (block + 1) * _SUM]:
-                raise self._damage(f"block {block} of its payload does not match its checksum")
+            data = self._file.pread(min(BLOCK, self.head.size - block * BLOCK), self.payload + block * BLOCK)
+            self.require_block(block, data, sums)
             yield data
 
     def verify(self) -> None:
@@ -148,15 +150,34 @@ class IndexPart:
         for _ in self.blocks():
             pass
 
-    def _read_sums(self) -> bytes:
+    def map(self) -> memoryview:
+        """Map the payload, unproved. The map outlives this object. Raises: Damage."""
+        return memoryview(self._file.map())[self.payload : self.payload + self.head.size]
+
+    def reopened(self) -> File:
+        """Open the file once more: it must be the same one. Raises: Damage, FileNotFoundError."""
+        file = File(self.path)
+        if file.size != self._size:
+            file.close()
+            raise self.damage("it was replaced")
+        return file
+
+    def require_block(self, block: int, data: Buffer, sums: bytes) -> None:
+        """Hold a block of the payload against its checksum. sums: as `read_sums` gives them. Raises: Damage."""
+        if checksum(data) != sums[block * _SUM : (block + 1) * _SUM]:
+            raise self.damage(f"block {block} of its payload does not match its checksum")
+
+    def read_sums(self) -> bytes:
+        """Read the checksums of all blocks, 8 bytes each. Raises: Damage."""
         length = _SUM * _blocks(self.head.size)
-        tail = self._file.pread(length + _SUM + len(_END), self._payload + self.head.size)
+        tail = self._file.pread(length + _SUM + len(_END), self.payload + self.head.size)
         sums = tail[:length]
         if tail[length:] != checksum(sums) + _END:
-            raise self._damage("its checksums do not match their own checksum")
+            raise self.damage("its checksums do not match their own checksum")
         return sums
 
-    def _damage(self, what: str) -> Damage:
+    def damage(self, what: str) -> Damage:
+        """Make the error for damage in this part."""
         file = f"indexes/{self.path.parent.name}/{self.path.name}"
         return Damage(f"{file} is damaged: {what}", "run: vstore repair, which deletes it")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vstore.disk.index_head import Covered, IndexHead
-from vstore.disk.index_parts import IndexPart, fitting_parts, write_part
+from vstore.disk.index_parts import IndexPart, fitting_parts, part_folders, write_part
 from vstore.format.canonical import Document
 from vstore.format.entries import FileRef
 from vstore.repository.repository import Repository
@@ -16,12 +16,20 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
-def index_parts(repo: Repository, space: str, kind: str) -> Iterator[IndexPart]:
+def has_indexes(repo: Repository, space: str) -> bool:
+    """Tell whether a space may have parts of indexes."""
+    return repo.format > 1 and repo.layout.indexes / space in part_folders(repo.layout)
+
+
+def index_parts(repo: Repository, space: str, kind: str, refs: Sequence[FileRef] | None = None) -> Iterator[IndexPart]:
     """Open the parts of one kind that fit the segments of a space, one after another.
+
+    refs: the segments; None means those of the log.
 
     What a part holds is checked while it is read: whoever meets damage there goes on without the part.
     """
-    for part in fitting_parts(repo.layout, space, repo.state.segments(space)) if repo.format > 1 else ():
+    listed = repo.state.segments(space) if refs is None else refs
+    for part in fitting_parts(repo.layout, space, listed) if repo.format > 1 else ():
         if part.head.kind == kind:
             yield part
         else:

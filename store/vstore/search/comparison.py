@@ -10,7 +10,7 @@ from vstore.errors import UsageError
 from vstore.search.compared import Compared
 from vstore.search.nodes import FOLDED
 from vstore.search.pair_scores import WHOLE, Scoring
-from vstore.search.threads import cores, share
+from vstore.threads import cores, share
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from copy import copy
 from functools import partial
 from itertools import accumulate, pairwise
@@ -14,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vstore.disk.norms import NORM_OFF, of_norm_1
 from vstore.disk.segments import Segment
 from vstore.errors import Damage
-from vstore.packages import faiss_module
+from vstore.packages import faiss_module, faiss_threads
 from vstore.quick_tuple import NamedTuple
 from vstore.row_selection import only_marked
 from vstore.search.bitmaps import is_marked, marked_rows
-from vstore.search.threads import cores, share
 from vstore.search.views import Views
+from vstore.threads import cores, share
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,6 +76,21 @@ class Index:
         self._bitmaps = bitmaps
         self._marked = [marked_rows(bitmap) for bitmap in bitmaps]
         self.count = sum(self._marked)
+
+    @property
+    def bitmaps(self) -> Sequence[bytes]:
+        """The bitmaps of the marked rows, one per segment."""
+        return self._bitmaps
+
+    @property
+    def rows(self) -> int:
+        """Count all rows."""
+        return self.firsts[-1]
+
+    @property
+    def size(self) -> int:
+        """Count the bytes of the marked rows, which an exact search reads."""
+        return sum(marked * segment.footer.width for marked, segment in zip(self._marked, self._segments, strict=True))
 
     @property
     def dim(self) -> int:
@@ -171,14 +185,13 @@ class Index:
         """
         import numpy as np
 
-        faiss = faiss_module()
         if not len(rows):
             return np.empty(0, np.float32)
         parts = [self._part(row) for row in rows.tolist()]
         codes = b"".join([self._views.code(self._segments[part], row) for part, row in parts])
         few: Any = self._views.empty(self._segments[parts[0][0]])
         few.add_sa_codes(np.frombuffer(codes, np.uint8).reshape(len(rows), -1))
-        with _one_thread(faiss):
+        with faiss_threads(1):
             found, order = few.search(query, len(rows))
         scores = np.full(len(rows), np.nan, np.float32)
         scores[order[0][order[0] >= 0]] = found[0][order[0] >= 0]
@@ -237,6 +250,10 @@ class Index:
             self.prove(rows)
         return Hits(scores, rows)
 
+    def honesty(self, k: int) -> tuple[bool, float | None]:
+        """Tell whether the k nearest rows may lack some, and the measured recall: all rows are compared here."""
+        return False, None
+
     def prove(self, rows: Ints) -> None:
         """Check rows before their scores are given out. Raises: Damage, FileNotFoundError."""
         import numpy as np
@@ -273,7 +290,7 @@ class Index:
         view: Any = self._views.of(self._segments[part])
         whole = marked == view.ntotal
         parameters = None if whole else only_marked(faiss, view, bits)
-        with _one_thread(faiss):
+        with faiss_threads(1):
             scores, rows = view.search(queries, min(ask, marked), params=parameters)
         # Two vectors of norm 1 have no other scores; a row that is no number is in no answer.
         if not (np.abs(scores) <= 1 + NORM_OFF).all():
@@ -289,14 +306,3 @@ class Index:
     def _part(self, row: int) -> tuple[int, int]:
         part = bisect_right(self.firsts, row) - 1
         return part, row - self.firsts[part]
-
-
-@contextmanager
-def _one_thread(faiss: Any) -> Iterator[None]:
-    """Let faiss use one thread of OpenMP. The number is that of the calling thread, which may be a program's."""
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(before)

@@ -25,8 +25,8 @@ from vstore.search.reporter import Reporter
 from vstore.search.rescoring import CROWD, best_of, floor, rounding
 from vstore.search.search import Limits, Query, in_order, query_of
 from vstore.search.terms import read_terms
-from vstore.search.threads import cores, share
 from vstore.search.wanted import Wanted, is_picture
+from vstore.threads import cores, share
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,7 +83,12 @@ def search_many(
         ready = [query_of(repo, opened, one, load=load, turn=turn) for one in terms]
     if not ready:
         return []
-    found = nearest_of_many(part.rows, np.concatenate([query.vector for query in ready]), limits.k)
+    vectors, near = (
+        np.concatenate([query.vector for query in ready]),
+        opened.nearest(repo, part.rows, exact=limits.exact),
+    )
+    honesty = near.honesty(limits.k)
+    found = near.top_k(vectors, limits.k) if honesty[0] else nearest_of_many(part.rows, vectors, limits.k)
     nearest = [limits.kept(in_order(part.rows, found, query.own, limits.k, at)) for at, query in enumerate(ready)]
     keys = {key for one in nearest for key, _ in one}.union(*(query.keys for query in ready))
     flats, reporter, name = opened.flats(repo, keys), Reporter(repo, opened, part.paths), opened.snapshot.name
@@ -91,7 +96,8 @@ def search_many(
     notes[0] += part.rows.notes()
     for query, one, some in zip(ready, nearest, notes, strict=True):
         is_flat = query.flat or not query.keys.isdisjoint(flats)
-        reports.append(SearchReport(name, reporter.hits(one, flats), is_flat, some, source=opened.source))
+        hits = reporter.hits(one, flats)
+        reports.append(SearchReport(name, hits, is_flat, some, None, None, *honesty, source=opened.source))
     return reports
 
 

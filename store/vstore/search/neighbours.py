@@ -23,7 +23,8 @@ def neighbours(
         return []
     opened.wait()
     rows = opened.rows
-    found = rows.top_k(weighted_sum([1.0], [rows.vector(row)]), min(count + 1, rows.count))
+    near = opened.nearest(repo, rows)
+    found = near.top_k(weighted_sum([1.0], [rows.vector(row)]), min(count + 1, rows.count))
     scored = [(rows.key(int(row)), float(score)) for score, row in zip(found.scores[0], found.rows[0], strict=True)]
     others = [(other, score) for other, score in scored if other != key][:count]
     paths = {other: opened.paths.paths_of(other) for other, _ in others}

@@ -16,6 +16,7 @@ from vstore.format.tree import Tree
 from vstore.packages import faiss_module
 from vstore.quick_tuple import NamedTuple
 from vstore.repository.acquaintance import KnownFolders
+from vstore.repository.index_parts import has_indexes
 from vstore.repository.repository import Repository
 from vstore.repository.stored_paths import below, prefixes_of
 from vstore.search.bitmaps import Older, cached_bitmaps, rows_name
@@ -25,10 +26,12 @@ from vstore.search.numbers import kept_rows_by_number, numbers_of
 from vstore.turns import Turn
 
 if TYPE_CHECKING:
+    from vstore.approximate.opened import Approximate
     from vstore.embed.embedder import Floats
     from vstore.pictures.isolation import IsolatedDecoder
     from vstore.search.background import Background
     from vstore.search.chosen import Chosen, Tables
+    from vstore.search.nearest import Nearest
     from vstore.search.numbers import Ints
     from vstore.where.expression import Expression
 
@@ -106,7 +109,10 @@ class OpenSnapshot:
         self._own_tree: Tree | None = None
         self._tables: Tables | None = None
         self._background: Background | None = None
-        self._turn = Turn()  # of making tables, and the background
+        self._turn = Turn()  # of making tables, the background, and the approximate index
+        self._has_indexes = has_indexes(repo, self.space.id)
+        self._approximate: Approximate | None = None
+        self._nearest: Nearest | None = None  # of all its rows
         self._parts: dict[tuple[tuple[str | bytes, ...], ...], Index] = {}
         paths: list[KeyPaths] = []  # read when the first one asks
 
@@ -115,7 +121,8 @@ class OpenSnapshot:
                 paths.append(key_paths(repo, self.snapshot, self._tree))
             return paths[0]
 
-        segments = [repo.segment(ref) for ref in repo.state.segments(self.snapshot.space)]
+        self._refs = repo.state.segments(self.snapshot.space)
+        segments = [repo.segment(ref) for ref in self._refs]
         bitmaps = snapshot_bitmaps(repo, self.snapshot, self._tree, segments, named)
         self.rows = Index(segments, bitmaps, repo.layout.cache)  # threads read the segments from here on
         self._cache = repo.layout.cache
@@ -132,9 +139,34 @@ class OpenSnapshot:
             faiss_module()  # importing it goes on while threads read
             self.rows.wait()
 
+    def nearest(self, repo: Repository, index: Index, *, exact: bool = False) -> Index | Nearest:
+        """Choose how the nearest rows are found: all are compared where they are few, else an index chooses some.
+
+        index: rows of this snapshot.
+        exact: compare all, however many.
+        """
+        if exact or not self._has_indexes:
+            return index
+        from vstore.search.nearest import Nearest, exact_up_to  # most snapshots have none
+
+        with self._turn:
+            if self._approximate is None:
+                from vstore.approximate.opened import open_approximate
+
+                self._approximate = open_approximate(repo, self.space.id, self._refs)
+                self._has_indexes = self._approximate is not None
+            if self._approximate is None or index.size <= exact_up_to(self._approximate):
+                return index
+            if index is not self.rows:
+                return Nearest(index, self._approximate)
+            if self._nearest is None:
+                self._nearest = Nearest(index, self._approximate)
+            return self._nearest
+
     def hold(self, repo: Repository) -> None:
         """Wait, and read what queries need later, so that gc can remove nothing of it. Raises: as `wait`."""
         self.rows.hold()
+        self.nearest(repo, self.rows)
         _ = self.row_of
         self._flats = self._read_flats(repo, None)
         with suppress(Damage, ModelError):  # stored vectors need none

@@ -35,11 +35,13 @@ class SearchReport(Sequence[Hit]):
                 were known that an expression names.
     least:      the score that `min_p` means for this query; None without it.
     alike:      the score from which near-duplicates were folded under a better hit; None if they were not.
+    approximate: an index was asked for the rows worth a score: it may have missed some pictures.
+    recall_at_10: the share of the ten nearest pictures that the index finds, as measured; None if it was not asked.
     """
 
     # No dataclass: importing that takes longer than a search.
-    __slots__ = ("_source", "alike", "flat_query", "hits", "least", "notes", "snapshot")
-    _fields = ("snapshot", "hits", "flat_query", "notes", "least", "alike")
+    _fields = ("snapshot", "hits", "flat_query", "notes", "least", "alike", "approximate", "recall_at_10")
+    __slots__ = (*_fields, "_source")
 
     snapshot: str
     hits: tuple[Hit, ...]
@@ -47,6 +49,8 @@ class SearchReport(Sequence[Hit]):
     notes: tuple[str, ...]
     least: float | None
     alike: float | None
+    approximate: bool
+    recall_at_10: float | None
     _source: PictureSource | None
 
     def __init__(
@@ -57,13 +61,15 @@ class SearchReport(Sequence[Hit]):
         notes: tuple[str, ...] = (),
         least: float | None = None,
         alike: float | None = None,
+        approximate: bool = False,
+        recall_at_10: float | None = None,
         *,
         source: PictureSource | None = None,
     ) -> None:
         """
         source: the way to its pictures, to show them; None where nobody may look.
         """
-        values = (snapshot, hits, flat_query, notes, least, alike, source)
+        values = (snapshot, hits, flat_query, notes, least, alike, approximate, recall_at_10, source)
         for name, value in zip((*self._fields, "_source"), values, strict=True):
             object.__setattr__(self, name, value)
 
@@ -166,7 +172,7 @@ class SearchReport(Sequence[Hit]):
         for name in ("least", "alike"):
             score = getattr(self, name)
             value[name] = None if score is None else round(score, 6)
-        for name in ("notes", "least", "alike"):
-            if value[name] in (None, []):
+        for name in ("notes", "least", "alike", "approximate", "recall_at_10"):
+            if value[name] in (None, [], False):
                 del value[name]
         return value

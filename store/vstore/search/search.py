@@ -26,6 +26,7 @@ from vstore.search.wanted import Wanted
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Embedder, Floats
+    from vstore.search.nearest import Nearest
 
 
 class Limits(NamedTuple):
@@ -35,12 +36,14 @@ class Limits(NamedTuple):
     min_score: none below it.
     min_p:     none with a score that this share of what is unrelated reaches.
     collapse:  none that is a near-duplicate of a better one.
+    exact:     none that an approximate index missed.
     """
 
     k: int = 10
     min_score: float | None = None
     min_p: float | None = None
     collapse: bool = False
+    exact: bool = False
 
     @classmethod
     def of(
@@ -49,6 +52,7 @@ class Limits(NamedTuple):
         min_score: float | None = None,
         min_p: float | None = None,
         collapse: bool = False,
+        exact: bool = False,
     ) -> Limits:
         """Raises: UsageError."""
         count = whole(k)
@@ -62,7 +66,7 @@ class Limits(NamedTuple):
         share = None if min_p is None else as_number(min_p)
         if share is not None and not 0 < share < 1:
             raise UsageError(f"{repr(min_p)[:100]} is not a valid --min-p", "give a share above 0, below 1: 0.001")
-        return cls(count, least, share, collapse)
+        return cls(count, least, share, collapse, exact)
 
     def kept(self, found: list[tuple[bytes, float]]) -> list[tuple[bytes, float]]:
         """Leave out keys whose scores are too low."""
@@ -88,6 +92,7 @@ def search(
     where: str | None = None,
     min_p: float | None = None,
     collapse: bool = False,
+    exact: bool = False,
     load_embedder: Callable[[Recipe], Embedder] = _load,
     place: Callable[[Index], None] = lambda index: None,
 ) -> SearchReport:
@@ -104,11 +109,12 @@ def search(
     min_p:     hits are left out whose score at least this share of the pairs of unrelated pictures reaches; for another
                query than one picture, this share of the pictures that it is not about.
     collapse:  near-duplicates of a better hit are folded under it, by the default score of `dupes`.
+    exact:     all rows are compared, although an approximate index would answer.
     place:     brings the rows of the snapshot to where they are searched.
     Raises:    UsageError, SnapshotNotFound, Damage; ModelError if the space cannot embed an operand, VstoreError
                where a picture cannot be decoded.
     """
-    limits = Limits.of(k, min_score, min_p, collapse)
+    limits = Limits.of(k, min_score, min_p, collapse, exact)
     narrowing = Narrowing.of(under, new_since, where)
     # A query is read once. What it is compared with may be collected meanwhile, and is then looked up again.
     snap = "current" if at is None else at
@@ -152,10 +158,11 @@ def answer(
         relevance = Relevance.of(repo, opened, terms.terms, query.vector, limits.min_p)
     alike = _alike(repo, opened) if limits.collapse else None
     floors = [limits.min_score, None if relevance is None else relevance.least]
+    near = opened.nearest(repo, part.rows, exact=limits.exact)
     floor = max((score for score in floors if score is not None), default=-math.inf)
 
     def nearest(k: int) -> list[tuple[bytes, float]]:
-        return Limits(k, floor).kept(_nearest(part.rows, query.vector, query.own, k))
+        return Limits(k, floor).kept(_nearest(near, part.rows, query.vector, query.own, k))
 
     folds = _without_copies(repo, opened, part.rows, nearest, limits.k, alike)
     keys = {key for fold in folds for key, _ in (fold.hit, *fold.others)}
@@ -171,6 +178,7 @@ def answer(
         terms.notes + part.notes + part.rows.notes(),
         None if relevance is None else relevance.least,
         alike,
+        *near.honesty(limits.k),
         source=opened.source,
     )
 
@@ -249,9 +257,9 @@ def query_of(
     return Query(query, own, {term.key for term in terms.terms if term.key is not None}, vectors.flat)
 
 
-def _nearest(index: Index, query: Floats, own: int | None, k: int) -> list[tuple[bytes, float]]:
+def _nearest(near: Index | Nearest, index: Index, query: Floats, own: int | None, k: int) -> list[tuple[bytes, float]]:
     """Find keys and scores, best first. own: the row of the query picture itself."""
-    return in_order(index, index.top_k(query, min(k, index.count)), own, k)
+    return in_order(index, near.top_k(query, min(k, index.count)), own, k)
 
 
 def in_order(index: Index, found: Hits, own: int | None, k: int, at: int = 0) -> list[tuple[bytes, float]]:

@@ -135,13 +135,14 @@ class View:
         where: str | None = None,
         min_p: float | None = None,
         collapse: bool = False,
+        exact: bool = False,
     ) -> SearchReport:
         """Find the pictures most similar to the operands, as `Store.search` does. What they mean is said there.
 
         Raises: as `Store.search`; StoreClosed.
         """
         opened = self._now
-        limits, narrowing = Limits.of(k, min_score, min_p, collapse), Narrowing.of(under, new_since, where)
+        limits, narrowing = Limits.of(k, min_score, min_p, collapse, exact), Narrowing.of(under, new_since, where)
         with self._using() as repo:
             self._look(repo, opened, newest=collapse or narrowing != Narrowing())
             terms = read_terms(repo, operands, opened)
@@ -157,6 +158,7 @@ class View:
         min_score: float | None = None,
         new_since: str | None = None,
         where: str | None = None,
+        exact: bool = False,
     ) -> list[SearchReport]:
         """Find the pictures most similar to each of many queries: the same ones that `search` finds, in less time.
 
@@ -168,7 +170,7 @@ class View:
         from vstore.search.many import search_many
 
         opened = self._now
-        limits, narrowing = Limits.of(k, min_score), Narrowing.of(under, new_since, where)
+        limits, narrowing = Limits.of(k, min_score, exact=exact), Narrowing.of(under, new_since, where)
         with self._using() as repo:
             self._look(repo, opened, newest=narrowing != Narrowing())
             load = self._loader(repo)

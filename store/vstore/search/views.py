@@ -21,7 +21,7 @@ from vstore.errors import Damage
 from vstore.packages import faiss_module
 from vstore.quick_tuple import NamedTuple
 from vstore.search.row_proofs import RowProofs
-from vstore.search.threads import cores, start
+from vstore.threads import cores, start
 
 REMEMBERED_FROM = 1 << 30  # bytes of segments from which on a check is remembered: under it, it costs 0.1 s at most
 _POPULATE_READ = 22  # MADV_POPULATE_READ, Linux 5.14; the mmap module of Python 3.11 has no name for it

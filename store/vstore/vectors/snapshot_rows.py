@@ -13,7 +13,7 @@ from vstore.search.bitmaps import marked_rows
 from vstore.search.key_paths import key_paths
 from vstore.search.numbers import order_of
 from vstore.search.open_snapshot import snapshot_bitmaps
-from vstore.search.threads import cores, start
+from vstore.threads import cores, start
 from vstore.vectors.proved_rows import ProvedRows
 from vstore.vectors.report import Vectors
 

@@ -1,0 +1,116 @@
+"""The nearest rows by an approximate index: candidates from its lists, exact scores from the segments.
+
+Rows of segments that no list covers are compared exactly, all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from vstore.approximate.opened import EXACT, Approximate, BadPart, Way
+from vstore.search.index import Hits, Index
+from vstore.threads import cores, share
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float32]
+    Ints = npt.NDArray[np.int64]
+
+_MOST = 1000  # hits of a query from which on all rows are compared
+_AT = 10  # hits for which recall was measured
+
+
+def exact_up_to(approximate: Approximate) -> int:
+    """Tell up to how many bytes of marked rows all of them are compared."""
+    return EXACT if approximate.recall is None else approximate.recall.exact
+
+
+class Nearest:
+    """The marked rows of an index, searched by an approximate index of the same segments.
+
+    is_approximate: false once all its parts turned out to be damaged: then all rows are compared.
+    """
+
+    def __init__(self, index: Index, approximate: Approximate) -> None:
+        self._index = index
+        self._take(approximate)
+
+    def _take(self, approximate: Approximate) -> None:
+        index = self._index
+        bitmaps = index.bitmaps
+        self._approximate = approximate
+        self._bitmaps: list[Any] = approximate.bitmaps_of(bitmaps)
+        left = [
+            bytes(len(bitmap)) if is_covered else bitmap
+            for bitmap, is_covered in zip(bitmaps, approximate.covered, strict=True)
+        ]
+        self._tail = index.narrowed(left)
+        self.is_approximate = any(approximate.covered)
+
+    def answers_approximately(self, k: int) -> bool:
+        """Tell whether queries for k hits are answered by the approximate index."""
+        return self.is_approximate and k <= _MOST
+
+    def honesty(self, k: int) -> tuple[bool, float | None]:
+        """Tell whether the k nearest rows may lack some, and the measured recall at 10; None if there is none."""
+        if not self.answers_approximately(k):
+            return False, None
+        recall = self._approximate.recall
+        return True, None if recall is None else recall.reached / 1_000_000
+
+    def top_k(self, queries: Floats, k: int) -> Hits:
+        """Find the k nearest marked rows of each query, as `Index.top_k` does, but for those that the lists miss.
+
+        queries: float32 (n, dim), rows of norm 1.
+        Raises:  Damage, FileNotFoundError.
+        """
+        import numpy as np
+
+        k = min(k, self._index.count)
+        while self.answers_approximately(k):
+            approximate, tail = self._approximate, self._tail
+            try:
+                near = approximate.candidates(queries, self._bitmaps, *self._effort(approximate.way, k))
+            except BadPart as bad:
+                self._take(approximate.without(bad.part))
+                continue
+            found = tail.top_k(queries, min(k, tail.count)) if tail.count else None
+            rest = np.empty((len(queries), 0), np.int64) if found is None else found.rows
+            rows = np.concatenate([near, rest], axis=1)
+            work = partial(self._best, queries, k)
+            best = share(work, list(enumerate(rows)), cores() if len(queries) > 1 else 1)
+            scores, places = np.full((len(queries), k), -np.inf, np.float32), np.full((len(queries), k), -1, np.int64)
+            for at, one in enumerate(best):
+                for place, (low, row) in enumerate(one):
+                    scores[at, place], places[at, place] = -low, row
+            self._index.prove(places)
+            return Hits(scores, places)
+        return self._index.top_k(queries, k)
+
+    def _effort(self, way: Way, k: int) -> tuple[int, int]:
+        """Choose the lists to look into, and the candidates: more for more hits, and where fewer rows count.
+
+        The k-th of a share of the rows is about the (k / share)-th of all; lists were measured for ten of all.
+        """
+        rank = k * self._index.rows / max(1, self._index.count)
+        return round(way.probes * max(1.0, (rank / _AT) ** 0.5)), way.depth * k
+
+    def _best(self, queries: Floats, k: int, one: tuple[int, Ints]) -> list[tuple[float, int]]:
+        """Score the candidates of one query, and order them as `Index.top_k` does."""
+        import numpy as np
+
+        at, rows = one
+        index = self._index
+        rows = np.unique(rows[rows >= 0])
+        scores = index.scores(queries[at : at + 1], rows)
+        best = np.argsort(-scores, kind="stable")[: k + 1]
+        least = scores[best[min(k, len(best)) - 1]] if len(best) else 0
+        places = np.flatnonzero(scores >= least).tolist()
+        in_order: Sequence[tuple[float, bytes, int]] = sorted(
+            (-float(scores[place]), index.key(int(rows[place])), int(rows[place])) for place in places
+        )
+        return [(low, row) for low, _, row in in_order[:k]]
