@@ -149,9 +149,8 @@ def asked(truth: Truth, segments: Sequence[Segment]) -> Asked | None:
     if not enough.all():
         return None
     order = np.argsort(~is_there, axis=1, kind="stable")[:, :AT]
-    return Asked(
-        truth.vectors, np.where(np.take_along_axis(is_there, order, 1), np.take_along_axis(rows, order, 1), -1)
-    )
+    found = np.where(np.take_along_axis(is_there, order, 1), np.take_along_axis(rows_of, order, 1), -1)
+    return Asked(truth.vectors, found)
 
 
 def _places(wanted: bytes, column: bytes, size: int) -> Ints:
