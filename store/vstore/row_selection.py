@@ -29,6 +29,8 @@ def only_marked(faiss: Any, index: Any, bits: Any, **more: Any) -> Any:
     if kind not in OBEDIENT:
         raise TypeError(f"a search of a {kind} may not obey a selector: give it an index of the marked rows alone")
     selector = faiss.IDSelectorBitmap(bits)
+    if kind == "IndexIVFRaBitQ":
+        return faiss.IVFRaBitQSearchParameters(sel=selector, **more)
     if kind.startswith("IndexIVF"):
         return faiss.SearchParametersIVF(sel=selector, **more)
     return faiss.SearchParameters(sel=selector, **more)

@@ -25,6 +25,7 @@ from vstore.disk.index_parts import BLOCK, IndexPart
 from vstore.errors import Damage
 from vstore.format.entries import FileRef
 from vstore.packages import faiss_module
+from vstore.row_selection import only_marked
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,9 +107,7 @@ class Lists:
         if self._index is None:
             self._open(coder)
         scores, rows = np.empty((len(turned), depth), np.float32), np.empty((len(turned), depth), np.int64)
-        parameters = faiss.IVFRaBitQSearchParameters(
-            nprobe=lists.shape[1], qb=QUERY_BITS, sel=faiss.IDSelectorBitmap(bitmap)
-        )
+        parameters = only_marked(faiss, self._index, bitmap, nprobe=lists.shape[1], qb=QUERY_BITS)
         queries, *into = (faiss.swig_ptr(array) for array in (turned, lists, near, scores, rows))
         # The wrapper of faiss in Python takes no parameters here.
         self._index.search_preassigned_c(len(turned), queries, depth, *into, False, parameters)
