@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from vstore.search.index import Hits, Index
-from vstore.search.threads import cores, share
+from vstore.threads import cores, share
 
 if TYPE_CHECKING:
     import numpy as np
