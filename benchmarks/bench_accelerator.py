@@ -3,6 +3,8 @@
     python benchmarks/bench_accelerator.py --model l14            a CLIP with the picture side of ViT-L/14
     python benchmarks/bench_accelerator.py --model qwen2-vl-7b    a Qwen2-VL of 7B with a LoRA adapter
     ... --device cpu --shape small --pictures 12 --runs 1         the same code with toy models, to see that it runs
+    python benchmarks/bench_accelerator.py --search [--rows 10000000] [--store DIR]   exact search of vectors
+    ... --device cpu --rows 20000 --dim 32 --runs 1                the same code on a few of them
 
 Weights are random, made on the device and written one shard of 2 GiB at a time. The 7B model takes 17 GB of disk and,
 as vstore merges adapters in fp32 before it takes a model to the device, 31 GB of the machine's own memory.
@@ -14,6 +16,9 @@ little more, so that they are resized too; --megapixels 3 for camera files, wher
   the compute dtype reaches here in the same run;
   how long 2,086 new pictures take, which took 15 to 20 minutes in the case that vstore was made for, without and with
   the loading of the model.
+Of --search: one query and each of 64, of all vectors, half of them and one in a hundred, on the device beside faiss on
+the CPU; whether the answers are the same, bit for bit (else it exits with 1); how fast the device reads the vectors.
+The store is that of large_store.py; --store names a folder for it, which stays and is built once: 15 GB for 10,000,000.
 Where there is no such device it says so and exits with 1.
 """
 
@@ -26,6 +31,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from measure import in_turn, machine, ratio, workplace
@@ -107,7 +113,12 @@ def clock(seconds: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, choices=list(SHAPES["full"]))
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--model", choices=list(SHAPES["full"]))
+    what.add_argument("--search", action="store_true", help="exact search of vectors, instead of a model")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="of --search")
+    parser.add_argument("--dim", type=int, default=768, help="of --search")
+    parser.add_argument("--store", type=Path, help="of --search: a folder for the store")
     parser.add_argument("--shape", default="full", choices=list(SHAPES))
     parser.add_argument("--device", default="cuda", choices=["cuda", "mps", "cpu"], help="cpu: with --shape small")
     parser.add_argument("--compute", default="bf16", choices=["bf16", "fp32"])
@@ -115,19 +126,29 @@ def main() -> None:
     parser.add_argument("--megapixels", type=float, nargs="+", default=[0.176])  # 513 × 342
     parser.add_argument("--runs", type=int, default=3)
     args = parser.parse_args()
-    if args.device == "cpu" and args.shape == "full":
+    if args.model and args.device == "cpu" and args.shape == "full":
         sys.exit("models of this size are for an accelerator; with --device cpu add --shape small")
     import torch
-    import transformers
 
     if args.device != "cpu":
         there = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
         if there is None or there.type != args.device:
             sys.exit(f"there is no {args.device} here, so nothing was measured")
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
     chip = torch.cuda.get_device_name() if args.device == "cuda" else platform.machine()
     print(f"{machine()}, torch {torch.__version__} on {args.device} ({chip})")
+    if args.search:
+        from device_search import measure_search
+
+        with nullcontext(args.store) if args.store else workplace() as top:
+            wait = waiting_for(args.device)
+            is_same = measure_search(top, args.rows, args.dim, args.device, args.runs, torch=torch, wait=wait)
+        if not is_same:
+            sys.exit("the device did not give the answers of the CPU")
+        return
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     with workplace() as top:
         draw_pictures(top / "pictures", args.pictures, args.megapixels)
         sizes = ", ".join(f"{size:g}" for size in args.megapixels)

@@ -105,6 +105,36 @@ def test_the_accelerators_benchmark_runs_with_toy_models(
     assert ("a LoRA adapter" in out) == (model == "qwen2-vl-7b")
 
 
+def test_searches_on_an_accelerator_are_measured_with_few_vectors(
+    made: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    bench_accelerator = importlib.import_module("bench_accelerator")
+    words = ["--search", "--device", "cpu", "--rows", "2000", "--dim", "16", "--runs", "1", "--store", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["bench_accelerator.py", *words])
+    bench_accelerator.main()
+    out, err = capsys.readouterr()
+    assert not err and (tmp_path / ".vstore").exists()
+    number = r"\d[\d.e-]*"
+    assert out.count("64 of 64 answers are the same, bit for bit") == 3
+    assert len(re.findall(rf"faiss / cpu: {number}x \({number} to {number}\)", out)) == 3
+    assert len(re.findall(rf"many on the CPU / cpu: {number}x \({number} to {number}\)", out)) == 3
+    assert re.search(rf"read at {number} GB/s, {number} of what a copy moves there", out)
+
+
+def test_an_accelerator_that_answers_otherwise_fails_its_benchmark(
+    made: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bench_accelerator = importlib.import_module("bench_accelerator")
+    from vstore.search.on_device import OnDevice
+
+    near = OnDevice.near
+    monkeypatch.setattr(OnDevice, "near", lambda *args: [rows[:3] for rows in near(*args) or ()])  # type: ignore[index]
+    words = ["--search", "--device", "cpu", "--rows", "2000", "--dim", "16", "--runs", "1", "--store", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["bench_accelerator.py", *words])
+    with pytest.raises(SystemExit, match="the device did not give the answers of the CPU"):
+        bench_accelerator.main()
+
+
 def test_a_cold_search_is_measured_against_the_base_by_memory_too(
     made: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
