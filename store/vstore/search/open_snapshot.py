@@ -145,7 +145,7 @@ class OpenSnapshot:
         index: rows of this snapshot.
         exact: compare all, however many.
         """
-        if exact or not self._has_indexes:
+        if exact or not self._has_indexes or index.device is not None:
             return index
         from vstore.search.nearest import Nearest, exact_up_to  # most snapshots have none
 
