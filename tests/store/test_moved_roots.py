@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from support.folders import World
+
+from vstore.format.pages import Alias
+from vstore.format.tree import Tree
 
 
 def settle(world: World) -> None:
@@ -62,3 +67,22 @@ def test_a_known_folder_is_no_new_place(world: World) -> None:
     world.sync(new)
     world.pictures.rename(world.pictures.with_name("unplugged"))
     assert world.sync(new).notes == ()
+
+
+def test_few_new_pictures_are_not_compared_with_all_of_a_folder_that_is_gone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(world)
+    new = world.pictures.with_name("new")
+    world.put({"../new/1.png": 1})
+    world.pictures.rename(world.pictures.with_name("unplugged"))
+    under, read = Tree.under, []
+
+    def counted(tree: Tree, prefix: bytes) -> Iterator[Alias]:
+        for alias in under(tree, prefix):
+            read.append(alias)
+            yield alias
+
+    monkeypatch.setattr(Tree, "under", counted)
+    assert world.sync(new, dry_run=True).notes == ()
+    assert len(read) == 3  # of six: one new picture is no half of three

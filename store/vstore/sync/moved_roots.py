@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from vstore.format.delta import Change
+from vstore.format.pages import Alias
 from vstore.format.tree import Tree
 from vstore.intake.targets import Target
 from vstore.repository.acquaintance import KnownFolders
@@ -25,12 +26,25 @@ def notes(
         return
     folders = KnownFolders(repo)
     gone = [root for root in repo.state.roots.values() if folders.is_gone(root)]
+    if not gone:
+        return
+    found = [{key for path, _, key in changes if key is not None and is_below(path, target.prefix)} for target in new]
+    most = 2 * max(map(len, found))
     for root in gone:
-        keys = {key for _, key in tree.under(os.fsencode(root.label))}
-        for target in new:
-            here = {key for path, _, key in changes if key is not None and is_below(path, target.prefix)}
+        keys = _keys_up_to(most, tree.under(os.fsencode(root.label)))
+        for target, here in zip(new, found, strict=True):
             if keys and 2 * len(keys & here) >= len(keys):
                 yield _says(root.label, repo.place(root), target, len(keys & here), len(keys), dry_run=dry_run)
+
+
+def _keys_up_to(most: int, aliases: Iterator[Alias]) -> set[bytes]:
+    """Collect the keys of some aliases; none if there are more than `most`, of which few new pictures are no half."""
+    keys: set[bytes] = set()
+    for _, key in aliases:
+        keys.add(key)
+        if len(keys) > most:
+            return set()
+    return keys
 
 
 def _says(label: str, was: bytes, target: Target, shared: int, total: int, *, dry_run: bool) -> str:
