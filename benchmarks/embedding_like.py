@@ -48,6 +48,7 @@ class Cloud:
         self._ends = np.cumsum(sizes / sizes.sum())
         turned = random.standard_normal((SUPER, 2 * LATENT, plane)) * decay
         self._bases = _of_length(turned, 1).astype(np.float32)
+        self._made: tuple[int, npt.NDArray[Any]] | None = None  # the last block: the next rows often begin in it
 
     def rows(self, begin: int, end: int) -> npt.NDArray[Any]:
         """Make rows `begin` to `end`: float32 (n, dim) of norm 1, the same whatever is asked for beside them."""
@@ -57,7 +58,9 @@ class Cloud:
         """Make rows block by block."""
         for number in range(begin // BLOCK, -(-end // BLOCK)):
             first = number * BLOCK
-            yield self._block(number)[max(begin - first, 0) : end - first]
+            if self._made is None or self._made[0] != number:
+                self._made = (number, self._block(number))
+            yield self._made[1][max(begin - first, 0) : end - first]
 
     def _block(self, number: int) -> npt.NDArray[Any]:
         random = np.random.default_rng([self._seed, self.dim, 1 + number])
