@@ -389,3 +389,22 @@ def test_a_store_whose_device_is_full_says_so_once(world: World, monkeypatch: py
 def test_a_view_on_a_device_that_is_not_there_is_refused(world: World) -> None:
     with pytest.raises(ModelError, match="this machine has no device 'cuda:77'"):
         world.store.view(device="cuda:77")
+
+
+@pytest.mark.usefixtures("placing")
+def test_rows_on_a_device_are_all_compared_though_there_is_an_index(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vstore.approximate.build import Wanted, build
+    from vstore.progress import Stages
+    from vstore.search import nearest
+
+    repo = world.repo
+    build(repo, repo.snapshot("current").space, Wanted(exact=0), stages=Stages(None))
+    monkeypatch.setattr(nearest, "exact_up_to", lambda approximate: 0)
+    with world.store.view() as here, world.store.view(device="cpu") as there:
+        assert here.search(world.pictures / "3.png").approximate
+        assert not there.search(world.pictures / "3.png").approximate
+        monkeypatch.setattr(there._now.rows.device, "_torch", Full(0, torch.OutOfMemoryError(NO_MEMORY)))
+        assert not there.search(world.pictures / "3.png").approximate
+        assert there.search(world.pictures / "3.png").approximate

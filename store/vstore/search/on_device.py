@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from vstore.approximate.opened import EXACT
 from vstore.disk.norms import NORM_OFF
 from vstore.disk.segments import Segment
 from vstore.embed.hf.devices import first_of, is_out_of_memory
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LEAST = 400_000_000  # bytes of marked rows: the CPU looks through fewer in less time than torch is loaded in
+LEAST = EXACT  # bytes of marked rows: the CPU looks through fewer in less time than torch is loaded in
 _STAY = ("auto", "cpu")  # words for which rows stay where they are
 _BLOCK = 1 << 16  # rows at once: as float32 some 200 MB
 _QUERIES = 1024  # at once: scores of 256 MB
@@ -47,14 +48,13 @@ def place(index: Index, settings: Settings, before: Index | None = None) -> None
     word = settings.devices[0]
     if word in _STAY or not index.count:
         return
-    index.wait()
-    _, rows, _, _ = next(index.parts())
-    if index.count * rows.shape[1] * rows.itemsize < LEAST:
+    if index.size < LEAST:
         return
     torch = TORCH._replace(why=f"vectors on {word} need torch").load()
     name = first_of(settings, torch)
     known = None if before is None else before.device
     device = known if isinstance(known, OnDevice) and known.name == name else OnDevice(torch, name)
+    index.wait()
     device.take(index)
     index.device = device
 
@@ -114,6 +114,11 @@ class OnDevice:
         self._is_lost = False
         self._notes: list[str] = []
 
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether it answers: it has not failed, and this process is no child of a fork."""
+        return not self._is_lost and os.getpid() == self._process
+
     def take(self, index: Index) -> None:
         """Bring the rows of an index to the device."""
         self._or_none(lambda: self._marked(index))
@@ -152,7 +157,7 @@ class OnDevice:
     def _or_none(self, work: Callable[[], T | None]) -> T | None:
         """Work with the device, until it fails once."""
         with self._turn:
-            if self._is_lost or os.getpid() != self._process:
+            if not self.is_ready:
                 return None
             try:
                 return work()

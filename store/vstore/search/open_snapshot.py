@@ -140,12 +140,13 @@ class OpenSnapshot:
             self.rows.wait()
 
     def nearest(self, repo: Repository, index: Index, *, exact: bool = False) -> Index | Nearest:
-        """Choose how the nearest rows are found: all are compared where they are few, else an index chooses some.
+        """Choose how the nearest rows are found: all are compared, or an index chooses some.
 
+        Few are compared, and those that a device has.
         index: rows of this snapshot.
         exact: compare all, however many.
         """
-        if exact or not self._has_indexes or index.device is not None:
+        if exact or not self._has_indexes or (index.device is not None and index.device.is_ready):
             return index
         from vstore.search.nearest import Nearest, exact_up_to  # most snapshots have none
 
