@@ -156,7 +156,8 @@ def test_a_short_report_is_shown_in_full() -> None:
     found = vstore.SearchReport("v1", (hit,) * 1234)
     hits = f"({hit!r}, {hit!r}, … 1,234 in all)"
     assert repr(found) == (
-        f"SearchReport(snapshot='v1', hits={hits}, flat_query=False, notes=(), least=None, alike=None, approximate=False, recall_at_10=None)"
+        f"SearchReport(snapshot='v1', hits={hits}, flat_query=False, notes=(), least=None, alike=None, "
+        "approximate=False, recall_at_10=None)"
     )
     assert repr(vstore.SnapshotDetail._make([None, "t", "m", dict.fromkeys("abcdef", 1), 7])).endswith(
         "roots={'a': 1, 'b': 1, … 6 in all}, fields=7)"

@@ -5,6 +5,7 @@ Source: Gao and Long, RaBitQ, 2024, arXiv:2405.12497, as faiss has it in IndexIV
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from vstore.approximate.rotation import rotated
@@ -79,8 +80,9 @@ class Coder:
             self._index.encode_vectors(len(rows), *(faiss.swig_ptr(array) for array in (rows, lists, codes)))
         return codes
 
+    @cached_property
     def sample(self) -> str:
-        """Code a known vector in the first list, in hex: another version of faiss may code otherwise.
+        """The code of a known vector in the first list, in hex: another version of faiss may code otherwise.
 
         The last eight bytes are two numbers of float32, which differ a little from processor to processor: left out.
         """

@@ -243,7 +243,7 @@ def open_lists(
         about = AboutLists.of(part.head.parameters) if part.head.kind == LISTS else None
         if about is None or about.generation != generation or about.lists != coder.lists:
             return None
-        if about.code != coder.code_size or about.sample != coder.sample():
+        if about.code != coder.code_size or about.sample != coder.sample:
             return None
         try:
             rows = None if refs is None else [refs[one.name].rows for one in part.head.covers]

@@ -31,6 +31,7 @@ ANSWERS = 24  # that are kept: some of their pictures may be gone when the next 
 AT = 10  # of them count
 _ONE = 1_000_000
 _DEPTHS = (10, 20, 50)
+_FIRST = Way(1, _DEPTHS[0])
 _SEED = 2
 
 
@@ -138,7 +139,7 @@ def asked(truth: Truth, segments: Sequence[Segment]) -> Asked | None:
     wanted = truth.answers.reshape(-1, size).tobytes()
     rows, first = np.full(truth.scores.size, -1), 0
     for segment in segments:
-        at = _places(wanted, segment.keys, size)
+        at = places_in(wanted, segment.keys, size)
         new = (at >= 0) & (rows < 0)
         rows[new] = at[new] + first
         first += segment.footer.rows
@@ -153,7 +154,7 @@ def asked(truth: Truth, segments: Sequence[Segment]) -> Asked | None:
     return Asked(truth.vectors, found)
 
 
-def _places(wanted: bytes, column: bytes, size: int) -> Ints:
+def places_in(wanted: bytes, column: bytes, size: int) -> Ints:
     """Find the place of each of a few keys in a long column, as `places_of` does; it sorts the few."""
     import numpy as np
 
@@ -193,17 +194,20 @@ def every_row(refs: Sequence[int]) -> list[bytes]:
     return [bytes([0xFF]) * (rows // 8) + (bytes([(1 << rows % 8) - 1]) if rows % 8 else b"") for rows in refs]
 
 
-def best_way(index: Approximate, asked: Asked, wanted: float, tried: Callable[[], None]) -> tuple[Way, float]:
+def best_way(
+    index: Approximate, asked: Asked, wanted: float, tried: Callable[[], None], *, first: Way = _FIRST
+) -> tuple[Way, float]:
     """Find the fewest lists to look into that reach a recall; more rows get an exact score where these do not suffice.
 
     wanted:  from 0 to 1.
+    first:   the way to begin with: one that reached it before.
     tried:   is called after each try; it may raise.
     Returns: the way, and the recall that it reaches: the best one, where none reaches the wanted one.
     """
     bitmaps = every_row([ref.rows for ref in index.refs])
-    best = Way(1, _DEPTHS[0]), -1.0
-    for depth in _DEPTHS:
-        probes = 1
+    best = first, -1.0
+    for depth in sorted({first.depth, *(depth for depth in _DEPTHS if depth > first.depth)}):
+        probes = first.probes
         while True:
             way = Way(min(probes, index.coder.lists), depth)
             found = recall(index, asked, bitmaps, way)

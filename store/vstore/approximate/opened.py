@@ -133,7 +133,7 @@ class Approximate:
             with faiss_threads(1 if len(turned) < _FEW else cores()):
                 found = [self._of_part(at, turned, lists, near, bitmap, depth) for at, bitmap in enumerate(bitmaps)]
             scores, rows = (np.concatenate(column, axis=1) for column in zip(*found, strict=True))
-            if probes >= self.coder.lists or ((rows >= 0).sum(axis=1) >= depth).all():
+            if probes >= self.coder.lists or not depth or ((rows >= 0).sum(axis=1) >= depth).all():
                 break
             probes *= 4
         if rows.shape[1] > depth:

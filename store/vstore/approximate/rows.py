@@ -49,3 +49,11 @@ def sample_of(segments: Sequence[Segment], numbers: Ints, read: Callable[[int], 
         first = end
     dim = segments[0].footer.dim if segments else 0
     return np.concatenate([np.empty((0, dim), np.float32), *parts])
+
+
+def unit(rows: Floats) -> Floats:
+    """Bring rows to norm 1; those without a norm stay. rows: float32 (n, dim)."""
+    import numpy as np
+
+    found: Floats = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-6))
+    return found

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vstore.approximate.opened import EXACT, Approximate, BadPart, Way
+from vstore.quick_tuple import NamedTuple
 from vstore.search.index import Hits, Index
 from vstore.threads import cores, share
 
@@ -29,37 +30,46 @@ def exact_up_to(approximate: Approximate) -> int:
     return EXACT if approximate.recall is None else approximate.recall.exact
 
 
-class Nearest:
-    """The marked rows of an index, searched by an approximate index of the same segments.
+class _Lists(NamedTuple):
+    """An approximate index, and the marked rows for it.
 
-    is_approximate: false once all its parts turned out to be damaged: then all rows are compared.
+    of:      the index.
+    bitmaps: of each of its parts, uint8.
+    marked:  marked rows that its lists have.
+    tail:    the marked rows that they do not have.
     """
+
+    of: Approximate
+    bitmaps: list[Any]
+    marked: int
+    tail: Index
+
+
+class Nearest:
+    """The marked rows of an index, searched by an approximate index of the same segments. Safe in several threads."""
 
     def __init__(self, index: Index, approximate: Approximate) -> None:
         self._index = index
-        self._take(approximate)
+        self._lists = self._with(approximate)
 
-    def _take(self, approximate: Approximate) -> None:
-        index = self._index
-        bitmaps = index.bitmaps
-        self._approximate = approximate
-        self._bitmaps: list[Any] = approximate.bitmaps_of(bitmaps)
+    def _with(self, approximate: Approximate) -> _Lists:
+        bitmaps = self._index.bitmaps
         left = [
             bytes(len(bitmap)) if is_covered else bitmap
             for bitmap, is_covered in zip(bitmaps, approximate.covered, strict=True)
         ]
-        self._tail = index.narrowed(left)
-        self.is_approximate = any(approximate.covered)
+        tail = self._index.narrowed(left)
+        return _Lists(approximate, approximate.bitmaps_of(bitmaps), self._index.count - tail.count, tail)
 
     def answers_approximately(self, k: int) -> bool:
-        """Tell whether queries for k hits are answered by the approximate index."""
-        return self.is_approximate and k <= _MOST
+        """Tell whether queries for k hits are answered by the approximate index: not if its parts are all damaged."""
+        return k <= _MOST and self._lists.marked > 0
 
     def honesty(self, k: int) -> tuple[bool, float | None]:
         """Tell whether the k nearest rows may lack some, and the measured recall at 10; None if there is none."""
         if not self.answers_approximately(k):
             return False, None
-        recall = self._approximate.recall
+        recall = self._lists.of.recall
         return True, None if recall is None else recall.reached / 1_000_000
 
     def top_k(self, queries: Floats, k: int) -> Hits:
@@ -72,23 +82,23 @@ class Nearest:
 
         k = min(k, self._index.count)
         while self.answers_approximately(k):
-            approximate, tail = self._approximate, self._tail
+            lists = self._lists
+            probes, depth = self._effort(lists.of.way, k)
             try:
-                near = approximate.candidates(queries, self._bitmaps, *self._effort(approximate.way, k))
+                near = lists.of.candidates(queries, lists.bitmaps, probes, min(depth, lists.marked))
             except BadPart as bad:
-                self._take(approximate.without(bad.part))
+                self._lists = self._with(lists.of.without(bad.part))
                 continue
-            found = tail.top_k(queries, min(k, tail.count)) if tail.count else None
-            rest = np.empty((len(queries), 0), np.int64) if found is None else found.rows
-            rows = np.concatenate([near, rest], axis=1)
-            work = partial(self._best, queries, k)
-            best = share(work, list(enumerate(rows)), cores() if len(queries) > 1 else 1)
-            scores, places = np.full((len(queries), k), -np.inf, np.float32), np.full((len(queries), k), -1, np.int64)
+            if lists.tail.count:
+                rest = lists.tail.top_k(queries, min(k, lists.tail.count))
+                near = np.concatenate([near, rest.rows], axis=1)
+            best = share(partial(self._best, queries, k), list(enumerate(near)), cores() if len(queries) > 1 else 1)
+            scores, rows = np.full((len(queries), k), -np.inf, np.float32), np.full((len(queries), k), -1, np.int64)
             for at, one in enumerate(best):
                 for place, (low, row) in enumerate(one):
-                    scores[at, place], places[at, place] = -low, row
-            self._index.prove(places)
-            return Hits(scores, places)
+                    scores[at, place], rows[at, place] = -low, row
+            self._index.prove(rows)
+            return Hits(scores, rows)
         return self._index.top_k(queries, k)
 
     def _effort(self, way: Way, k: int) -> tuple[int, int]:
