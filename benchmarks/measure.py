@@ -172,8 +172,15 @@ def ratio(over: Sequence[float], under: Sequence[float]) -> str:
     return f"{middle:.2f}x ({min(each):.2f} to {max(each):.2f})"
 
 
-def make_pictures(folder: Path, count: int, per_folder: int, first: int = 0, size: tuple[int, int] = (8, 8)) -> None:
-    """Make distinct JPEG files: one picture, with another number behind its end in each."""
+def make_pictures(
+    folder: Path,
+    count: int,
+    per_folder: int,
+    first: int = 0,
+    size: tuple[int, int] = (8, 8),
+    distinct: int | None = None,
+) -> None:
+    """Make JPEG files: one picture, with another number behind its end in each, or in so many of them."""
     import io
 
     from PIL import Image
@@ -184,4 +191,5 @@ def make_pictures(folder: Path, count: int, per_folder: int, first: int = 0, siz
         place = folder / f"{number // per_folder:05d}"
         if number % per_folder == 0 or number == first:
             place.mkdir(parents=True, exist_ok=True)
-        (place / f"img_{number:07d}.jpg").write_bytes(out.getvalue() + b"%010d" % number)
+        told = number % distinct if distinct else number
+        (place / f"img_{number:07d}.jpg").write_bytes(out.getvalue() + b"%010d" % told)

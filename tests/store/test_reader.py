@@ -20,7 +20,7 @@ from vstore.pictures.preparation import Preparation
 
 def items(folder: Path) -> list[Item]:
     names = sorted(os.listdir(folder))
-    (head,) = packed(names, [row_of(os.stat(folder / name)) for name in names], [])
+    (head,) = packed(names, b"".join(row_of(os.stat(folder / name)) for name in names), [])
     chunk = Chunk(b"x", 0, os.fsencode(folder), head, key_size=16, only=False, doubtful=False)
     return [Item(chunk, number, b"x/" + file.name, file) for number, file in enumerate(files_of(head))]
 

@@ -3,13 +3,14 @@ from __future__ import annotations
 import errno
 import os
 import random
+import shlex
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from support.folders import put
@@ -20,10 +21,11 @@ from vstore.pictures import scan as scanning
 from vstore.pictures import shared_scan as sharing
 from vstore.pictures.folder import CHUNK, FileStat, Folder, Trouble, count_of, files_of, subfolders_of
 from vstore.pictures.formats import EXTENSIONS
+from vstore.pictures.links import Fence
 from vstore.pictures.patterns import MOST_WILD
 from vstore.pictures.scan import Scan
 from vstore.pictures.scan_options import ScanOptions
-from vstore.pictures.shared_scan import shared_scan
+from vstore.pictures.shared_scan import Found, shared_scan
 
 Path_ = str | bytes
 
@@ -646,6 +648,9 @@ def by_path(walk: Scan) -> dict[bytes, Folder]:
     return {folder.path: folder for folder in folders}
 
 
+REAL_FOUND = sharing.Other.found
+
+
 @pytest.fixture
 def processes(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The processes that were started to share a scan. That there is one core only does not matter here."""
@@ -658,7 +663,19 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr("subprocess.Popen", counted)
     monkeypatch.setattr("vstore.pictures.shared_scan.os.cpu_count", lambda: 2)
+    monkeypatch.setattr(sharing.Other, "found", patient(sharing.Other.found))
     return started
+
+
+def patient(found: Callable[[Any], Found]) -> Callable[[Any], Found]:
+    """Let a scan wait until the other process is there: it would come too late for so few folders."""
+
+    def once_it_is_there(self: Any) -> Found:
+        if self._process is not None and not self._ready:
+            self._answers.poll()
+        return found(self)
+
+    return once_it_is_there
 
 
 OPTIONS: list[dict[str, Any]] = [
@@ -688,7 +705,58 @@ def test_troubles_are_told_by_both(tmp_path: Path, processes: list[Any], faults:
     assert all(trouble.is_folder and trouble.kind == "permission" for trouble in walk.troubles)
 
 
-def test_where_there_are_ignore_files_one_process_does_all(tmp_path: Path, processes: list[Any]) -> None:
+def test_both_processes_list_folders(tmp_path: Path, processes: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    wide(tmp_path)
+    listed: list[bytes] = []
+    one = Scan.one
+
+    def counted(self: Scan, path: bytes, only: str | None = None) -> Folder | None:
+        listed.append(path)
+        return one(self, path, only)
+
+    monkeypatch.setattr(Scan, "one", counted)
+    folders = by_path(shared(tmp_path))
+    assert set(listed) < set(folders)
+
+
+def test_a_folder_comes_after_the_one_above_it_whoever_lists_them(tmp_path: Path, processes: list[Any]) -> None:
+    wide(tmp_path)
+    put(tmp_path, {f"deep/{n}/a/b/{k}/1.jpg": b"" for n in range(6) for k in range(6)})
+    paths = [folder.path for folder in shared(tmp_path)]
+    assert all(os.path.dirname(path) in paths[:at] for at, path in enumerate(paths) if path)
+
+
+def test_a_process_that_is_not_there_in_time_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: list[Any]
+) -> None:
+    """Not even if it never says a word."""
+    wide(tmp_path)
+    replaced(tmp_path, monkeypatch, "import time; time.sleep(600)")
+    monkeypatch.setattr(sharing.Other, "found", REAL_FOUND)
+    assert by_path(shared(tmp_path)) == by_path(scan(tmp_path))
+    assert processes[0].returncode == -9
+
+
+def test_a_link_that_may_lead_out_is_left_to_the_process_that_knows(tmp_path: Path, processes: list[Any]) -> None:
+    wide(tmp_path)
+    for n in range(12):
+        (tmp_path / f"b/{n:02}/out.jpg").symlink_to("/etc/hostname")
+    asked: list[bytes] = []
+
+    def allowed() -> bool:
+        asked.append(b"")
+        return True
+
+    def refuse(path: bytes) -> NoReturn:
+        raise AssertionError(path)
+
+    fence = Fence(os.fsencode(tmp_path), lambda: True, allowed, refuse)
+    walk = shared_scan(os.fsencode(tmp_path), ScanOptions(), EXTENSIONS, under=b"", skip=(), expect=10**9, fence=fence)
+    assert by_path(walk) == by_path(scan(tmp_path))
+    assert len(asked) == 12
+
+
+def test_where_there_are_ignore_files_both_tell_the_same(tmp_path: Path, processes: list[Any]) -> None:
     wide(tmp_path)
     for place in ("", "a/05/", "b/06/", "b/"):
         put(tmp_path, {f"{place}.vstoreignore": b"1.jpg\n"})
@@ -699,14 +767,27 @@ def test_where_there_are_ignore_files_one_process_does_all(tmp_path: Path, proce
         os.unlink(tmp_path / f"{place}.vstoreignore")
 
 
+MEETS = "import marshal, sys, time\n" + (
+    "def say(a): sys.stdout.buffer.write(len(a).to_bytes(8, 'little') + a); sys.stdout.buffer.flush()\n"
+    "def take(): return marshal.load(sys.stdin.buffer)\n"
+    "take(); say(marshal.dumps(([], [], []))); take()\n"
+)
+
+
 @pytest.mark.parametrize(
     "instead",
     [
         "raise SystemExit(3)",
         "import os; os.kill(os.getpid(), 9)",
-        "import sys; sys.stdin.buffer.read()",
-        "import sys; sys.stdin.buffer.read(); print('no answer')",
-        "import sys; sys.stdin.buffer.read(); sys.stdout.write('[')",
+        "import sys; sys.stdin.buffer.read(1)",
+        "import sys; sys.stdin.buffer.read(1); print('no answer')",
+        "import sys; sys.stdin.buffer.read(1); sys.stdout.write('[')",
+        MEETS,
+        MEETS + "print('no answer')",
+        MEETS + "say(b'[')",
+        MEETS + "say(marshal.dumps([1, 2, 3]))",
+        MEETS + "say(marshal.dumps(([], [])))",
+        MEETS + "take()",
     ],
 )
 def test_where_the_other_process_fails_this_one_does_all(
@@ -714,7 +795,7 @@ def test_where_the_other_process_fails_this_one_does_all(
 ) -> None:
     wide(tmp_path)
     script = tmp_path.with_name(tmp_path.name + ".sh")
-    script.write_text(f"#!/bin/sh\nexec {sys.executable} -c {instead!r}\n")
+    script.write_text(f"#!/bin/sh\nexec {sys.executable} -c {shlex.quote(instead)}\n")
     script.chmod(0o755)
     monkeypatch.setattr("vstore.pictures.shared_scan.sys.executable", str(script))
     walk = shared(tmp_path)
@@ -799,13 +880,13 @@ def test_letter_case_is_watched_for_few_lines(tmp_path: Path, monkeypatch: pytes
 
 # Asked to stop
 
-HANGS = "import sys, time; sys.stdin.buffer.read(); time.sleep(600)"
+HANGS = MEETS + "time.sleep(600)"
 
 
 def replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instead: str) -> None:
     """Let the other process run something else."""
     script = tmp_path.with_name(tmp_path.name + ".sh")
-    script.write_text(f"#!/bin/sh\nexec {sys.executable} -c {instead!r}\n")
+    script.write_text(f"#!/bin/sh\nexec {sys.executable} -c {shlex.quote(instead)}\n")
     script.chmod(0o755)
     monkeypatch.setattr("vstore.pictures.shared_scan.sys.executable", str(script))
 

@@ -19,7 +19,7 @@ def key(number: int) -> bytes:
 
 
 def head(*names: str, subfolders: tuple[bytes, ...] = ()) -> bytes:
-    (found,) = packed(names, [pack_row(100 + at, 1, 2, 3) for at in range(len(names))], subfolders)
+    (found,) = packed(names, b"".join(pack_row(100 + at, 1, 2, 3) for at in range(len(names))), subfolders)
     return found
 
 

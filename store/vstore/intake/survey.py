@@ -177,6 +177,12 @@ class Survey:
         chunk._stored[:] = bytes([proven]) * len(chunk)
         self.chunks.append(chunk)
 
+    def sort(self) -> None:
+        """Put what was met into the order in which one process meets it: two of them met it in no order."""
+        self.chunks.sort(key=lambda chunk: (chunk.folder.split(b"/"), chunk.index))
+        self.shallow.sort(key=lambda path: path.split(b"/"))
+        self.troubled = dict(sorted(self.troubled.items()))
+
     # The ingest writes
 
     def learn(self, item: Item, state: int, key: bytes | None) -> None:

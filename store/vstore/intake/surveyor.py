@@ -129,6 +129,8 @@ class Surveyor:
         if any(path not in survey.unlisted and not self._is_skipped(at) for path, at in self._awaited.items()):
             survey.doubts.add(label)  # a folder went away between the look at its parent and the look at it
         self._awaited.clear()
+        if scan.shared:
+            survey.sort()
 
     def _take_part(self, survey: Survey, prefix: bytes, is_folder: bool, found: int) -> None:
         """Note the meaning of a part of a root for the alias at its own path, and for those below it."""

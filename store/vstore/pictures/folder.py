@@ -10,7 +10,9 @@ import os
 import struct
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from operator import attrgetter
 
 from vstore.limits import refuse_limit
 from vstore.pictures.passed_over import NONE, PassedOver
@@ -20,6 +22,7 @@ CHUNK = 1000  # files per head
 GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})  # errors of a path where nothing is
 _HEAD = struct.Struct("<IIII")
 _ROW = struct.Struct("<qqqQ")
+_FIELDS = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
 _LATEST = (1 << 63) - 1  # the last moment in nanoseconds that a row holds: in the year 2262
 pack_row = _ROW.pack  # size, mtime_ns, ctime_ns, inode; struct.error where a time does not fit
 
@@ -139,13 +142,23 @@ def row_of(found: os.stat_result) -> bytes:
     return pack_row(found.st_size, mtime, ctime, found.st_ino)
 
 
-def without(row: bytes, *, ctime: bool, inode: bool) -> bytes:
-    """Set the fields of a row ignored by the options of a root to 0."""
-    size, mtime, its_ctime, its_inode = _ROW.unpack(row)
-    return pack_row(size, mtime, 0 if ctime else its_ctime, 0 if inode else its_inode)
+def pack_rows(found: Iterable[os.stat_result]) -> bytes:
+    """Pack stats, one row after the other. Raises: OverflowError where one does not fit: `row_of` clips it."""
+    values = array("q", list(chain.from_iterable(map(_FIELDS, found))))
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values.tobytes()
 
 
-def packed(names: Sequence[str], rows: Sequence[bytes], subfolders: Sequence[bytes]) -> tuple[bytes, ...]:
+def without(rows: bytes | bytearray, *, ctime: bool, inode: bool) -> bytearray:
+    """Set the fields of rows ignored by the options of a root to 0."""
+    left = bytearray()
+    for size, mtime, its_ctime, its_inode in _ROW.iter_unpack(rows):
+        left += pack_row(size, mtime, 0 if ctime else its_ctime, 0 if inode else its_inode)
+    return left
+
+
+def packed(names: Sequence[str], rows: bytes | bytearray, subfolders: Sequence[bytes]) -> tuple[bytes, ...]:
     """Pack a folder into heads: files in the head, files in the folder, bytes of names, bytes of subfolder names;
     names, stats, subfolders.
 
@@ -153,12 +166,17 @@ def packed(names: Sequence[str], rows: Sequence[bytes], subfolders: Sequence[byt
     Only the first head holds the subfolders.
     """
     return tuple(
-        _head(names[at : at + CHUNK], rows[at : at + CHUNK], len(names), () if at else subfolders)
+        _head(
+            names[at : at + CHUNK],
+            rows[at * _ROW.size : (at + CHUNK) * _ROW.size],
+            len(names),
+            () if at else subfolders,
+        )
         for at in range(0, max(1, len(names)), CHUNK)
     )
 
 
-def _head(names: Sequence[str], rows: Sequence[bytes], total: int, subfolders: Sequence[bytes]) -> bytes:
+def _head(names: Sequence[str], rows: bytes | bytearray, total: int, subfolders: Sequence[bytes]) -> bytes:
     joined = os.fsencode("\0".join(names))
     below = b"\0".join(subfolders)
-    return _HEAD.pack(len(names), total, len(joined), len(below)) + joined + b"".join(rows) + below
+    return _HEAD.pack(len(names), total, len(joined), len(below)) + joined + rows + below

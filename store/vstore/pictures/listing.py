@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import struct
 from collections import defaultdict
 from collections.abc import Callable
 from itertools import islice
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 from vstore.pictures import passed_over
 from vstore.pictures.elsewhere import ABSENT, ICLOUD, name_at_icloud, program_of_link, reason_of
 from vstore.pictures.extras import lacking, needs
-from vstore.pictures.folder import CHUNK, GONE, Trouble, pack_row, row_of, without
+from vstore.pictures.folder import CHUNK, GONE, Trouble, pack_rows, row_of, without
 from vstore.pictures.left_out import LeftOut, may_be_left_out
 from vstore.pictures.passed_over import BROKEN, DISK, EXTRA, LINK, OTHER, PassedOver
 from vstore.pictures.rules import IGNORE_FILE, Rules, is_hidden
@@ -91,7 +90,7 @@ class Lister:
         rows = found.rows + found.odd_rows
         if self.options.ignore_ctime or self.options.ignore_inode:
             ignored = {"ctime": self.options.ignore_ctime, "inode": self.options.ignore_inode}
-            rows = [without(row, **ignored) for row in rows]
+            rows = without(rows, **ignored)
         names, troubles = found.names + found.odd_names, tuple(found.troubles)
         return Listing(names, rows, found.folders, troubles=troubles, passed=found.passed)
 
@@ -100,14 +99,14 @@ class Listing(NamedTuple):
     """The entries of one folder.
 
     names:    of candidates, in the order of the disk.
-    rows:     their packed stats.
+    rows:     their packed stats, one after the other.
     folders:  name and (device, inode) of each subfolder; the latter only if an option asks for it.
     troubles: entries not stat-ed because of an error, and pictures whose content is elsewhere.
     passed:   what was passed over; paths are relative to the root.
     """
 
     names: list[str]
-    rows: list[bytes]
+    rows: bytearray
     folders: list[tuple[str, tuple[int, int]]]
     troubles: tuple[Trouble, ...]
     passed: PassedOver
@@ -118,9 +117,9 @@ class _Sorting:
 
     def __init__(self, lister: Lister, path: bytes) -> None:
         self.names: list[str] = []
-        self.rows: list[bytes] = []
+        self.rows = bytearray()
         self.odd_names: list[str] = []
-        self.odd_rows: list[bytes] = []
+        self.odd_rows = bytearray()
         self.folders: list[tuple[str, tuple[int, int]]] = []
         self.troubles: list[Trouble] = []
         self._passed: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
@@ -166,18 +165,25 @@ class _Sorting:
             watch.see(f"{self._base}{entry.name}/" if is_folder else self._base + entry.name, fold=folds)
 
     def _take_plain(self, entries: list[os.DirEntry[str]]) -> None:
-        names, rows, pack = self.names, self.rows, pack_row
+        try:
+            found = [entry.stat(follow_symlinks=False) for entry in entries]
+            rows = pack_rows(found)
+        except (OSError, OverflowError):  # an entry remembers its stat: none is asked for twice
+            self._take_each(entries)
+        else:
+            self.names += [entry.name for entry in entries]
+            self.rows += rows
+
+    def _take_each(self, entries: list[os.DirEntry[str]]) -> None:
+        """Take files of which some have no stat, or one that is too large for a row."""
         for entry in entries:
             try:
-                found = entry.stat(follow_symlinks=False)
-                row = pack(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+                row = row_of(entry.stat(follow_symlinks=False))
             except OSError as err:
                 self._missed(entry.name, err)
                 continue
-            except struct.error:
-                row = row_of(found)
-            names.append(entry.name)
-            rows.append(row)
+            self.names.append(entry.name)
+            self.rows += row
 
     def _take_odd(self, entries: list[os.DirEntry[str]]) -> None:
         lister, passed, kind_of = self._lister, self._passed, self._lister.kind_of
@@ -240,7 +246,7 @@ class _Sorting:
             return
         if stat.S_ISREG(found.st_mode):
             self.odd_names.append(entry.name)
-            self.odd_rows.append(row_of(found))
+            self.odd_rows += row_of(found)
         elif stat.S_ISDIR(found.st_mode):
             self._note(LINK, "", entry.name)
         else:

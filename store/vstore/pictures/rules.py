@@ -167,6 +167,10 @@ class Rules:
                 self.faults += ((os.fsencode(base + IGNORE_FILE), line, fault) for line, fault in watch.faults())
         self._watches.clear()
 
+    def stand_over(self, base: str) -> bool:
+        """Tell whether an ignore file with a pattern stands in a folder or above it."""
+        return self.met and any(patterns is not self._exclude for _, patterns in self.over(base))
+
     def over(self, base: str) -> Chain:
         """List the patterns for the names in a folder: the excludes, then, as in git, the deepest ignore file first."""
         chain: Chain = [(0, self._exclude)] if self._exclude is not None else []

@@ -9,7 +9,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Collection, Generator, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from vstore.pictures import passed_over
 from vstore.pictures.folder import GONE, Folder, Trouble, packed
@@ -23,23 +23,9 @@ if TYPE_CHECKING:
     from vstore.pictures.links import Fence
     from vstore.pictures.pattern_faults import Fault
     from vstore.pictures.pattern_watch import Watch
+    from vstore.pictures.shared_scan import Other
 
-    Found = tuple[list[Folder], list[Trouble]]
-
-    class Other(Protocol):
-        """Another process that walks folders."""
-
-        def found(self) -> Found | None:
-            """Wait for it. Returns: None if it failed. Raises: Interrupted."""
-            ...
-
-        def end(self) -> None:
-            """End it, if nobody waited for it."""
-            ...
-
-    Share = Callable[[list[bytes]], Other]
-
-SHARED = 8  # folders that must wait before half of them are given to another process
+SHARED = 2  # folders that must wait before another process is started
 _LONGEST = 4000  # bytes of a path that one call can take, on every system
 
 
@@ -51,7 +37,8 @@ class Scan:
 
     Folders come depth-first, those of one folder in byte order of their names. A folder that cannot be listed to its
     end is not yielded: it is in `troubles`. With `follow_symlinks`, a folder with several names is listed under the
-    one that is not a link, else under the one met first.
+    one that is not a link, else under the one met first. A scan that was `shared` yields each folder after the one
+    above it, and else in no order.
     """
 
     def __init__(
@@ -62,7 +49,7 @@ class Scan:
         *,
         under: bytes = b"",
         skip: Collection[tuple[int, int]] = (),
-        share: Share | None = None,
+        share: Callable[[], Other] | None = None,
         watch: Watch | None = None,
         fence: Fence | None = None,
         stop: threading.Event | None = None,
@@ -73,7 +60,7 @@ class Scan:
         under:      relative path of the folder or file to walk; b"" for the whole root.
         skip:       (device, inode) of folders that are never entered: the store itself.
         watch:      sees every name that is met.
-        share:      walks half of the folders in another process: see `shared_scan`.
+        share:      starts another process that lists some of the folders: see `shared_scan`.
         fence:      links must not lead out of it.
         stop:       set by another thread, ends the walk: iterating raises Interrupted.
         Raises: UsageError for an invalid pattern.
@@ -112,14 +99,19 @@ class Scan:
             if self._other is not None:
                 self._other.end()
 
-    def below(self, path: bytes) -> Iterator[Folder]:
-        """Walk one folder of the root and all below it."""
+    def begin(self) -> None:
+        """Prepare to list one folder after another with `one`, instead of iterating. Raises: OSError."""
         self._root_fd = os.open(self._place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            self._device = os.fstat(self._root_fd).st_dev
-            yield from self._walk(path)
-        finally:
-            os.close(self._root_fd)
+        self._device = os.fstat(self._root_fd).st_dev
+
+    @property
+    def shared(self) -> bool:
+        """True if another process was started to list some of the folders."""
+        return self._other is not None
+
+    def met_rules_in(self, path: bytes) -> bool:
+        """Tell whether a listed folder has an ignore file."""
+        return self._rules.knows(os.fsdecode(path) + "/" if path else "")
 
     @property
     def has_rules(self) -> bool:
@@ -217,50 +209,65 @@ class Scan:
         yield from self._walk(folder, only)
 
     def _walk(self, top: bytes, only: str | None = None) -> Iterator[Folder]:
-        waiting = [top]
-        others: list[bytes] | None = None
-        while waiting:
+        waiting = [top]  # for any process
+        own: list[bytes] = []  # for this one
+        while True:
             refuse_stopped(self._stop)
-            # The other process knows no ignore files: where there are some, its work would be lost.
-            alone = self._share is None or others is not None or only is not None or self.has_rules
-            if not alone and len(waiting) >= SHARED:
-                assert self._share is not None
-                others = waiting[1::2]
-                self._other = self._share(others)
-                waiting = waiting[0::2]
-            path = waiting.pop()
-            try:
-                fd = self._open(path)
-            except OSError as err:
-                if err.errno not in GONE:
-                    self._trouble(path, err)
+            if self._other is not None or self._is_shareable(waiting, only):
+                yield from self._with_other(waiting, own)
+            if not waiting and not own:
+                if self._other is None or not self._other.wait():
+                    return
                 continue
-            try:
-                found = os.fstat(fd)
-                if self._keeps_out(found):
-                    continue
-                self._owners.setdefault((found.st_dev, found.st_ino), path)
-                folder = self._list(fd, path, only)
-            except OSError as err:
-                self._trouble(path, err)
-                continue
-            finally:
-                os.close(fd)
+            folder = self.one((own or waiting).pop(), only)
+            if folder is not None:
+                yield folder
+                if only is None:
+                    self._go_on_below(folder, waiting, own)
+
+    def _is_shareable(self, waiting: list[bytes], only: str | None) -> bool:
+        """Tell whether to start another process now. It knows no ignore files."""
+        return self._share is not None and len(waiting) >= SHARED and only is None and not self.has_rules
+
+    def _with_other(self, waiting: list[bytes], own: list[bytes]) -> Iterator[Folder]:
+        """Yield what the other process found since, and give it more to do."""
+        if self._other is None:
+            assert self._share is not None
+            self._other = self._share()
+        found = self._other.found()
+        self.troubles += found.troubles
+        own += found.left
+        for folder in found.folders:
             yield folder
-            if only is None:
-                base = path + b"/" if path else b""
-                waiting += [base + name for name in reversed(folder.subfolders)]
-        if others is not None:
-            assert self._other is not None
-            found_there = self._other.found()
-            # `hides` must know all ignore files, and the other process may fail: then this one walks its folders.
-            if found_there is None or self.has_rules:
-                self._share = None
-                for path in others:
-                    yield from self._walk(path)
-            else:
-                yield from found_there[0]
-                self.troubles += found_there[1]
+            self._go_on_below(folder, waiting, own)
+        self._other.give(waiting)
+
+    def _go_on_below(self, folder: Folder, waiting: list[bytes], own: list[bytes]) -> None:
+        """Let the subfolders of a folder wait; those below an ignore file for this process, which alone knows it."""
+        base = folder.path + b"/" if folder.path else b""
+        alone = self._other is not None and self._rules.stand_over(os.fsdecode(base))
+        below = own if alone else waiting
+        below += [base + name for name in reversed(folder.subfolders)]
+
+    def one(self, path: bytes, only: str | None = None) -> Folder | None:
+        """List one folder. Returns: None if that is not to be entered, is gone, or is among the troubles now."""
+        try:
+            fd = self._open(path)
+        except OSError as err:
+            if err.errno not in GONE:
+                self._trouble(path, err)
+            return None
+        try:
+            found = os.fstat(fd)
+            if self._keeps_out(found):
+                return None
+            self._owners.setdefault((found.st_dev, found.st_ino), path)
+            return self._list(fd, path, only)
+        except OSError as err:
+            self._trouble(path, err)
+            return None
+        finally:
+            os.close(fd)
 
     def _keeps_out(self, found: os.stat_result) -> str | None:
         """Tell why a folder is never entered: it is the store, or on another disk; None if it is."""

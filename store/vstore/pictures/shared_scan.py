@@ -6,26 +6,33 @@ import contextlib
 import json
 import marshal
 import os
+import struct
 import sys
 import threading
 from collections.abc import Collection
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from vstore.pictures.folder import Folder, Trouble
 from vstore.pictures.links import Fence
 from vstore.pictures.scan import Scan
 from vstore.pictures.scan_options import ScanOptions
+from vstore.quick_tuple import NamedTuple
 from vstore.stop import refuse_stopped
 
 if TYPE_CHECKING:
     import subprocess
 
     from vstore.pictures.pattern_watch import Watch
-    from vstore.pictures.scan import Found, Share
 
 # What it loads stays, and so does what it finds: collecting among that is wasted.
 _SERVE = "import gc; gc.disable(); from vstore.pictures.shared_scan import serve; serve()"
 _LOOK = 0.2  # seconds between two looks whether the run was asked to stop
+_SIZE = struct.Struct("<Q")  # of what the other process sends, before it
+_MOST = 16  # folders given at once: of a hundred files each, they take some milliseconds
+_AHEAD = 2  # times that folders are given before anything is found in the first ones
+_LONGEST = 1000  # bytes of a path that is given: a pipe that nobody reads holds them all
+_PIPE = 1 << 20  # bytes that the other process can be ahead, where the system permits them
+_PIPE_SIZE = 1031  # F_SETPIPE_SZ of Linux
 SHARE_FROM = 20_000  # files from which on a second process, which takes 30 ms to start, pays
 
 
@@ -41,103 +48,192 @@ def shared_scan(
     fence: Fence | None = None,
     stop: threading.Event | None = None,
 ) -> Scan:
-    """Return a scan. Another process walks half of the folders if about `expect` files make its start pay."""
+    """Return a scan. Another process lists some of the folders if about `expect` files make its start pay."""
 
-    def start(folders: list[bytes]) -> Other:
+    def start() -> Other:
         inside = None if fence is None else fence.folder
-        return Other((place, json.dumps(options.to_json()), sorted(extensions), sorted(skip), inside, folders), stop)
+        return Other((place, json.dumps(options.to_json()), sorted(extensions), sorted(skip), inside), stop)
 
     # Only one process can watch patterns. With follow_symlinks each folder is listed under one name, which only one
     # process can know.
     alone = expect < SHARE_FROM or options.follow_symlinks or bool(watch) or (os.cpu_count() or 1) < 2
-    share: Share | None = None if alone else start
+    share = None if alone else start
     return Scan(place, options, extensions, under=under, skip=skip, share=share, watch=watch, fence=fence, stop=stop)
 
 
+class Found(NamedTuple):
+    """The answers of the other process. left: paths of folders that it leaves to this one."""
+
+    folders: list[Folder]
+    troubles: list[Trouble]
+    left: list[bytes]
+
+
 class Other:
-    """The other process. It walks its folders while this one walks the rest."""
+    """The other process. It gets a few folders at a time, once it is there.
+
+    So neither waits for the other one, however long that takes to start and however large the folders are.
+    """
 
     def __init__(self, task: tuple[Any, ...], stop: threading.Event | None) -> None:
         """
-        task: what `serve` reads.
+        task: what `serve` reads first.
         stop: set by another thread, ends the wait.
         """
+        import select
         import subprocess  # most scans need no other process
 
         from vstore.child_python import command
 
         self._stop = stop
         self._process: subprocess.Popen[bytes] | None = None
+        self._ready = False
+        self._given: list[list[bytes]] = []  # without an answer
+        self._answers = select.poll()
         try:
             self._process = subprocess.Popen(
-                command(_SERVE),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                command(_SERVE), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
         except OSError:
             return
-        assert self._process.stdin is not None
-        # If it dies before it has read all of this, `found` finds that it failed.
-        with contextlib.suppress(OSError), self._process.stdin as stdin:
-            stdin.write(marshal.dumps(task))
-
-    def found(self) -> Found | None:
-        """Wait for what it finds. Returns: None if it failed. Raises: Interrupted if this run was asked to stop."""
-        if self._process is None:
-            return None
         assert self._process.stdout is not None
-        with self._process.stdout as out:
-            data = self._read(out)
-        if self._process.wait() != 0:
-            return None
-        try:
-            folders, troubles = marshal.loads(data)
-        except (EOFError, ValueError, TypeError):
-            return None
-        return [
-            Folder(path, heads, count, ignored, troubles=tuple(Trouble(*trouble) for trouble in below), passed=passed)
-            for path, heads, count, ignored, below, passed in folders
-        ], [Trouble(*trouble) for trouble in troubles]
+        self._out = self._process.stdout.fileno()
+        with contextlib.suppress(OSError, ImportError):
+            import fcntl
 
-    def _read(self, out: IO[bytes]) -> bytes:
-        import select
+            fcntl.fcntl(self._out, _PIPE_SIZE, _PIPE)
+        self._answers.register(self._out, select.POLLIN)
+        self._send(task)
 
-        data = bytearray()
-        while True:
+    def give(self, waiting: list[bytes]) -> None:
+        """Move some folders to it from the beginning of a list, if it is free to list them."""
+        count = min(_MOST, (len(waiting) + 2) // 4)
+        if self._process is None or not self._ready or not count or len(self._given) >= _AHEAD:
+            return
+        folders = waiting[:count]
+        if max(map(len, folders)) <= _LONGEST:
+            del waiting[:count]
+            self._given.append(folders)
+            self._send(folders)
+
+    def found(self) -> Found:
+        """Take what it found since."""
+        found = Found([], [], [])
+        while self._process is not None and self._answers.poll(0):
+            answer = self._answer()
+            if answer is None:
+                self.end()
+            elif not self._ready:
+                self._ready = True
+            else:
+                folders, troubles, left = answer
+                self._given.pop(0)
+                found.folders.extend(
+                    Folder(path, heads, count, ignored, troubles=tuple(Trouble(*one) for one in below), passed=passed)
+                    for path, heads, count, ignored, below, passed in folders
+                )
+                found.troubles.extend(Trouble(*trouble) for trouble in troubles)
+                found.left.extend(left)
+        if self._process is None:
+            for folders in self._given:
+                found.left.extend(folders)
+            self._given.clear()
+        return found
+
+    def wait(self) -> bool:
+        """Wait until it found something. Returns: False if it has nothing to do. Raises: Interrupted."""
+        while self._given and self._process is not None and not self._answers.poll(_LOOK * 1000):
             refuse_stopped(self._stop)
-            if select.select([out], [], [], _LOOK)[0]:
-                part = os.read(out.fileno(), 1 << 20)
-                if not part:
-                    return bytes(data)
-                data += part
+        return bool(self._given)
 
     def end(self) -> None:
-        """End it, if nobody waited for it: it may be walking a whole disk."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-            self._process.wait()
-            if self._process.stdout is not None:
-                self._process.stdout.close()
+        """End it. Of what it has begun nothing comes back: it may be listing a folder without end."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None and process.stdout is not None
+        if self._given or not self._ready:
+            process.kill()
+        with contextlib.suppress(OSError):  # it may be dead
+            process.stdin.close()
+        process.wait()
+        process.stdout.close()
+
+    def _send(self, message: tuple[Any, ...] | list[bytes]) -> None:
+        """Send a message. If it dies before it has read all of it, `found` finds that it failed."""
+        assert self._process is not None and self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.write(marshal.dumps(message))
+            self._process.stdin.flush()
+
+    def _answer(self) -> tuple[Any, ...] | None:
+        """Read one answer. Returns: None if it failed. Raises: Interrupted."""
+        size = self._read(_SIZE.size)
+        data = self._read(*_SIZE.unpack(size)) if size else b""
+        try:
+            answer = marshal.loads(data)
+        except (EOFError, ValueError, TypeError):
+            return None
+        return answer if isinstance(answer, tuple) and len(answer) == 3 else None
+
+    def _read(self, size: int) -> bytes:
+        """Read so many bytes. Returns: none if it ends before."""
+        data = bytearray()
+        while len(data) < size:
+            refuse_stopped(self._stop)
+            if self._answers.poll(_LOOK * 1000):
+                part = os.read(self._out, min(size - len(data), _PIPE))
+                if not part:
+                    return b""
+                data += part
+        return bytes(data)
 
 
 def serve() -> None:
-    """Walk the folders that stdin names and write the result to stdout. The other end of `shared_scan`."""
-    place, options, extensions, skip, inside, folders = marshal.loads(sys.stdin.buffer.read())
+    """List the folders that stdin names and write the results to stdout. The other end of `Other`."""
+    place, options, extensions, skip, inside = marshal.load(sys.stdin.buffer)
     fence = None if inside is None else Fence(inside, _unknown, _unknown, _leave_to_the_other)
     scan = Scan(
         place, ScanOptions.from_json(json.loads(options)), frozenset(extensions), skip=frozenset(skip), fence=fence
     )
-    found = [
-        (f.path, f.heads, f.count, f.ignored, tuple(map(tuple, f.troubles)), f.passed)
-        for path in folders
-        for f in scan.below(path)
-    ]
-    if scan.has_rules:
-        sys.exit(1)  # the ignore files must be known to the process that asked
-    sys.stdout.buffer.write(marshal.dumps((found, [tuple(trouble) for trouble in scan.troubles])))
+    scan.begin()
+    _write(([], [], []))  # it is there
+    while True:
+        try:
+            paths = marshal.load(sys.stdin.buffer)
+        except EOFError:
+            os._exit(0)
+        _write(_answer(scan, paths))
+
+
+def _answer(scan: Scan, paths: list[bytes]) -> tuple[list[Any], list[Any], list[bytes]]:
+    """List folders. Those with an ignore file, or a link that may lead out, are left to the process that asked."""
+    found: list[Any] = []
+    left = []
+    for path in paths:
+        try:
+            folder = scan.one(path)
+        except _ForTheOther:
+            left.append(path)
+            continue
+        if scan.met_rules_in(path):
+            left.append(path)
+        elif folder is not None:
+            passed = folder.passed
+            found.append((path, folder.heads, folder.count, folder.ignored, [*map(tuple, folder.troubles)], passed))
+    troubles = [tuple(trouble) for trouble in scan.troubles if trouble.path not in left]
+    scan.troubles.clear()
+    return found, troubles, left
+
+
+def _write(answer: tuple[Any, ...]) -> None:
+    data = marshal.dumps(answer)
+    sys.stdout.buffer.write(_SIZE.pack(len(data)) + data)
     sys.stdout.buffer.flush()
-    os._exit(0)
+
+
+class _ForTheOther(Exception):
+    """A link whose end only the process that asked may look at."""
 
 
 def _unknown() -> bool:
@@ -145,4 +241,4 @@ def _unknown() -> bool:
 
 
 def _leave_to_the_other(path: bytes) -> NoReturn:
-    sys.exit(1)  # whether a link may lead out is known to the process that asked
+    raise _ForTheOther
