@@ -22,10 +22,11 @@ from vstore.pictures import shared_scan as sharing
 from vstore.pictures.folder import CHUNK, FileStat, Folder, Trouble, count_of, files_of, subfolders_of
 from vstore.pictures.formats import EXTENSIONS
 from vstore.pictures.links import Fence
+from vstore.pictures.other_process import Found
 from vstore.pictures.patterns import MOST_WILD
 from vstore.pictures.scan import Scan
 from vstore.pictures.scan_options import ScanOptions
-from vstore.pictures.shared_scan import Found, shared_scan
+from vstore.pictures.shared_scan import shared_scan
 
 Path_ = str | bytes
 

@@ -21,9 +21,9 @@ from vstore.stop import refuse_stopped
 
 if TYPE_CHECKING:
     from vstore.pictures.links import Fence
+    from vstore.pictures.other_process import Other
     from vstore.pictures.pattern_faults import Fault
     from vstore.pictures.pattern_watch import Watch
-    from vstore.pictures.shared_scan import Other
 
 SHARED = 2  # folders that must wait before another process is started
 _LONGEST = 4000  # bytes of a path that one call can take, on every system
