@@ -176,7 +176,21 @@ def test_two_packages_of_faiss_over_one_another_are_named(
     monkeypatch.syspath_prepend(str(tmp_path))
     finding = found(doctor(), "faiss")
     assert finding.state == "trouble"
-    assert "pip uninstall -y faiss-cpu faiss-gpu" in finding.fix
+    assert "pip uninstall -y faiss-cpu faiss-gpu;" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("options", "gpus", "said"),
+    [
+        (["OPTIMIZE", "AVX2"], 0, "1.15.1 for the CPU (faiss-cpu)"),
+        (["OPTIMIZE", "GPU", "NVIDIA"], 1, "1.15.1 for GPUs, classic, which finds 1 GPU (faiss-cpu)"),
+        (["GPU", "NVIDIA"], 0, "1.15.1 for GPUs, classic, which finds 0 GPUs (faiss-cpu)"),
+        (["GPU", "CUVS"], 2, "1.15.1 for GPUs, with cuVS, which finds 2 GPUs (faiss-cpu)"),
+    ],
+)
+def test_the_kind_of_faiss_is_named(quick: dict[str, Any], options: list[str], gpus: int, said: str) -> None:
+    quick["faiss"] = {"version": "1.15.1", "gpus": gpus, "options": options}
+    assert found(doctor(), "faiss").what == said
 
 
 def test_a_gpu_that_torch_does_not_see_is_named(

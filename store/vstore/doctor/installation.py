@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vstore.counts import counted
 from vstore.doctor import installed
 from vstore.doctor.installed import Answer
 from vstore.doctor.report import NOTE, OK, TROUBLE, Finding
@@ -28,7 +29,15 @@ _FORMATS: tuple[tuple[str, Package, tuple[str, ...]], ...] = (
     ("deep TIFF", TIFF, ("tifffile", "imagecodecs")),
 )
 _NAMESAKE = "vstore"  # on PyPI, as of 2026
-_FAISS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs", "faiss-gpu-cu12")
+_FAISS = (  # each installs the folder `faiss`
+    "faiss-cpu",
+    "faiss-gpu",
+    "faiss-gpu-cuvs",
+    "faiss-gpu-cu11",
+    "faiss-gpu-cu12",
+    "faiss-gpu-cu12-cuvs",
+    "faiss-cuda",
+)
 
 
 def core() -> list[Finding]:
@@ -62,7 +71,7 @@ def _core() -> Finding:
 def faiss() -> Finding:
     """Check faiss: one distribution, and whole."""
     names = [name for name in _FAISS if installed.version_of(name) is not None]
-    again = f"pip uninstall -y {' '.join(_FAISS)}; pip install 'vstore-index[cpu]' (or [gpu])"
+    again = f"pip uninstall -y {' '.join(names or _FAISS)}; pip install 'vstore-index[cpu]' (or [gpu], or [gpu-cuvs])"
     if len(names) > 1:
         what = f"{' and '.join(names)} are installed over one another: the last one hides the others"
         return Finding("faiss", TROUBLE, what, again)
@@ -71,8 +80,11 @@ def faiss() -> Finding:
     found, error = installed.ask("faiss")
     if found is None:
         return Finding("faiss", TROUBLE, f"installed, but it cannot be imported: {error}", again)
-    gpus = f", {found['gpus']} GPUs" if found["gpus"] else ""
-    return Finding("faiss", OK, f"{found['version']} ({', '.join(names) or 'not by pip'}{gpus})")
+    kind = "for the CPU"
+    if "GPU" in found["options"]:
+        build = "with cuVS" if "CUVS" in found["options"] else "classic"
+        kind = f"for GPUs, {build}, which finds {counted(found['gpus'], 'GPU')}"
+    return Finding("faiss", OK, f"{found['version']} {kind} ({', '.join(names) or 'not by pip'})")
 
 
 def models(torch: Answer | None) -> list[Finding]:
