@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.builder import Builder, unit_vectors
 
-from vstore.disk.cache import write_cache
+from vstore.disk import mapped_cache
+from vstore.disk.mapped_cache import MappedCache, map_cache, write_mapped
 from vstore.disk.written import note_written
 from vstore.errors import Damage
 from vstore.format.differences import differences
@@ -59,6 +60,60 @@ def test_the_tree_is_made_again_from_the_paths(paths: dict[bytes, bytes]) -> Non
     found = module.tree_of(KeyPaths(made(tree_of(paths), HASH.size), HASH.size), HASH)
     assert found.root == tree_of(paths).root
     assert list(found) == sorted(paths.items())
+
+
+@pytest.mark.parametrize("hash", ["xxh3_128", "sha256"])
+def test_of_a_mapped_file_little_is_read_to_find_a_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hash: str
+) -> None:
+    chosen = store_hash(hash)
+    keys = sorted(chosen.digest(b"%d" % number) for number in range(20_000))
+    content = module.made(
+        Tree.empty(chosen, {}.__getitem__).edited({b"p/%05d" % n: key for n, key in enumerate(keys)}), chosen.size
+    )
+    monkeypatch.setattr(mapped_cache, "BLOCK", 1024)
+    assert write_mapped(tmp_path, "paths-x", content)
+    mapped = map_cache(tmp_path, "paths-x", len(content))
+    assert mapped is not None and bytes(mapped.part(0, len(mapped))) == content
+    for number in (0, 1, 777, 19_998, 19_999):
+        mapped = map_cache(tmp_path, "paths-x", len(content))
+        assert mapped is not None
+        found = KeyPaths(mapped, chosen.size)
+        assert found.paths_of(keys[number]) == [b"p/%05d" % number]
+        assert found.find(chosen.digest(b"absent")) is None
+        assert sum(mapped._is_proved) <= 30 < len(mapped._is_proved) / 10
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mapped_cache, "checksum", refuse)
+        assert found.paths_of(keys[19_999]) == [b"p/19999"]  # what is proved stays so
+
+
+@given(st.sets(st.binary(min_size=16, max_size=16), max_size=40), st.binary(min_size=16, max_size=16))
+def test_keys_that_are_no_digests_are_found_too(some: set[bytes], other: bytes) -> None:
+    content = made(Tree.empty(HASH, {}.__getitem__).edited({b"p/" + key.hex().encode(): key for key in some}), 16)
+    late, early = KeyPaths(content, 16), KeyPaths(content, 16)
+    early.hold()
+    for number, key in enumerate(sorted(some)):
+        assert late.find(key) == early.find(key) == number
+    assert (late.find(other) is None) == (early.find(other) is None) == (other not in some)
+
+
+def test_rot_after_the_opening_is_made_good_from_the_pages(world: World) -> None:
+    world.snapshot({"a": 1, "b": 2})
+    expected = listed(world.read())
+    (file,) = world.files
+    data = file.read_bytes()
+    found = world.read()
+    with file.open("r+b") as writer:  # the mapped file itself
+        writer.seek(data.index(b"p/b"))
+        writer.write(b"p/x")
+    mapped_cache_of(found)._is_proved[0] = 0
+    assert listed(found) == expected
+    assert file.read_bytes() == data
+
+
+def mapped_cache_of(found: KeyPaths) -> MappedCache:
+    assert isinstance(found._content, MappedCache)
+    return found._content
 
 
 class World:
@@ -112,7 +167,7 @@ def test_a_newer_snapshot_is_made_by_the_delta_over_others_without_a_file(
     assert listed(world.read()) == by_key({b"p/a": KEYS[3], b"p/b": KEYS[2], b"p/d": KEYS[1]})
 
 
-@pytest.mark.parametrize("harm", ["bit", "cut", "empty", "gone", "swapped", "forged"])
+@pytest.mark.parametrize("harm", ["bit", "block", "cut", "empty", "gone", "swapped", "forged"])
 def test_a_harmed_file_is_made_again(world: World, harm: str) -> None:
     world.snapshot({"a": 1, "b": 2})
     expected = listed(world.read())
@@ -120,6 +175,8 @@ def test_a_harmed_file_is_made_again(world: World, harm: str) -> None:
     data = file.read_bytes()
     if harm == "bit":
         file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    elif harm == "block":
+        file.write_bytes(data.replace(b"p/b", b"p/x"))
     elif harm == "cut":
         file.write_bytes(data[:-1])
     elif harm == "empty":
@@ -133,7 +190,7 @@ def test_a_harmed_file_is_made_again(world: World, harm: str) -> None:
         world.builder.repo.layout.cache.joinpath("x").write_bytes(b"")
     else:
         for content in (b"\xff" * 8, data[8:-1], b"", (3).to_bytes(8, "little") + data[16:]):
-            write_cache(file.parent, file.name, content)
+            write_mapped(file.parent, file.name, content)
             note_written(file.parent, file.name)
             assert listed(world.read("v1")) == expected
     assert listed(world.read("v1")) == expected
@@ -143,7 +200,7 @@ def test_a_harmed_file_is_made_again(world: World, harm: str) -> None:
 def forge(world: World, paths: dict[bytes, bytes]) -> Path:
     """Put other paths, with right checksums, in place of the only file."""
     (file,) = world.files
-    write_cache(file.parent, file.name, made(tree_of(paths), HASH.size))
+    write_mapped(file.parent, file.name, made(tree_of(paths), HASH.size))
     return file
 
 
@@ -197,6 +254,6 @@ def test_few_files_are_kept_and_the_newest_always(world: World) -> None:
 
 def test_where_nothing_can_be_written_it_is_made_each_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.snapshot({"a": 1})
-    monkeypatch.setattr(module, "write_written", lambda *args: False)
+    monkeypatch.setattr(module, "write_mapped_here", lambda *args: False)
     assert listed(world.read()) == listed(world.read()) == by_key({b"p/a": KEYS[1]})
     assert not world.files

@@ -94,8 +94,8 @@ MUTATIONS = [
     Mutation(
         "paths of others",
         "disk/written.py",
-        "if read_cache_object(cache, WRITTEN).get(name) != _stat(cache, name):",
-        "if False:",
+        "return read_cache_object(cache, WRITTEN).get(name) == _stat(cache, name)",
+        "return True",
         "store/test_key_paths.py",
         "this_disk",
     ),

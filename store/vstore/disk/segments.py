@@ -37,8 +37,11 @@ HOLES_FROM = 1 << 24  # bytes of a file from which on it is looked for holes: a 
 class Segment:
     """An open segment. Footer, size and keys are checked at once; the rows by `verify`, before any is used."""
 
-    def __init__(self, folder: Path, ref: FileRef) -> None:
-        """Raises: Damage, naming the file; FileNotFoundError (collected, or lost)."""
+    def __init__(self, folder: Path, ref: FileRef, *, late_keys: bool = False) -> None:
+        """
+        late_keys: the keys are read and checked when they are first asked for.
+        Raises:    Damage, naming the file; FileNotFoundError (collected, or lost).
+        """
         self.ref = ref
         self.path = folder / ref.name
         with File(self.path) as file:
@@ -53,9 +56,21 @@ class Segment:
             if self.footer.size != size or tail[-16:-8].hex() != ref.check or self.footer.rows != ref.rows:
                 raise self.damage("its footer belongs to another file")
             self._refuse_holes(file)
-            self.keys = file.pread(self.footer.rows * self.footer.key_size, self.footer.keys_at)
-        if checksum(self.keys) != self.footer.keys_sum:
+            self._keys = None if late_keys else self._read_keys(file)
+
+    @property
+    def keys(self) -> bytes:
+        """The keys, row by row. Raises: Damage, FileNotFoundError, where they were not read at once."""
+        if self._keys is None:
+            with File(self.path) as file:
+                self._keys = self._read_keys(file)
+        return self._keys
+
+    def _read_keys(self, file: File) -> bytes:
+        keys = file.pread(self.footer.rows * self.footer.key_size, self.footer.keys_at)
+        if checksum(keys) != self.footer.keys_sum:
             raise self.damage("its keys do not match their checksum")
+        return keys
 
     def _refuse_holes(self, file: File) -> None:
         """Refuse a large file that its maker did not write: keys and rows are no long runs of zeros. Raises: Damage."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vstore.disk import durable, inside
 from vstore.disk.cache import cache_names, read_cache, read_cache_object, write_cache
+from vstore.disk.mapped_cache import MappedCache, map_cache, write_mapped
 from vstore.errors import VstoreError
 from vstore.format.canonical import Json, canonical
 
@@ -19,14 +20,29 @@ WRITTEN = "paths"  # the name of the note
 
 def read_written(cache: Path, name: str, longest: int) -> bytes | None:
     """Read the content of a file as `read_cache` does; None if it is not the one that was written here, too."""
-    if read_cache_object(cache, WRITTEN).get(name) != _stat(cache, name):
-        return None
-    return read_cache(cache, name, longest)
+    return read_cache(cache, name, longest) if _is_ours(cache, name) else None
+
+
+def map_written(cache: Path, name: str, longest: int) -> MappedCache | None:
+    """Map a file as `map_cache` does; None if it is not the one that was written here, too."""
+    return map_cache(cache, name, longest) if _is_ours(cache, name) else None
+
+
+def _is_ours(cache: Path, name: str) -> bool:
+    return read_cache_object(cache, WRITTEN).get(name) == _stat(cache, name)
 
 
 def write_written(cache: Path, name: str, content: bytes) -> bool:
     """Write a file, and note so. Returns: False if nothing was written."""
     if not write_cache(cache, name, content):
+        return False
+    note_written(cache, name)
+    return True
+
+
+def write_mapped_here(cache: Path, name: str, content: bytes) -> bool:
+    """Write a file for `map_written`, and note so. Returns: False if nothing was written."""
+    if not write_mapped(cache, name, content):
         return False
     note_written(cache, name)
     return True

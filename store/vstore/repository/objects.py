@@ -143,11 +143,17 @@ class Objects(OpenedStore):
 
     def segment(self, ref: FileRef) -> Segment:
         """Open a segment, once. Raises: Damage, FileNotFoundError."""
+        found = self.segment_with_late_keys(ref)
+        _ = found.keys
+        return found
+
+    def segment_with_late_keys(self, ref: FileRef) -> Segment:
+        """Open a segment, once; its keys are read when they are asked for. Raises: Damage, FileNotFoundError."""
         found = self._segments.get(ref.name)  # other threads have this table, too
         if found is None:
             from vstore.disk.segments import Segment
 
-            segment = Segment(self.layout.segments, ref)
+            segment = Segment(self.layout.segments, ref, late_keys=True)
             made, ours = (segment.footer.dtype, segment.footer.key_size), (self.dtype, self.hash.size)
             if made != ours:
                 has, wants = (f"{dtype} rows and keys of {size} bytes" for dtype, size in (made, ours))

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from math import isqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vstore.disk.cache import PATHS, cache_names
-from vstore.disk.written import make_room, read_written, write_written
+from vstore.disk.mapped_cache import InMemory, MappedCache, Rotten
+from vstore.disk.written import make_room, map_written, write_mapped_here
 from vstore.errors import Damage
 from vstore.format.entries import Snapshot
 from vstore.format.hashing import Hash
@@ -31,58 +33,95 @@ if TYPE_CHECKING:
 
 _HEAD = 8
 _END = 8
+_NEAR = 64  # keys around the place that a key tells of itself
 _FILES = 3  # of these files that are kept: one of a million pictures has about 80 MB
 _OLDER = 64  # snapshots back at which a file to begin with is looked for
 
 
 class KeyPaths:
-    """The keys of a snapshot, rising, and the paths of each.
+    """The keys of a snapshot, rising, and the paths of each. Of a mapped file only what is asked for is read."""
 
-    content: of the file.
-    keys:    one after another.
-    """
-
-    def __init__(self, content: bytes, key_size: int) -> None:
-        """Raises: ValueError if the content is none of such a file."""
-        self.content = content
+    def __init__(self, content: bytes | MappedCache, key_size: int, again: Callable[[], bytes] | None = None) -> None:
+        """
+        content: of the file.
+        again:   makes the content once more, should a block of the mapped one not match its checksum.
+        Raises:  ValueError if the content is none of such a file; as `again`.
+        """
+        self._content: InMemory | MappedCache = InMemory(content) if isinstance(content, bytes) else content
         self._size = key_size
-        view = memoryview(content)
-        self._count: int = struct.unpack_from("<Q", view)[0] if len(view) >= _HEAD else -1
-        at = _HEAD + self._count * key_size
-        if self._count < 0 or len(view) < at + self._count * _END:
-            raise ValueError("it is cut short")
-        self.keys = view[_HEAD:at]
+        self._again = again
+        self._keys: memoryview | None = None
         self._column: Any = None  # the keys, as numpy compares them: of one length, zeros at an end change nothing
-        self.ends = view[at : at + self._count * _END]
-        self.paths = view[at + self._count * _END :]
-        if len(self.paths) != self._end(self._count - 1):
+        self._count: int = self._number(0) if len(self._content) >= _HEAD else -1
+        self._ends_at = _HEAD + self._count * key_size
+        self._paths_at = self._ends_at + self._count * _END
+        if self._count < 0 or len(self._content) < self._paths_at:
+            raise ValueError("it is cut short")
+        if len(self._content) - self._paths_at != self._end(self._count - 1):
             raise ValueError("its length is wrong")
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[bytes]:
-        size = self._size
-        return (bytes(self.keys[at : at + size]) for at in range(0, len(self.keys), size))
+        size, keys = self._size, self.keys
+        return (bytes(keys[at : at + size]) for at in range(0, len(keys), size))
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, bytes) and self.find(key) is not None
 
+    @property
+    def keys(self) -> memoryview:
+        """All keys, one after another."""
+        if self._keys is None:
+            self._keys = self._part(_HEAD, self._ends_at)
+        return self._keys
+
+    @property
+    def ends(self) -> memoryview:
+        """For each key 8 bytes: where its paths end among all."""
+        return self._part(self._ends_at, self._paths_at)
+
+    @property
+    def paths(self) -> memoryview:
+        """All paths, key by key, joined by a zero byte."""
+        return self._part(self._paths_at, len(self._content))
+
+    def hold(self) -> None:
+        """Prove all of it, so that nothing has to be made again later. Raises: as `again`."""
+        _ = self._part(0, len(self._content)), self.keys
+
     def key(self, number: int) -> bytes:
-        return bytes(self.keys[number * self._size : (number + 1) * self._size])
+        at = _HEAD + number * self._size
+        return bytes(self._part(at, at + self._size))
 
     def find(self, key: bytes) -> int | None:
         """Find the number of a key; None if the snapshot does not have it."""
+        at = self._place(key) if self._keys is None else self._place_in_column(key)
+        return at if at < self._count and self.key(at) == key else None
+
+    def _place(self, key: bytes) -> int:
+        """Count the keys below one. They are digests, so that one tells about where it stands: little is read."""
+        about = int.from_bytes(key[:8].ljust(8, b"\0"), "big") * self._count >> 64
+        reach = _NEAR + 4 * isqrt(self._count)
+        low, high = max(0, about - reach), min(self._count, about + reach)
+        if low and self.key(low) > key:
+            low, high = 0, low
+        elif high < self._count and self.key(high) < key:
+            low, high = high, self._count
+        return bisect_left(range(self._count), key, low, high, key=self.key)
+
+    def _place_in_column(self, key: bytes) -> int:
         if self._column is None:
             import numpy as np  # `bisect` takes ten times as long among a million
 
             self._column = np.frombuffer(self.keys, f"S{self._size}")
-        at = int(self._column.searchsorted(key))
-        return at if at < self._count and self.key(at) == key else None
+        return int(self._column.searchsorted(key))
 
     def paths_at(self, number: int) -> list[bytes]:
         """List the paths of the key with this number."""
-        return bytes(self.paths[self._end(number - 1) : self._end(number)]).split(b"\0")
+        begin, end = self._end(number - 1), self._end(number)
+        return bytes(self._part(self._paths_at + begin, self._paths_at + end)).split(b"\0")
 
     def paths_of(self, key: bytes) -> list[bytes]:
         """List the paths of a key; none if the snapshot does not have it."""
@@ -91,7 +130,19 @@ class KeyPaths:
 
     def _end(self, number: int) -> int:
         """Find where the paths of a key end; those of the key before the first one end at 0."""
-        return int(struct.unpack_from("<Q", self.ends, number * _END)[0]) if number >= 0 else 0
+        return self._number(self._ends_at + number * _END) if number >= 0 else 0
+
+    def _number(self, at: int) -> int:
+        return int.from_bytes(self._part(at, at + _END), "little")
+
+    def _part(self, begin: int, end: int) -> memoryview:
+        try:
+            return self._content.part(begin, end)
+        except Rotten:
+            if self._again is None:
+                raise
+            self._content = InMemory(self._again())  # the same bytes
+            return self._content.part(begin, end)
 
 
 def key_paths(repo: Repository, snapshot: Snapshot, tree: Tree) -> KeyPaths:
@@ -101,17 +152,18 @@ def key_paths(repo: Repository, snapshot: Snapshot, tree: Tree) -> KeyPaths:
     Raises: Damage, FileNotFoundError.
     """
     cache, size = repo.layout.cache, repo.hash.size
-    found = _read(cache, tree.root, size, snapshot.images, snapshot.paths)
+    found = _read(cache, tree, size, snapshot)
     if found is None:
-        found = _from_older(repo, snapshot, tree)
-        if found is None or len(found) != snapshot.images:
-            found = KeyPaths(made(tree, size), size)
+        content = _from_older(repo, snapshot, tree)
+        if content is None or len(KeyPaths(content, size)) != snapshot.images:
+            content = made(tree, size)
+        found = KeyPaths(content, size)
         if len(found) != snapshot.images:
             raise Damage(
                 f"{snapshot.name} names {len(found):,} pictures; its manifest says {snapshot.images:,}",
                 "run: vstore check",
             )
-        if write_written(cache, _name(tree.root), found.content):
+        if write_mapped_here(cache, _name(tree.root), content):
             make_room(cache, PATHS, _name(tree.root), _FILES)
     return found
 
@@ -192,17 +244,17 @@ def changed(before: KeyPaths, changes: Iterable[Change]) -> bytes:
     return b"".join([struct.pack("<Q", count), *keys, *[part.tobytes() for part in ends], *paths])
 
 
-def _from_older(repo: Repository, snapshot: Snapshot, tree: Tree) -> KeyPaths | None:
-    """Make them by the delta from the nearest snapshot before it whose file is there, if any."""
+def _from_older(repo: Repository, snapshot: Snapshot, tree: Tree) -> bytes | None:
+    """Make the file by the delta from the nearest snapshot before it whose file is there, if any."""
     names = cache_names(repo.layout.cache)
     for older in older_ones(repo, snapshot):
         other = repo.tree(older)
         if _name(other.root) in names:
-            found = _read(repo.layout.cache, other.root, repo.hash.size, older.images, older.paths)
+            found = _read(repo.layout.cache, other, repo.hash.size, older)
             if found is not None:
                 from vstore.format.differences import differences  # once for each snapshot
 
-                return KeyPaths(changed(found, differences(other, tree)), repo.hash.size)
+                return changed(found, differences(other, tree))
     return None
 
 
@@ -216,14 +268,21 @@ def older_ones(repo: Repository, snapshot: Snapshot) -> Iterator[Snapshot]:
         snapshot = found
 
 
-def _read(cache: Path, root: bytes, key_size: int, images: int, paths: int) -> KeyPaths | None:
-    longest = _HEAD + images * (key_size + _END) + most_bytes(paths) + paths
-    content = read_written(cache, _name(root), longest)
+def _read(cache: Path, tree: Tree, key_size: int, snapshot: Snapshot) -> KeyPaths | None:
+    """Map the file of a snapshot. tree: its aliases. Raises: Damage, FileNotFoundError."""
+    longest = _HEAD + snapshot.images * (key_size + _END) + most_bytes(snapshot.paths) + snapshot.paths
+    content = map_written(cache, _name(tree.root), longest)
+
+    def again() -> bytes:
+        content = made(tree, key_size)
+        write_mapped_here(cache, _name(tree.root), content)
+        return content
+
     try:
-        found = None if content is None else KeyPaths(content, key_size)
+        found = None if content is None else KeyPaths(content, key_size, again)
     except ValueError:
         return None
-    return found if found is not None and len(found) == images else None
+    return found if found is not None and len(found) == snapshot.images else None
 
 
 def _name(root: bytes) -> str:

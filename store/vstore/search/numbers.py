@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vstore.disk.cache import NUMBERS
-from vstore.disk.written import make_room, read_written, write_written
+from vstore.disk.mapped_cache import Rotten
+from vstore.disk.written import make_room, map_written, write_mapped_here
 from vstore.errors import Damage
 from vstore.format.key_places import words
 from vstore.search.index import Index
@@ -53,15 +55,32 @@ def kept_rows_by_number(cache: Path, name: str, index: Index, paths: KeyPaths, k
 
     if len(paths) < _KEPT_FROM:
         return rows_by_number(index, paths, key_size)
-    content = read_written(cache, NUMBERS + name, len(paths) * _ROW)
+    content = map_written(cache, NUMBERS + name, len(paths) * _ROW)
     if content is not None and len(content) == len(paths) * _ROW:
-        rows: Ints = np.frombuffer(content, "<u4").astype(np.int64)
-        if index.are_marked(rows):
-            return rows
+        with suppress(Rotten):
+            rows: Ints = np.frombuffer(content.part(0, len(content)), "<u4").astype(np.int64)
+            if index.are_marked(rows):
+                return rows
     rows = rows_by_number(index, paths, key_size)
-    if rows.max(initial=0) < 1 << 32 and write_written(cache, NUMBERS + name, rows.astype("<u4").tobytes()):
+    if rows.max(initial=0) < 1 << 32 and write_mapped_here(cache, NUMBERS + name, rows.astype("<u4").tobytes()):
         make_room(cache, NUMBERS, NUMBERS + name, _FILES)
     return rows
+
+
+def kept_row(cache: Path, name: str, index: Index, paths: KeyPaths, key: bytes) -> int | None:
+    """Find the row of one picture where a file in `cache/` has it; None if none does. The others are not read.
+
+    name: as in `kept_rows_by_number`. Raises: Damage, FileNotFoundError.
+    """
+    content = map_written(cache, NUMBERS + name, len(paths) * _ROW)
+    number = None if content is None else paths.find(key)
+    if content is None or number is None or len(content) != len(paths) * _ROW:
+        return None
+    try:
+        row = int.from_bytes(content.part(number * _ROW, (number + 1) * _ROW), "little")
+    except Rotten:
+        return None
+    return row if row < index.firsts[-1] and index.key(row) == key else None
 
 
 def rows_by_number(index: Index, paths: KeyPaths, key_size: int) -> Ints:

@@ -22,7 +22,7 @@ from vstore.repository.stored_paths import below, prefixes_of
 from vstore.search.bitmaps import Older, cached_bitmaps, rows_name
 from vstore.search.index import Index
 from vstore.search.key_paths import KeyPaths, key_paths, older_ones, tree_of
-from vstore.search.numbers import kept_rows_by_number, numbers_of
+from vstore.search.numbers import kept_row, kept_rows_by_number, numbers_of
 from vstore.turns import Turn
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class OpenSnapshot:
             return paths[0]
 
         self._refs = repo.state.segments(self.snapshot.space)
-        segments = [repo.segment(ref) for ref in self._refs]
+        segments = [repo.segment_with_late_keys(ref) for ref in self._refs]
         bitmaps = snapshot_bitmaps(repo, self.snapshot, self._tree, segments, named)
         self.rows = Index(segments, bitmaps, repo.layout.cache)  # threads read the segments from here on
         self._cache = repo.layout.cache
@@ -168,6 +168,7 @@ class OpenSnapshot:
         """Wait, and read what queries need later, so that gc can remove nothing of it. Raises: as `wait`."""
         self.rows.hold()
         self.nearest(repo, self.rows)
+        self.paths.hold()
         _ = self.row_of
         self._flats = self._read_flats(repo, None)
         with suppress(Damage, ModelError):  # stored vectors need none
@@ -198,10 +199,11 @@ class OpenSnapshot:
 
     def row(self, key: bytes) -> int | None:
         """Find the row of a picture, of another snapshot too; None if the space has none of it."""
-        number = None if self._row_of is None else self.paths.find(key)
-        if self._row_of is None or number is None:
-            return self.rows.find(key)
-        return int(self._row_of[number])
+        if self._row_of is None:
+            found = kept_row(self._cache, self._rows_name, self.rows, self.paths, key)
+            return self.rows.find(key) if found is None else found
+        number = self.paths.find(key)
+        return self.rows.find(key) if number is None else int(self._row_of[number])
 
     @property
     def row_of(self) -> Ints:
