@@ -134,7 +134,7 @@ MUTATIONS = [
         PROOFS,
         "no_more",
     ),
-    Mutation("view stays", "search/views.py", "        _views.pop(segment, None)\n", "", PROOFS, "no_more"),
+    Mutation("view stays", "search/views.py", "        _whole.discard(segment)\n", "", PROOFS, "no_more"),
     Mutation(
         "false sums stay", "search/row_proofs.py", "        if there:\n", "        if False:\n", PROOFS, "no_damage"
     ),

@@ -52,8 +52,8 @@ class Device(Protocol):
 class Index:
     """The rows of some segments marked by bitmaps, numbered through all segments in their order.
 
-    From its making on, the segments are read against their checksums in threads; nothing is answered before that is
-    done.
+    From its making on, the segments are read against their checksums in threads, unless `ahead` is false; `top_k`
+    answers nothing before that is done. Single rows are proved by themselves.
 
     count:  marked rows.
     firsts: rows before each segment, and all rows.
@@ -62,11 +62,13 @@ class Index:
 
     device: Device | None = None
 
-    def __init__(self, segments: Sequence[Segment], bitmaps: Sequence[bytes], cache: Path) -> None:
+    def __init__(
+        self, segments: Sequence[Segment], bitmaps: Sequence[bytes], cache: Path, *, ahead: bool = True
+    ) -> None:
         self._segments = segments
         self._mark(bitmaps)
         self.firsts = list(accumulate((segment.footer.rows for segment in segments), initial=0))
-        self._views = Views(segments, cache)
+        self._views = Views(segments, cache, ahead=ahead)
 
     def narrowed(self, bitmaps: Sequence[bytes]) -> Index:
         """Give an index of the same segments with other rows marked."""
@@ -170,7 +172,7 @@ class Index:
         return self.firsts[part]
 
     def codes(self, part: int, rows: Ints) -> Floats:
-        """Read rows of a segment, unproved, after `wait`: float32 (m, dim). rows: int64 (m,), in it, rising."""
+        """Read rows of a segment, unproved: float32 (m, dim). rows: int64 (m,), in it, rising."""
         import numpy as np
 
         whole = self._views.rows(self._segments[part])
@@ -205,7 +207,6 @@ class Index:
         """Read one row: float32 (dim,). Raises: Damage, FileNotFoundError."""
         import numpy as np
 
-        self.wait()
         part, row = self._part(row)
         segment = self._segments[part]
         data = self._views.row(segment, row)
@@ -271,7 +272,7 @@ class Index:
         self._views.wait()
 
     def hold(self) -> None:
-        """Wait, and keep what later answers need of the files. They were read some time ago then: each row is proved.
+        """Keep what later answers need of the files. If they were read, that is some time ago then: each row is proved.
 
         Raises: Damage, FileNotFoundError.
         """

@@ -60,6 +60,12 @@ class RowProofs:
                 for block, some in left:
                     self._prove_in(block, some, kept)
 
+    def prove_all(self) -> None:
+        """Check all rows, after `hold`. Raises: Damage."""
+        sums = self._segment.block_sums() if self._sums is None else self._sums
+        for block in range(len(sums) // 8):
+            self._refuse_other(block, sums)
+
     def _is_proved(self, block: int, rows: Sequence[int]) -> bool:
         """Tell whether rows of a block match what was proved of it before."""
         proved = self._blocks.get(block)
@@ -83,13 +89,17 @@ class RowProofs:
 
     def _prove_block(self, block: int) -> array[int]:
         """Check a whole block, and give its row sums. Raises: Damage."""
+        sums = self._segment.block_sums() if self._sums is None else self._sums
+        return row_sums(self._refuse_other(block, sums), self._segment.footer.width)
+
+    def _refuse_other(self, block: int, sums: bytes) -> memoryview:
+        """Hold a block against its checksum. Returns: its bytes. Raises: Damage."""
         first, end = self._range(block)
         width = self._segment.footer.width
         data = self._bytes[first * width : end * width]
-        sums = self._segment.block_sums() if self._sums is None else self._sums
         if checksum(data) != sums[block * 8 : (block + 1) * 8]:
             raise self._segment.bad_rows(first, end)
-        return row_sums(data, width)
+        return data
 
     def _range(self, block: int) -> tuple[int, int]:
         return block * BLOCK, min((block + 1) * BLOCK, self._segment.footer.rows)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from vstore.disk.file import File
 from vstore.disk.inside import look
@@ -28,10 +28,10 @@ _POPULATE_READ = 22  # MADV_POPULATE_READ, Linux 5.14; the mmap module of Python
 
 
 class View(NamedTuple):
-    """A segment that was checked front to back.
+    """A mapped segment.
 
-    index:  the view that faiss has of it.
-    proofs: the checks of its rows from then on.
+    index:  the view that faiss has of it; its rows are unproved till the segment was read whole.
+    proofs: the checks of single rows.
     """
 
     index: Any
@@ -39,6 +39,7 @@ class View(NamedTuple):
 
 
 _views: WeakKeyDictionary[Segment, View] = WeakKeyDictionary()
+_whole: WeakSet[Segment] = WeakSet()  # read against their checksums by this process
 
 
 class Views:
@@ -48,59 +49,72 @@ class Views:
     mapped and unread, a first search of 200 MB takes 4 s on a cold disk.
     """
 
-    def __init__(self, segments: Sequence[Segment], cache: Path) -> None:
+    def __init__(self, segments: Sequence[Segment], cache: Path, *, ahead: bool = True) -> None:
+        """
+        ahead: begin to read them. Else they are read by `wait` alone: single rows need no more than a proof of theirs.
+        """
+        self._segments = segments
         self._cache = cache
-        self._of = {segment: view for segment in segments if (view := _views.get(segment)) is not None}
-        self._new = [segment for segment in segments if segment not in self._of]
-        self._stats = {segment: _stat(segment) for segment in self._new}
-        large = sum(segment.ref.size for segment in segments) >= REMEMBERED_FROM
-        self._believed = _believed(cache, self._stats) if large and self._new else set()
-        # Row sums cost as much again as the reading: there are none where nothing can be written.
-        self._keeps = large and (len(self._believed) == len(self._new) or _can_believe(cache))
+        self._of: dict[Segment, View] = {}
         self._read: set[Segment] = set()  # whole, a moment ago
-        self._kept: list[Segment] = []  # whose row sums were written, too
-        self._ready = False
-        # More threads than cores: of a cold disk they mostly wait: a search of 200 MB takes 220 ms instead of 245.
-        self._wait = start(self._check, self._new, 2 * cores())
+        self._reading: _Reading | None = None
+        self._is_held = self._ready = False
+        if ahead:
+            self._reading = _Reading(segments, cache)
 
     def wait(self) -> None:
         """Wait until every segment was read against its checksums. Raises: Damage, FileNotFoundError."""
         if self._ready:
             return
-        faiss = faiss_module()  # importing it takes about as long as the reading, which goes on meanwhile
-        self._wait()
-        for segment in self._new:
-            view = _view(faiss, segment)
-            self._of[segment] = _views[segment] = View(view, RowProofs(segment, view, self._cache))
-        if self._kept:
-            from vstore.disk.believed import believe
-            from vstore.disk.read_times import note_read
-
-            believe(self._cache, {segment.ref.name: self._stats[segment] for segment in self._kept})
-            note_read(self._cache, [segment.ref.name for segment in self._kept])
+        if self._reading is None:
+            self._reading = _Reading(self._segments, self._cache, self._of if self._is_held else {})
+        faiss_module()  # importing it takes about as long as the reading, which goes on meanwhile
+        read = self._reading.wait()
+        if not self._is_held:
+            self._read |= read
+        for segment in self._segments:
+            self._view(segment)
+        _whole.update(self._segments)
         self._ready = True
 
     def hold(self) -> None:
-        """Wait, and keep the checksums: the files may be removed. What was read is no longer read just now.
+        """Open them, and keep their keys and checksums: the files may be removed. What was read is no longer read now.
 
         Raises: Damage, FileNotFoundError.
         """
-        self.wait()
-        for view in self._of.values():
-            view.proofs.hold()
+        if self._reading is not None:
+            self.wait()
+        for segment in self._segments:
+            _ = segment.keys
+            self._view(segment).proofs.hold()
+        self._is_held = True
         self._read.clear()
+
+    def _view(self, segment: Segment) -> View:
+        """Get the view of a segment, which may not be read yet. Raises: Damage, FileNotFoundError."""
+        found = self._of.get(segment)
+        if found is None:
+            found = _views.get(segment)
+            if found is None:
+                index = _mapped(faiss_module(), segment)
+                found = _views[segment] = View(index, RowProofs(segment, index, self._cache))
+            self._of[segment] = found
+        return found
 
     def of(self, segment: Segment) -> Any:
         """Get the view of a segment, after `wait`."""
-        return self._of[segment].index
+        return self._view(segment).index
 
     def rows(self, segment: Segment) -> Any:
-        """Give the rows of a segment as faiss sees them, unproved: float16 or float32 (n, dim), read-only."""
-        return self._of[segment].proofs.rows()
+        """Give the rows of a segment as faiss sees them, unproved: float16 or float32 (n, dim), read-only.
+
+        Raises: Damage, FileNotFoundError, as all that follow.
+        """
+        return self._view(segment).proofs.rows()
 
     def code(self, segment: Segment, row: int) -> memoryview:
         """Give the bytes of a row, unproved."""
-        return self._of[segment].proofs.row(row)
+        return self._view(segment).proofs.row(row)
 
     def empty(self, segment: Segment) -> Any:
         """Make an empty index in memory that scores rows as that of a segment does."""
@@ -117,7 +131,7 @@ class Views:
         if segment in self._read:
             return
         try:
-            self._of[segment].proofs.prove(rows)
+            self._view(segment).proofs.prove(rows)
         except Damage:
             self.distrust(segment)
             raise
@@ -127,19 +141,57 @@ class Views:
         from vstore.disk.believed import disbelieve
 
         _views.pop(segment, None)
+        _whole.discard(segment)
         disbelieve(self._cache, segment.ref.name)
 
     def row(self, segment: Segment, row: int) -> memoryview:
-        """Give the bytes of a row, once they are proved. Raises: Damage, FileNotFoundError."""
-        proofs = self._of[segment].proofs
+        """Give the bytes of a row, once they are proved, and all that has begun to be read was.
+
+        Raises: Damage, FileNotFoundError.
+        """
+        if self._reading is not None:
+            self.wait()
+        proofs = self._view(segment).proofs
         self.prove(segment, [row])
         return proofs.row(row)
 
+
+class _Reading:
+    """The reading of segments against their checksums, in threads that its making begins."""
+
+    def __init__(self, segments: Sequence[Segment], cache: Path, held: Mapping[Segment, View] | None = None) -> None:
+        """held: views whose files may be gone: the memory is read instead."""
+        self._cache = cache
+        self._held = held or {}
+        self._new = [segment for segment in segments if segment not in _whole]
+        self._stats = {segment: _stat(segment) for segment in self._new if segment not in self._held}
+        large = sum(segment.ref.size for segment in segments) >= REMEMBERED_FROM
+        self._believed = _believed(cache, self._stats) if large and self._stats else set()
+        # Row sums cost as much again as the reading: there are none where nothing can be written.
+        self._keeps = large and (len(self._believed) == len(self._new) or _can_believe(cache))
+        self._read: set[Segment] = set()
+        self._kept: list[Segment] = []  # whose row sums were written, too
+        # More threads than cores: of a cold disk they mostly wait: a search of 200 MB takes 220 ms instead of 245.
+        self._wait = start(self._check, self._new, 2 * cores())
+
+    def wait(self) -> set[Segment]:
+        """Wait for the end. Returns: what was read just now, and not before. Raises: Damage, FileNotFoundError."""
+        self._wait()
+        if self._kept:
+            from vstore.disk.believed import believe
+            from vstore.disk.read_times import note_read
+
+            believe(self._cache, {segment.ref.name: self._stats[segment] for segment in self._kept})
+            note_read(self._cache, [segment.ref.name for segment in self._kept])
+        return self._read
+
     def _check(self, segment: Segment) -> None:
-        if segment in self._believed and has_row_sums(self._cache, segment.ref):
+        if segment in self._held:
+            self._held[segment].proofs.prove_all()
+        elif segment in self._believed and has_row_sums(self._cache, segment.ref):
             _read_ahead(segment)
             return
-        if self._keeps:
+        elif self._keeps:
             if write_row_sums(self._cache, segment.ref, segment.verified_row_sums()):
                 self._kept.append(segment)
             else:
@@ -149,7 +201,7 @@ class Views:
         self._read.add(segment)
 
 
-def _view(faiss: Any, segment: Segment) -> Any:
+def _mapped(faiss: Any, segment: Segment) -> Any:
     with File(segment.path) as file:
         segment.check_header(file)  # whoever remembered the rows may not have: it decides what faiss does
         # faiss opens by name: it must be the file that was opened here, along no link, and the name may be no UTF-8.
