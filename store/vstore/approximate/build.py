@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from vstore.approximate.gpu import Gpu
+
     Floats = npt.NDArray[np.float32]
     Ints = npt.NDArray[np.int64]
 
@@ -80,6 +82,7 @@ class Built(NamedTuple):
     encoded:    rows that were coded.
     merged:     parts that were merged into others.
     reached:    recall at 10, in millionths; None if it was not measured.
+    notes:      remarks for people: a GPU that failed.
     """
 
     generation: str | None = None
@@ -87,6 +90,7 @@ class Built(NamedTuple):
     encoded: int = 0
     merged: int = 0
     reached: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 def build(
@@ -97,14 +101,18 @@ def build(
     stages: Stages,
     stop: threading.Event | None = None,
     again: bool = False,
+    device: str = "auto",
 ) -> Built:
     """Build the index of a space, or bring it up to its segments.
 
     stop:   if it is set, the build ends; the next one goes on from there.
     again:  train new centroids although the old ones fit.
-    Raises: Damage, Interrupted; DiskTrouble if the disk is full.
+    device: compares rows with centroids: a GPU of faiss that is named, or else the CPU.
+    Raises: Damage, Interrupted; DiskTrouble if the disk is full; UsageError, MissingPackage if there is no such device.
     """
-    return _Builder(repo, space, wanted, stages, stop).run(again=again)
+    from vstore.approximate.gpu import gpu_of  # a sync, which keeps an index up, names none
+
+    return _Builder(repo, space, wanted, stages, stop, gpu_of(device)).run(again=again)
 
 
 def keep_up(repo: Repository, space: str, *, most: int = PART, stages: Stages | None = None) -> Built | None:
@@ -123,8 +131,15 @@ def keep_up(repo: Repository, space: str, *, most: int = PART, stages: Stages | 
 
 class _Builder:
     def __init__(
-        self, repo: Repository, space: str, wanted: Wanted, stages: Stages, stop: threading.Event | None
+        self,
+        repo: Repository,
+        space: str,
+        wanted: Wanted,
+        stages: Stages,
+        stop: threading.Event | None,
+        gpu: Gpu | None = None,
     ) -> None:
+        self._gpu = gpu
         self._repo = repo
         self._space = space
         self._wanted = wanted
@@ -151,7 +166,7 @@ class _Builder:
         covering.delete_stale()
         for path in list(parts_of_other_generations(self._repo, self._space, about.generation)):
             durable.remove(path)
-        return Built(about.generation, trained, covering.encoded, covering.merged, reached)
+        return Built(about.generation, trained, covering.encoded, covering.merged, reached, self._notes)
 
     def follow(self, most: int) -> Built | None:
         """Cover new segments by the generation that answers, if they are worth it. None if nothing was written."""
@@ -170,9 +185,13 @@ class _Builder:
         return Built(chosen, False, covering.encoded, covering.merged, reached)
 
     def _covering(self, generation: Generation) -> Covering:
-        coder = Coder(generation.centroids)
+        coder = Coder(generation.centroids, self._gpu)
         about = generation.about
         return Covering(self._repo, self._space, about.generation, coder, self._segments, self._stages, self._advance)
+
+    @property
+    def _notes(self) -> tuple[str, ...]:
+        return () if self._gpu is None else self._gpu.notes
 
     @property
     def _bytes(self) -> int:
@@ -204,7 +223,7 @@ class _Builder:
         self._stages.begin("reading a sample", count, unit="rows")
         sample = rotated(unit(sample_of(self._segments, chosen, self._advance)))
         self._stages.begin("training", ITERATIONS, unit="rounds")
-        centroids = train(sample, lists, lambda: self._advance(1))
+        centroids = train(sample, lists, lambda: self._advance(1), self._gpu)
         about = write_generation(self._repo, self._space, centroids, self._rows)
         if about is None:
             raise full()

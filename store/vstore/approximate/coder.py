@@ -5,7 +5,7 @@ Source: Gao and Long, RaBitQ, 2024, arXiv:2405.12497, as faiss has it in IndexIV
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from vstore.approximate.rotation import rotated
@@ -14,6 +14,8 @@ from vstore.packages import faiss_module
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from vstore.approximate.gpu import Gpu
 
     Floats = npt.NDArray[np.float32]
     Ints = npt.NDArray[np.int64]
@@ -29,7 +31,10 @@ class Coder:
     centroids: float32 (lists, dim), rotated, of norm 1.
     """
 
-    def __init__(self, centroids: Floats) -> None:
+    def __init__(self, centroids: Floats, gpu: Gpu | None = None) -> None:
+        """gpu: assigns rows to lists."""
+        self._gpu = gpu
+        self._there: Any = None  # the centroids on it
         self.centroids = centroids
         self.lists, self.dim = centroids.shape
         faiss = faiss_module()
@@ -62,12 +67,25 @@ class Coder:
         """Find the list of each of some rotated rows: int64 (n,)."""
         import numpy as np
 
+        gpu = self._gpu
+        found = None if gpu is None else gpu.tried(partial(self._assign_there, gpu, turned))
+        if found is not None:
+            return found
         step = max(1, _SCORES // self.lists)
         parts = [
             (turned[at : at + step] @ self.centroids.T).argmax(axis=1).astype(np.int64)
             for at in range(0, len(turned), step)
         ]
         return np.concatenate([np.empty(0, np.int64), *parts])
+
+    def _assign_there(self, gpu: Gpu, turned: Floats) -> Ints:
+        import numpy as np
+
+        if self._there is None:
+            self._there = gpu.flat(self.dim)
+            self._there.add(self.centroids)
+        found: Ints = self._there.search(np.ascontiguousarray(turned), 1)[1][:, 0]
+        return np.maximum(found, 0)  # a row that is no number is near to none
 
     def encode(self, turned: Floats, lists: Ints) -> Codes:
         """Code rotated rows, each in its list: uint8 (n, code size)."""
