@@ -13,12 +13,12 @@ from support.rotten import rot
 from vstore.disk.believed import believed
 from vstore.disk.footer import BLOCK
 from vstore.disk.read_times import read_times
-from vstore.disk.row_sums import row_sums_name
+from vstore.disk.row_sums import open_row_sums, row_sums_name
 from vstore.disk.segment_writer import rounded, write_segment
 from vstore.disk.segments import Segment
 from vstore.errors import Damage
 from vstore.format.hashing import checksum, store_hash
-from vstore.search import views
+from vstore.search import row_proofs, views
 from vstore.search.bitmaps import bitmaps_of
 from vstore.search.index import Index
 
@@ -255,3 +255,24 @@ def test_what_was_read_whole_a_moment_ago_is_not_read_once_more(
     one = segment()
     monkeypatch.setattr(views.RowProofs, "prove", None)
     assert nearest([one], cache, 7) == [7]
+
+
+def test_checksums_that_are_asked_for_often_are_read_once(
+    segment: Any, cache: Path, large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = segment()
+    nearest([one], cache, 7)
+    opened = []
+
+    def counted(*args: Any) -> Any:
+        opened.append(args)
+        return open_row_sums(*args)
+
+    monkeypatch.setattr(row_proofs, "open_row_sums", counted)
+    index = index_of([in_another_process(one)], cache)
+    for row in range(30):
+        assert index.top_k(VECTORS[row][None], 1).rows[0] == [row]
+    assert len(opened) == 9
+    rot(one, 40, cache)
+    with pytest.raises(Damage, match=one.ref.name):
+        index.top_k(VECTORS[40][None], 1)

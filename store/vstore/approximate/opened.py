@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from vstore.approximate.about import LISTS, RECALL, AboutLists, AboutRecall
-from vstore.approximate.coder import Coder
+from vstore.approximate.coder import FEW, Coder
 from vstore.approximate.generation import generations, read_generation
 from vstore.approximate.lists import Lists, open_lists
 from vstore.approximate.rotation import rotated
@@ -31,7 +31,6 @@ PROBES = 32  # where nothing was measured
 DEPTH = 10
 WANTED = 970_000  # recall at 10, in millionths
 _BATCH = 1024  # queries
-_FEW = 16  # queries that one thread answers
 
 
 class Way(NamedTuple):
@@ -129,8 +128,7 @@ class Approximate:
             return np.full((len(turned), depth), -1)
         while True:
             lists, near = self.coder.nearest_lists(turned, min(probes, self.coder.lists))
-            # Threads gain one query nothing, and cost it much while other work holds the cores.
-            with faiss_threads(1 if len(turned) < _FEW else cores()):
+            with faiss_threads(1 if len(turned) < FEW else cores()):
                 found = [self._of_part(at, turned, lists, near, bitmap, depth) for at, bitmap in enumerate(bitmaps)]
             scores, rows = (np.concatenate(column, axis=1) for column in zip(*found, strict=True))
             if probes >= self.coder.lists or not depth or ((rows >= 0).sum(axis=1) >= depth).all():

@@ -56,6 +56,17 @@ class RowSums:
         return _little(sums)
 
 
+class KeptSums:
+    """The checksums of the rows of one segment, in memory."""
+
+    def __init__(self, sums: array[int]) -> None:
+        self._sums = sums
+
+    def of(self, first: int, end: int) -> array[int]:
+        """Give the checksums of rows; fewer if there are fewer."""
+        return self._sums[first:end]
+
+
 def _little(sums: array[int]) -> array[int]:
     """Turn numbers of this machine into little-endian ones, or back."""
     if sys.byteorder == "big":

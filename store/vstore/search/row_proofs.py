@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ from typing import Any
 import xxhash
 
 from vstore.disk.footer import BLOCK
-from vstore.disk.row_sums import RowSums, open_row_sums, remove_row_sums, row_sums
+from vstore.disk.row_sums import KeptSums, RowSums, open_row_sums, remove_row_sums, row_sums
 from vstore.disk.segments import Segment
 from vstore.format.hashing import checksum
 from vstore.packages import faiss_module
+
+_OFTEN = 8  # openings of a file of row sums, of 50 us each, before all of it is read: 8 bytes a row
 
 
 class RowProofs:
@@ -31,6 +34,8 @@ class RowProofs:
         self._bytes = memoryview(faiss_module().rev_swig_ptr(codes.data(), codes.size()))
         self._sums: bytes | None = None  # of the blocks
         self._blocks: dict[int, array[int]] = {}  # row sums of blocks that were proved
+        self._asked = 0  # times that row sums were looked up
+        self._kept: KeptSums | None = None  # those of all rows, once they were looked up often
 
     def row(self, row: int) -> memoryview:
         """Give the bytes of a row, unproved."""
@@ -56,9 +61,21 @@ class RowProofs:
         groups = [(block, list(some)) for block, some in groupby(rows, lambda row: row // BLOCK)]
         left = [(block, some) for block, some in groups if not self._is_proved(block, some)]
         if left:
-            with open_row_sums(self._cache, self._segment.ref) as kept:
+            with self._row_sums() as kept:
                 for block, some in left:
                     self._prove_in(block, some, kept)
+
+    @contextmanager
+    def _row_sums(self) -> Iterator[RowSums | KeptSums | None]:
+        """Give the row sums: from the file, until it was opened often enough to read all of it."""
+        if self._kept is not None:
+            yield self._kept
+            return
+        with open_row_sums(self._cache, self._segment.ref) as sums:
+            self._asked += 1
+            if sums is not None and self._asked > _OFTEN:
+                self._kept = KeptSums(sums.of(0, self._segment.footer.rows))
+            yield sums
 
     def prove_all(self) -> None:
         """Check all rows, after `hold`. Raises: Damage."""
@@ -71,7 +88,7 @@ class RowProofs:
         proved = self._blocks.get(block)
         return proved is not None and not self._differ(rows, proved, block * BLOCK)
 
-    def _prove_in(self, block: int, rows: Sequence[int], kept: RowSums | None) -> None:
+    def _prove_in(self, block: int, rows: Sequence[int], kept: RowSums | KeptSums | None) -> None:
         """Check rows of one block."""
         first, end = rows[0], rows[-1] + 1
         sums = array("Q") if kept is None or block in self._blocks else kept.of(first, end)
@@ -80,6 +97,7 @@ class RowProofs:
             return
         self._blocks[block] = self._prove_block(block)
         if there:
+            self._kept = None
             remove_row_sums(self._cache, self._segment.ref)  # the block is sound, so they are false
 
     def _differ(self, rows: Sequence[int], sums: array[int], first: int) -> bool:
