@@ -16,6 +16,7 @@ from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import family_class
 from vstore.embed.hf.families.family import Family, Opened
 from vstore.embed.hf.identity import Known, clear_differences, differences, identity_of, is_variation, told
+from vstore.embed.hf.kernels import choose_kernels
 from vstore.embed.hf.libraries import libraries, quiet
 from vstore.embed.hf.loaded import Loaded
 from vstore.embed.hf.source.find import find_adapter, find_model
@@ -146,7 +147,10 @@ def load(
                 adapters.apply(model, adapter, note)
             if plain is not None:
                 _require_effect(adapter, adapters.effect_of(here.proof(proof), plain, len(proof)), note)
-        return TransformerEmbedder(family, Loaded(settled(model, compute), device), settings, compute)
+        on = Loaded(settled(model, compute), device)
+        if on.device == "cpu" and not settings.compile:  # torch.compile chooses its own
+            choose_kernels(on.model)
+        return TransformerEmbedder(family, on, settings, compute)
 
 
 @contextmanager
