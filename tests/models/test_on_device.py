@@ -138,6 +138,16 @@ def test_of_more_equal_rows_than_are_looked_at_the_keys_decide(tmp_path: Path, m
     assert_same(store.here, store.there, rows[:3], 5)
 
 
+def test_wide_rows_are_scored_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a model with 3,584 numbers a block would take 940 MB."""
+    monkeypatch.setattr(on_device, "_BLOCK_BYTES", 4 * 64 * 70)
+    rows = unit_vectors(200, 64)
+    store = Rows(tmp_path, rows, 1)
+    (block,) = placed(store.device)
+    assert [(begin, len(some)) for begin, some in block.blocks] == [(0, 70), (70, 70), (140, 60)]
+    assert_same(store.here, store.there, rows[:3], 10)
+
+
 def test_rows_that_a_snapshot_lacks_are_never_near(tmp_path: Path) -> None:
     rows = unit_vectors(300)
     store = Rows(tmp_path, rows)
@@ -171,7 +181,7 @@ def test_torch_multiplies_in_full_meanwhile() -> None:
         torch.backends.cuda.matmul.fp32_precision = "none"
 
 
-def placed(device: OnDevice) -> set[object]:
+def placed(device: OnDevice) -> set[Any]:
     return {one.of for chosen in device._chosen.values() for one in chosen or ()}
 
 

@@ -33,8 +33,9 @@ T = TypeVar("T")
 
 LEAST = EXACT  # bytes of marked rows: the CPU looks through fewer in less time than torch is loaded in
 _STAY = ("auto", "cpu")  # words for which rows stay where they are
-_BLOCK = 1 << 16  # rows at once: as float32 some 200 MB
-_QUERIES = 1024  # at once: scores of 256 MB
+_BLOCK = 1 << 16  # rows at once at most, and
+_BLOCK_BYTES = 192 << 20  # of them as float32
+_QUERIES = 256  # at once: scores of 64 MB
 _MORE = 54  # rows beyond the k-th that are asked for at first: few others are as near
 
 
@@ -71,8 +72,9 @@ class _Placed:
 
         self.blocks: list[tuple[int, Any]] = []
         self.is_sound = True
-        for begin in range(0, len(rows), _BLOCK):
-            some = rows[begin : begin + _BLOCK]
+        step = max(1, min(_BLOCK, _BLOCK_BYTES // (4 * rows.shape[1])))
+        for begin in range(0, len(rows), step):
+            some = rows[begin : begin + step]
             block = torch.from_numpy(some.astype(some.dtype.newbyteorder("="), copy=True)).to(device)
             norms = np.asarray(torch.linalg.vector_norm(block.to(torch.float32), dim=1).cpu())
             self.is_sound &= bool((np.abs(norms - 1) <= NORM_OFF).all())
