@@ -185,6 +185,26 @@ def placed(device: OnDevice) -> set[Any]:
     return {one.of for chosen in device._chosen.values() for one in chosen or ()}
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+@pytest.mark.parametrize("precision", ["highest", "medium"])
+def test_on_a_gpu_answers_are_those_of_a_scan(tmp_path: Path, precision: str) -> None:
+    rows = unit_vectors(20_000, 768)
+    rows[10_000:15_000] = rows[:5_000]
+    store = Rows(tmp_path, rows)
+    device = OnDevice(torch, "cuda")
+    device.take(store.there)
+    store.there.device = device
+    torch.set_float32_matmul_precision(precision)
+    try:
+        assert_same(store.here, store.there, np.concatenate([rows[:50], unit_vectors(50, 768, 7)]), 10)
+        for step in (2, 50):
+            marked = store.bitmaps(list(range(0, len(rows), step)))
+            assert_same(store.here.narrowed(marked), store.there.narrowed(marked), rows[:20], 10)
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert not store.there.notes()
+
+
 def test_rows_are_brought_to_a_device_once_for_all_indexes(tmp_path: Path) -> None:
     store = Rows(tmp_path, unit_vectors(100))
     other, index = OnDevice(torch, "cpu"), store.index()

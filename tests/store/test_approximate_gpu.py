@@ -18,6 +18,7 @@ from vstore.approximate.gpu import Gpu, gpu_of
 from vstore.approximate.kmeans import train
 from vstore.errors import MissingPackage, UsageError
 from vstore.progress import Stages
+from vstore.row_selection import only_marked
 
 
 class Faiss(ModuleType):
@@ -134,3 +135,27 @@ def test_a_faiss_for_the_cpu_is_refused() -> None:
         pytest.skip("this faiss has GPUs")
     with pytest.raises(MissingPackage, match=r"the index cannot be built on cuda: faiss is the one for the CPU"):
         gpu_of("cuda")
+
+
+HAS_GPU = hasattr(faiss, "GpuIndexFlat") and faiss.get_num_gpus() > 0
+
+
+@pytest.mark.skipif(not HAS_GPU, reason="there is no GPU, or a faiss for the CPU")
+def test_a_real_gpu_assigns_rows_to_the_nearest_lists() -> None:
+    there = gpu_of("cuda")
+    assert there is not None
+    rows = unit_vectors(20_000, 96, 3)
+    centroids = train(rows, 64, lambda: None, there)
+    assert np.allclose(np.linalg.norm(centroids, axis=1), 1, atol=1e-3)
+    found = Coder(centroids, there).assign(rows)
+    scores = rows @ centroids.T
+    assert np.allclose(scores[np.arange(len(rows)), found], scores.max(axis=1), atol=1e-3)
+    assert not there.notes
+
+
+@pytest.mark.skipif(not HAS_GPU, reason="there is no GPU, or a faiss for the CPU")
+def test_a_real_index_of_a_gpu_gets_no_selector() -> None:
+    there = gpu_of("cuda")
+    assert there is not None
+    with pytest.raises(TypeError, match="GpuIndexFlat may not obey"):
+        only_marked(faiss, there.flat(16), np.zeros(5, np.uint8))
