@@ -66,6 +66,7 @@ class Index:
         self, segments: Sequence[Segment], bitmaps: Sequence[bytes], cache: Path, *, ahead: bool = True
     ) -> None:
         self._segments = segments
+        self._needed: Sequence[Segment] | None = None  # None: all of them
         self._mark(bitmaps)
         self.firsts = list(accumulate((segment.footer.rows for segment in segments), initial=0))
         self._views = Views(segments, cache, ahead=ahead)
@@ -74,6 +75,12 @@ class Index:
         """Give an index of the same segments with other rows marked."""
         other = copy(self)
         other._mark(bitmaps)
+        return other
+
+    def alone(self, bitmaps: Sequence[bytes]) -> Index:
+        """Give an index as `narrowed` does, which asks for no segment to be read but those with marked rows."""
+        other = self.narrowed(bitmaps)
+        other._needed = [segment for segment, marked in zip(self._segments, other._marked, strict=True) if marked]
         return other
 
     def _mark(self, bitmaps: Sequence[bytes]) -> None:
@@ -268,8 +275,8 @@ class Index:
             self._views.prove(self._segments[part], here.tolist())
 
     def wait(self) -> None:
-        """Wait until every segment was read against its checksums. Raises: Damage, FileNotFoundError."""
-        self._views.wait()
+        """Wait until every segment that it needs was read against its checksums. Raises: Damage, FileNotFoundError."""
+        self._views.wait(self._needed)
 
     def hold(self) -> None:
         """Keep what later answers need of the files. If they were read, that is some time ago then: each row is proved.

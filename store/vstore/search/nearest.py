@@ -58,7 +58,7 @@ class Nearest:
             bytes(len(bitmap)) if is_covered else bitmap
             for bitmap, is_covered in zip(bitmaps, approximate.covered, strict=True)
         ]
-        tail = self._index.narrowed(left)
+        tail = self._index.alone(left)
         return _Lists(approximate, approximate.bitmaps_of(bitmaps), self._index.count - tail.count, tail)
 
     def answers_approximately(self, k: int) -> bool:

@@ -124,7 +124,8 @@ class OpenSnapshot:
         self._refs = repo.state.segments(self.snapshot.space)
         segments = [repo.segment_with_late_keys(ref) for ref in self._refs]
         bitmaps = snapshot_bitmaps(repo, self.snapshot, self._tree, segments, named)
-        self.rows = Index(segments, bitmaps, repo.layout.cache)  # threads read the segments from here on
+        # Threads read the segments from here on, unless an index may choose the rows that are read.
+        self.rows = Index(segments, bitmaps, repo.layout.cache, ahead=not self._has_indexes)
         self._cache = repo.layout.cache
         self._rows_name = rows_name(repo.hash, self.snapshot.id, segments)
         self.paths = named()
@@ -134,8 +135,8 @@ class OpenSnapshot:
         self.source = folders.source(self.snapshot)
 
     def wait(self) -> None:
-        """Wait until every segment was read against its checksums. Raises: Damage, FileNotFoundError."""
-        if self.rows.count:
+        """Wait until every segment was read against its checksums, where all are. Raises: Damage, FileNotFoundError."""
+        if self.rows.count and not self._has_indexes:
             faiss_module()  # importing it goes on while threads read
             self.rows.wait()
 
@@ -166,8 +167,9 @@ class OpenSnapshot:
 
     def hold(self, repo: Repository) -> None:
         """Wait, and read what queries need later, so that gc can remove nothing of it. Raises: as `wait`."""
+        if self.nearest(repo, self.rows) is self.rows and self.rows.count:
+            self.rows.wait()
         self.rows.hold()
-        self.nearest(repo, self.rows)
         self.paths.hold()
         _ = self.row_of
         self._flats = self._read_flats(repo, None)
@@ -283,7 +285,6 @@ class OpenSnapshot:
         from vstore.search.space_rows import require_norm_1
         from vstore.search.turned import has_turns
 
-        self.wait()
         keys = list(islice(self.paths, 2 * SAMPLE))
         numbers = sampled(keys, self.flats(repo, keys))
         rows = np.empty((len(numbers), self.space.dim), np.float32)

@@ -57,32 +57,38 @@ class Views:
         self._cache = cache
         self._of: dict[Segment, View] = {}
         self._read: set[Segment] = set()  # whole, a moment ago
-        self._reading: _Reading | None = None
-        self._is_held = self._ready = False
-        if ahead:
-            self._reading = _Reading(segments, cache)
+        self._done: set[Segment] = set()  # read whole, however long ago
+        self._is_held = False
+        self._ahead = _Reading(segments, cache) if ahead else None
 
-    def wait(self) -> None:
-        """Wait until every segment was read against its checksums. Raises: Damage, FileNotFoundError."""
-        if self._ready:
+    def wait(self, some: Sequence[Segment] | None = None) -> None:
+        """Wait until every segment was read against its checksums.
+
+        some:   these are enough.
+        Raises: Damage, FileNotFoundError.
+        """
+        if len(self._done) == len(self._segments):
             return
-        if self._reading is None:
-            self._reading = _Reading(self._segments, self._cache, self._of if self._is_held else {})
+        wanted = self._segments if some is None or self._ahead is not None else some
+        left = [segment for segment in wanted if segment not in self._done]
+        if not left:
+            return
+        reading = self._ahead or _Reading(left, self._cache, self._of if self._is_held else {})
         faiss_module()  # importing it takes about as long as the reading, which goes on meanwhile
-        read = self._reading.wait()
+        read = reading.wait()
         if not self._is_held:
             self._read |= read
-        for segment in self._segments:
+        for segment in left:
             self._view(segment)
-        _whole.update(self._segments)
-        self._ready = True
+        _whole.update(left)
+        self._done.update(left)
 
     def hold(self) -> None:
         """Open them, and keep their keys and checksums: the files may be removed. What was read is no longer read now.
 
         Raises: Damage, FileNotFoundError.
         """
-        if self._reading is not None:
+        if self._ahead is not None:
             self.wait()
         for segment in self._segments:
             _ = segment.keys
@@ -149,7 +155,7 @@ class Views:
 
         Raises: Damage, FileNotFoundError.
         """
-        if self._reading is not None:
+        if self._ahead is not None:
             self.wait()
         proofs = self._view(segment).proofs
         self.prove(segment, [row])
