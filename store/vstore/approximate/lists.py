@@ -103,7 +103,7 @@ class Lists:
         import numpy as np
 
         faiss = faiss_module()
-        self._prove_lists(np.unique(lists))
+        self._prove_lists(np.flatnonzero(np.bincount(lists.ravel())))  # np.unique would import numpy.ma
         if self._index is None:
             self._open(coder)
         scores, rows = np.empty((len(turned), depth), np.float32), np.empty((len(turned), depth), np.int64)

@@ -115,7 +115,8 @@ class Nearest:
 
         at, rows = one
         index = self._index
-        rows = np.unique(rows[rows >= 0])
+        rows = np.sort(rows[rows >= 0])
+        rows = rows[np.diff(rows, prepend=-1) > 0]  # np.unique would import numpy.ma
         scores = index.scores(queries[at : at + 1], rows)
         best = np.argsort(-scores, kind="stable")[: k + 1]
         least = scores[best[min(k, len(best)) - 1]] if len(best) else 0
