@@ -68,11 +68,11 @@ def compare(top: Path, pictures: Path, name: str, runs: int, python: str | None)
     print(f"  the same by CPU time: {ratio(cpus(both), cpus(found['sync']))}")
     print(f"  plain loop / sync: {ratio(walls(found['plain']), walls(found['sync']))} slower")
     if other is not None:
-        print(f"  {other.ready}; wall time of its index / sync, and CPU time of reading / its reading:")
+        print(f"  {other.ready}; its index / sync by wall and CPU time, and reading / its reading by CPU time:")
         for ours in ("", "fast "):
-            rate = ratio(walls(found["rclip"]), walls(found[f"{ours}sync"]))
+            rate, work = (ratio(by(found["rclip"]), by(found[f"{ours}sync"])) for by in (walls, cpus))
             read = ratio(cpus(found[f"{ours}reading"]), cpus(found["rclip reading"]))
-            print(f"    {ours or 'usual '}{rate}, reading {read}")
+            print(f"    {ours or 'usual '}{rate}, {work}, reading {read}")
 
 
 def against_base(top: Path, pictures: Path, names: Sequence[str], commit: str) -> bool:

@@ -114,6 +114,24 @@ def test_a_layer_computes_with_the_weights_that_it_has_now() -> None:
     assert calls == [3]
 
 
+class Padded(torch.nn.Conv2d):
+    """A convolution as timm has one for models of TensorFlow."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        padded = torch.nn.functional.pad(input, (0, 1, 0, 1))
+        return torch.nn.functional.conv2d(padded, self.weight, self.bias, self.stride)
+
+
+def test_convolutions_of_a_class_of_its_own_have_that_order_too() -> None:
+    layer = Padded(3, 8, 3, stride=2)
+    values = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        before = layer(values)
+        choose_kernels(torch.nn.Sequential(layer))
+        assert layer.weight.is_contiguous(memory_format=torch.channels_last)
+        assert torch.allclose(layer(values), before, atol=1e-5)
+
+
 def test_layers_of_another_kind_or_dtype_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vstore.embed.hf.kernels.has_slow_products", lambda *facts: True)
     attention = torch.nn.MultiheadAttention(8, 2)  # its last layer is of a class of its own

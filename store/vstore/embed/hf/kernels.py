@@ -30,7 +30,7 @@ def choose_kernels(model: Any) -> None:
 
     product = onednn_product() if has_slow_products(_processor(), _instructions(), torch.__config__.show()) else None
     for module in model.modules():
-        if type(module) is torch.nn.Conv2d and module.weight.dtype == torch.float32:
+        if isinstance(module, torch.nn.Conv2d) and module.weight.dtype == torch.float32:
             module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
         elif type(module) is torch.nn.Linear and module.weight.dtype == torch.float32 and product is not None:
             take_product(module, product)
