@@ -36,11 +36,12 @@ class Coder:
         """gpu: assigns rows to lists."""
         self._gpu = gpu
         self._there: Any = None  # the centroids on it
-        self.centroids = centroids
         self.lists, self.dim = centroids.shape
         faiss = faiss_module()
         self._quantizer: Any = faiss.IndexFlatIP(self.dim)
         self._quantizer.add(centroids)
+        held = faiss.rev_swig_ptr(self._quantizer.get_xb(), centroids.size)
+        self.centroids: Floats = held.reshape(centroids.shape)  # the memory of faiss: aligned, and the only copy
         self._index = self.index()
         self.code_size: int = self._index.code_size
 

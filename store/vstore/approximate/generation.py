@@ -31,7 +31,7 @@ class Generation(NamedTuple):
     """The centroids of a space.
 
     about:     its parameters.
-    centroids: float32 (lists, dim), rotated, of norm 1.
+    centroids: float32 (lists, dim), rotated, of norm 1; mapped, and so perhaps unaligned.
     path:      the part.
     """
 
@@ -67,12 +67,13 @@ def read_generation(repo: Repository, space: str, generation: str) -> Generation
             if about is None or about.generation != generation or not _is_whole(about, part.head.size, dim):
                 continue
             try:
-                payload = b"".join(part.blocks())
+                payload = part.proved_map()
             except (Damage, OSError):
                 continue
-            centroids = np.frombuffer(payload, "<f4").reshape(about.lists, dim).astype(np.float32)
+            centroids = np.frombuffer(payload, "<f4").reshape(about.lists, dim).astype(np.float32, copy=False)
             with np.errstate(invalid="ignore", over="ignore"):
-                norms = np.linalg.norm(centroids, axis=1)
+                squares = np.einsum("ij,ij->i", centroids, centroids)  # a search would wait for a copy of all of them
+                norms = np.sqrt(squares)
             if (np.abs(norms - 1) <= _OFF).all():
                 return Generation(about, centroids, part.path)
     return None

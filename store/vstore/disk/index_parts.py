@@ -154,6 +154,13 @@ class IndexPart:
         """Map the payload, unproved. The map outlives this object. Raises: Damage."""
         return memoryview(self._file.map())[self.payload : self.payload + self.head.size]
 
+    def proved_map(self) -> memoryview:
+        """Map the payload, every block of it checked. The map outlives this object. Raises: Damage."""
+        whole, sums = self.map(), self.read_sums()
+        for block in range(_blocks(self.head.size)):
+            self.require_block(block, whole[block * BLOCK : (block + 1) * BLOCK], sums)
+        return whole
+
     def reopened(self) -> File:
         """Open the file once more: it must be the same one. Raises: Damage, FileNotFoundError."""
         file = File(self.path)
