@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.builder import Builder, key, unit_vectors
 from support.folders import World
+from support.shell import Shell
 
 from vstore.disk.segments import Segment
 from vstore.embed.model_words import Settings
@@ -347,7 +348,7 @@ def placing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
+    world = World(tmp_path / "world")
     world.put({f"{number}.png": number for number in range(30)})
     world.sync()
     return world
@@ -438,3 +439,27 @@ def test_rows_on_a_device_are_all_compared_though_there_is_an_index(
         monkeypatch.setattr(there._now.rows.device, "_torch", Full(0, torch.OutOfMemoryError(NO_MEMORY)))
         assert not there.search(world.pictures / "3.png").approximate
         assert there.search(world.pictures / "3.png").approximate
+
+
+@pytest.mark.usefixtures("placing")
+def test_a_page_on_a_device_that_is_not_there_is_refused_at_once(
+    vstore: Shell, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vstore_page.server import Serving
+
+    monkeypatch.setattr(Serving, "run", lambda *args, **words: pytest.fail("it was served"))
+    said = vstore.bad(13, "--store", str(world.folder), "serve", "--no-open", "--port", "0", "--device", "cuda:77")
+    assert "this machine has no device 'cuda:77'" in said
+
+
+@pytest.mark.usefixtures("placing")
+def test_what_else_is_wrong_with_a_snapshot_the_page_says(world: World) -> None:
+    from vstore_cli.commands.serve import _open_on_device
+    from vstore_page.page import Page
+
+    for segment in (world.folder / "segments").iterdir():
+        segment.write_bytes(b"")
+    with Store(world.folder) as store, Page(store, device="cuda:77") as page:
+        with pytest.raises(Damage):
+            page.view()
+        _open_on_device(page)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vstore import MissingPackage
+from vstore import MissingPackage, ModelError, VstoreError
 from vstore_cli.browser import open_beside
 from vstore_cli.interrupts import end_soon, ending
 from vstore_cli.locate import open_store, refuse_network, say_store, sudo_uid
@@ -64,6 +64,8 @@ def serve(port: int, host: str, no_open: bool, write: bool, device: str, offline
         if write:
             refuse_network(store.folder)
             say_store(store.folder)
+        if device not in ("auto", "cpu"):
+            _open_on_device(page)
         serving = serving_of(page, host=host, port=port, sudo_uid=sudo_uid())
 
         def ready() -> None:
@@ -73,6 +75,19 @@ def serve(port: int, host: str, no_open: bool, write: bool, device: str, offline
 
         serving.run(stop, ready=ready)
         end_soon()
+
+
+def _open_on_device(page: Page) -> None:
+    """Bring the vectors of the current snapshot to a device before anybody asks. Raises: ModelError if it is not there.
+
+    All else that is wrong the page says to whoever looks.
+    """
+    try:
+        page.view()
+    except ModelError:
+        raise
+    except VstoreError:
+        pass
 
 
 def _page() -> tuple[type[Page], type[Serving]]:
