@@ -36,6 +36,20 @@ def builder(tmp_path: Path) -> Builder:
     return builder
 
 
+def rot(builder: Builder, number: int) -> None:
+    """Change a bit of the row of a picture of the first segment."""
+    ref = builder.repo.state.segments(builder.space)[0]
+    segment = builder.repo.segment(ref)
+    with segment.path.open("r+b") as file:
+        row = segment.row_of(key(number))
+        assert row is not None
+        at = segment.footer.header + row * segment.footer.width
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 1]))
+
+
 def refuse(*args: Any) -> Any:
     raise AssertionError("a segment is read whole")
 
@@ -80,6 +94,18 @@ def test_rows_without_lists_are_read_with_their_segments_alone(
     assert asked and all(names == [last.name] for names in asked)
 
 
+def test_few_pictures_are_compared_without_reading_segments_whole(
+    builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole(monkeypatch)
+    with Store(builder.repo.layout.folder) as store:
+        report = store.search(Operand(1.0, key=key(8)), under="p/7.jpg", exact=True)
+        assert [hit.key for hit in report.hits] == [key(7)] and not report.approximate
+        rot(builder, 7)
+        with pytest.raises(Damage, match="rows 0 to 599"):
+            store.search(Operand(1.0, key=key(8)), under="p/7.jpg", exact=True)
+
+
 def test_a_view_of_an_approximate_index_answers_once_its_segments_are_gone(builder: Builder) -> None:
     with Store(builder.repo.layout.folder) as store, store.view() as view:
         expected = view.search(Operand(1.0, key=key(7))).hits
@@ -90,17 +116,8 @@ def test_a_view_of_an_approximate_index_answers_once_its_segments_are_gone(build
 
 
 def test_a_rotten_row_is_in_no_approximate_answer(builder: Builder) -> None:
-    ref = builder.repo.state.segments(builder.space)[0]
-    segment = builder.repo.segment(ref)
-    with segment.path.open("r+b") as file:
-        row = segment.row_of(key(7))
-        assert row is not None
-        at = segment.footer.header + row * segment.footer.width
-        file.seek(at)
-        byte = file.read(1)[0]
-        file.seek(at)
-        file.write(bytes([byte ^ 1]))
-    with Store(builder.repo.layout.folder) as store, pytest.raises(Damage, match=ref.name):
+    rot(builder, 7)
+    with Store(builder.repo.layout.folder) as store, pytest.raises(Damage, match="rows 0 to 599"):
         store.search(Operand(1.0, vector=ROWS[7]))
 
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 
+_FEW = 8  # times as many rows: reading all of them whole for a search costs more than single ones
+
+
 class Hits(NamedTuple):
     """The nearest rows of n queries, best first.
 
@@ -72,9 +75,14 @@ class Index:
         self._views = Views(segments, cache, ahead=ahead)
 
     def narrowed(self, bitmaps: Sequence[bytes]) -> Index:
-        """Give an index of the same segments with other rows marked."""
+        """Give an index of the same segments with other rows marked.
+
+        Of few marked rows none asks for whole segments, unless these are read ahead anyway: those found are proved.
+        """
         other = copy(self)
         other._mark(bitmaps)
+        if not self._views.are_ahead:
+            other._needed = () if other.count * _FEW <= self.firsts[-1] else None
         return other
 
     def alone(self, bitmaps: Sequence[bytes]) -> Index:

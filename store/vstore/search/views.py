@@ -61,6 +61,11 @@ class Views:
         self._is_held = False
         self._ahead = _Reading(segments, cache) if ahead else None
 
+    @property
+    def are_ahead(self) -> bool:
+        """The segments are read from the making on."""
+        return self._ahead is not None
+
     def wait(self, some: Sequence[Segment] | None = None) -> None:
         """Wait until every segment was read against its checksums.
 
@@ -108,7 +113,7 @@ class Views:
         return found
 
     def of(self, segment: Segment) -> Any:
-        """Get the view of a segment, after `wait`."""
+        """Get the view of a segment; its rows are unproved unless `wait` was called."""
         return self._view(segment).index
 
     def rows(self, segment: Segment) -> Any:
