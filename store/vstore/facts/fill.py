@@ -13,7 +13,7 @@ from vstore.errors import UsageError
 from vstore.facts.reading import PictureReader, Read
 from vstore.facts.report import FactsReport, Undecoded
 from vstore.facts.show import WHAT, show
-from vstore.format.facts import CUT_HEIGHT, CUT_LINES, NEWEST_READER, Fact
+from vstore.format.facts import CUT_HEIGHT, CUT_LINES, NEWEST_READER, NO_READER, Fact
 from vstore.format.recipes import Recipe
 from vstore.format.tree import paths_by_key
 from vstore.progress import Stages
@@ -156,7 +156,7 @@ def _publish(repo: Repository, recipe: Recipe, some: Sequence[Read]) -> None:
 
 def _fact(read: Read, recipe: Recipe) -> Fact:
     """Make the fact of a picture that was read; a cut one is marked."""
-    fact = Fact(read.key, NEWEST_READER, read.about) if read.about is not None else Fact(read.key, 0, {})
+    fact = Fact(read.key, NEWEST_READER, read.about) if read.about is not None else Fact(read.key, NO_READER, {})
     values = dict(fact.values)
     if read.look is not None:
         values |= read.look.fact(read.key, recipe["prepare"]).values

@@ -12,7 +12,8 @@ from vstore.quick_tuple import NamedTuple
 
 Value = int | float | str | bytes
 
-NEWEST_READER = 1  # of headers; 0 read none
+NEWEST_READER = 1  # of headers
+NO_READER = 0  # no header was read: what a sync notes beside it
 TEXT_LIMIT = 4096  # bytes of a text
 
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from vstore.pictures.failures import PictureFailure
     from vstore.repository.cut_picture import Truncated
 
-_READER = 0  # as for prepared pixels: all other columns come from a reader of facts
 _KINDS = frozenset({"truncated", "not_an_image"})  # of failures that fewer lines may end
 
 
@@ -74,11 +73,11 @@ class CutPictures:
         """Publish the marks of cut pictures, before anything keeps their vectors: none must be found without."""
         if not self._unmarked:
             return
-        from vstore.format.facts import CUT_HEIGHT, CUT_LINES, Fact
+        from vstore.format.facts import CUT_HEIGHT, CUT_LINES, NO_READER, Fact
         from vstore.repository.facts import added
 
         cut = {key: self.taken[key] for key in self._unmarked}
-        facts = [Fact(key, _READER, {CUT_LINES: one.lines, CUT_HEIGHT: one.of}) for key, one in cut.items()]
+        facts = [Fact(key, NO_READER, {CUT_LINES: one.lines, CUT_HEIGHT: one.of}) for key, one in cut.items()]
         with self._repo.committing(self._command):
             changes, blobs = added(self._repo, facts)
             self._repo.publish("seal", changes, blobs=blobs, about=counted(len(facts), "cut picture"))

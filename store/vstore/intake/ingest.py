@@ -363,11 +363,11 @@ class Ingest:
         self.cut.mark()
         return [*self._kept.write_rest(), *self._copied.write()]
 
-    def new_facts(self) -> list[Fact]:
+    def new_facts(self) -> Sequence[Fact]:
         """List the facts learnt of pictures with a vector, to be listed by the next record."""
         return self._facts.unlisted(self.vectors)
 
-    def listed(self, facts: Iterable[Fact]) -> None:
+    def listed(self, facts: Sequence[Fact]) -> None:
         """Remove the journals whose segments a record lists now. facts: those that it lists."""
         self._kept.listed()
         self._facts.listed(facts)

@@ -120,16 +120,19 @@ def segment_of(repo: Repository, path: Path, wanted: Callable[[bytes], bool]) ->
 def publish_seal(
     repo: Repository, command: str, space: str, refs: Sequence[FileRef], facts: Sequence[Fact] = ()
 ) -> None:
-    """Publish a record that adds segments to the end of a space's list, and facts to those of the store."""
+    """Publish a record that adds segments to the end of a space's list, and facts to those of the store.
+
+    facts: in rising order of their keys.
+    """
     with repo.committing(command):
         changes: dict[str, Json] = {
             "segments": repo.state.segments_changed(space, [*repo.state.segments(space), *refs])
         }
         blobs: dict[bytes, bytes] = {}
         if facts:
-            from vstore.repository.facts import added
+            from vstore.repository.facts import added_in_order
 
-            more, blobs = added(repo, facts)
+            more, blobs = added_in_order(repo, facts)
             changes |= more
         rows = sum(ref.rows for ref in refs)
         about = f"{rows} vector{'s' * (rows != 1)}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING
 
 from vstore.format.entries import FileRef
 from vstore.intake.keeper import Keeper, publish_seal
+from vstore.intake.key_set import KeySet
 from vstore.intake.known_pictures import KnownPictures
 from vstore.repository.repository import Repository
 
@@ -29,8 +30,8 @@ class KeptVectors:
         pictures: KnownPictures,
         *,
         stored: Callable[[list[bytes]], None],
-        facts: Callable[[Container[bytes]], list[Fact]],
-        listed: Callable[[list[Fact]], None],
+        facts: Callable[[Container[bytes]], Sequence[Fact]],
+        listed: Callable[[Sequence[Fact]], None],
         command: str,
         clock: Callable[[], float],
     ) -> None:
@@ -53,7 +54,7 @@ class KeptVectors:
         self._clock = clock
         self._keeper: Keeper | None = None
         self._since = 0.0
-        self._computed: set[bytes] = set()  # since the last seal
+        self._computed = KeySet(repo.hash.size)  # since the last seal
 
     def begin(self) -> None:
         """Start the clock of a reading."""
@@ -88,7 +89,7 @@ class KeptVectors:
             publish_seal(self._repo, self._command, self._space, refs, facts)
             keeper.listed()
             self._take_listed(facts)
-            self._computed.clear()
+            self._computed = KeySet(self._repo.hash.size)
 
     def write_rest(self) -> list[FileRef]:
         """Write the unsealed vectors as a segment, to be listed by the next record."""

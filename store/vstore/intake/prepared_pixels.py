@@ -5,7 +5,7 @@ The catalogue has no part in them: what a digest decides is whose vector a pictu
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from vstore.format.delta import Change, Edit
@@ -14,27 +14,40 @@ from vstore.repository.repository import Repository
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from vstore.format.facts import Fact
+    from vstore.format.facts import Column, Value
     from vstore.format.recipes import Recipe
     from vstore.repository.looks import Look
 
 
 class PreparedPixels:
-    """The digests of pixels that are prepared for one space, as one run knows them."""
+    """The digests of pixels that are prepared for one space, as one run knows them.
+
+    unlisted: those of pictures that this run read, until a record lists them, by key: a digest, and a byte that is 1 if
+              the picture is of one colour.
+    """
 
     def __init__(self, repo: Repository, recipe: Recipe) -> None:
         """recipe: of the space."""
         self._repo = repo
         # Without the word, another program chose the preparation.
         self._preparation: dict[str, Any] | None = recipe.get("prepare") if repo.format > 1 else None
-        self._run: dict[bytes, bytes] = {}
-        self._unlisted: dict[bytes, Look] = {}
+        self._named: tuple[Column, Column] | None = None
+        self.unlisted: dict[bytes, bytes] = {}
         self._stored: dict[bytes, bytes | None] = {}
 
     @property
     def are_kept(self) -> bool:
         """True if the store keeps digests, and the space has a preparation to name them by."""
         return self._preparation is not None
+
+    @property
+    def _columns(self) -> tuple[Column, Column] | None:
+        """The columns of digests and of flatness; None without a preparation. Naming them takes longer than a fact."""
+        if self._named is None and self._preparation is not None:
+            from vstore.format.facts import flat, pixels  # a run without news makes no facts
+
+            self._named = pixels(self._preparation), flat(self._preparation)
+        return self._named
 
     def look(self, picture: Image) -> Look | None:
         """Look at a prepared picture, in any thread; None where nothing of it is kept."""
@@ -46,8 +59,7 @@ class PreparedPixels:
 
     def learn(self, key: bytes, seen: Look) -> None:
         """Take note of a picture that was read."""
-        self._run[key] = seen.digest
-        self._unlisted[key] = seen
+        self.unlisted[key] = seen.digest + bytes([seen.flat])
 
     def of(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """Find the digests of pictures, with one look-up in the facts for all that are asked for the first time.
@@ -55,7 +67,7 @@ class PreparedPixels:
         Raises: Damage, FileNotFoundError.
         """
         wanted = set(keys)
-        unknown = wanted - self._run.keys() - self._stored.keys()
+        unknown = wanted - self.unlisted.keys() - self._stored.keys()
         if unknown and self._preparation is not None and self._repo.state.facts:
             from vstore.format.facts import pixels
             from vstore.repository.facts import facts_of
@@ -64,7 +76,9 @@ class PreparedPixels:
             found = facts_of(self._repo, unknown, {column})
             values = {key: found[key].values.get(column) if key in found else None for key in unknown}
             self._stored |= {key: value if isinstance(value, bytes) else None for key, value in values.items()}
-        known = ((key, self._run.get(key) or self._stored.get(key)) for key in wanted)
+        for key in wanted & self.unlisted.keys():  # the report asks again, once a record lists them
+            self._stored[key] = self.unlisted[key][:-1]
+        known = ((key, self._stored.get(key)) for key in wanted)
         return {key: digest for key, digest in known if digest is not None}
 
     def same(self, changes: Iterable[Change]) -> list[Edit]:
@@ -73,14 +87,16 @@ class PreparedPixels:
         digests = self.of(key for _, old, new in edits for key in (old, new))
         return [edit for edit in edits if edit[1] in digests and digests[edit[1]] == digests.get(edit[2])]
 
-    def unlisted(self, having: Container[bytes]) -> list[Fact]:
-        """Make facts of the digests that no record lists yet. having: the keys of pictures with a vector."""
-        keys = [key for key in self._unlisted if key in having]
-        if not keys or self._preparation is None:
-            return []
-        return [self._unlisted[key].fact(key, self._preparation) for key in keys]
+    def values(self, key: bytes) -> dict[Column, Value]:
+        """Make the values of a fact of what no record lists yet of a picture."""
+        packed = self.unlisted.get(key)
+        if packed is None or self._columns is None:
+            return {}
+        digest, is_flat = self._columns
+        return {digest: packed[:-1], is_flat: 1} if packed[-1] else {digest: packed[:-1]}
 
-    def listed(self, facts: Iterable[Fact]) -> None:
-        """Take note that a record lists facts."""
-        for fact in facts:
-            self._unlisted.pop(fact.key, None)
+    def listed(self, key: bytes) -> None:
+        """Take note that a record lists the fact of a picture: from now on it is read there."""
+        self.unlisted.pop(key, None)
+        if self._stored.get(key, b"") is None:  # it was asked for before the picture was read
+            del self._stored[key]

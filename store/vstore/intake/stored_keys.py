@@ -9,6 +9,7 @@ from vstore.disk.catalogue import Catalogue
 from vstore.disk.facts import Batch
 from vstore.format.entries import FileRef
 from vstore.format.hashing import checksum
+from vstore.intake.key_set import KeySet
 from vstore.repository.repository import Repository
 
 REST = 4096  # rows that the catalogue need not know: keys are random, so each new one would rewrite one of its pages
@@ -25,7 +26,7 @@ class Vectors:
         self._refs = repo.state.segments(space)
         self._told = 0 if catalogue is None else _aligned(catalogue, space, self._refs)  # segments that it knows
         self._rest: set[bytes] | None = None  # the keys of the others
-        self._run: set[bytes] = set()
+        self._run = KeySet(repo.hash.size)
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, bytes) and (key in self._run or self.stored(key))

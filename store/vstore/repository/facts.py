@@ -32,8 +32,13 @@ def added(repo: Repository, facts: Iterable[Fact]) -> Added:
     facts: of distinct keys, in any order. Those of a key that has some stay too: `chosen` says which count.
     Raises: MigrationNeeded; ValueError for a value that is none of its column.
     """
+    return added_in_order(repo, sorted(facts, key=lambda fact: fact.key))
+
+
+def added_in_order(repo: Repository, facts: Iterable[Fact]) -> Added:
+    """Write facts as `added` does, few at a time. facts: in rising order of their keys. Raises: as `added`."""
     repo.require_format_2("facts")
-    new = new_run(repo.hash, sorted(facts, key=lambda fact: fact.key))
+    new = new_run(repo.hash, facts)
     if new is None:
         return Added({}, {})
     others = [ref for ref in repo.state.facts if ref.root != new.ref.root]  # the same facts again count as later

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from vstore.format.facts import Fact
 
-_READER = 0  # no reader of facts saw these bytes: all other columns come from one
-
 
 class Look(NamedTuple):
     """The facts of a prepared picture that are kept.
@@ -27,10 +25,10 @@ class Look(NamedTuple):
 
     def fact(self, key: bytes, preparation: Document) -> Fact:
         """Make the fact of the picture with this key. preparation: by which it was prepared."""
-        from vstore.format.facts import Fact, flat, pixels
+        from vstore.format.facts import NO_READER, Fact, flat, pixels
 
         values = {pixels(preparation): self.digest}
-        return Fact(key, _READER, {**values, flat(preparation): 1} if self.flat else values)
+        return Fact(key, NO_READER, {**values, flat(preparation): 1} if self.flat else values)
 
 
 def look(hash: Hash, preparation: Document, picture: Image) -> Look:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vstore.counts import counted
@@ -86,15 +87,15 @@ class Commit:
             self._ingest.listed(facts)
         return written
 
-    def _sealed(self, refs: list[FileRef], facts: list[Fact]) -> _Sealed:
+    def _sealed(self, refs: list[FileRef], facts: Sequence[Fact]) -> _Sealed:
         """Add segments and facts to those of the state, in one record: a copied vector comes with its digest."""
         repo = self._repo
         changes: dict[str, Json] = {}
         blobs: dict[bytes, bytes] = {}
         if facts:
-            from vstore.repository.facts import added  # a run without news does without it
+            from vstore.repository.facts import added_in_order  # a run without news does without it
 
-            more, blobs = added(repo, facts)
+            more, blobs = added_in_order(repo, facts)
             changes |= more
         if refs:
             segments = [*repo.state.segments(self._space), *refs]
