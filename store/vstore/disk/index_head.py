@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from vstore.format.canonical import Document, Json, canonical
 from vstore.format.entries import FileRef
+from vstore.quick_tuple import NamedTuple
 
 _SPACE = re.compile(r"[0-9a-f]{64}")
 _SEGMENT = re.compile(r"[0-9a-f]{32}\.faiss")
