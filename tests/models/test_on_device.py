@@ -255,6 +255,17 @@ def test_a_row_that_is_no_vector_is_damage_as_in_a_scan(tmp_path: Path) -> None:
         store.there.top_k(rows[7:8], 3)
 
 
+def test_a_row_that_becomes_no_number_hides_no_other(tmp_path: Path) -> None:
+    rows = unit_vectors(50)
+    store = Rows(tmp_path, rows, 1)
+    store.here.hold()
+    store.here.top_k(rows[:5], 3)  # the block is sound so far
+    store.device._chosen.clear()
+    harm(store, 7, np.full(8, np.nan, "<f2").tobytes())
+    same(store.here.top_k(rows[3:4], 5), store.there.top_k(rows[3:4], 5))
+    assert not store.there.notes()
+
+
 class Full:
     """A torch whose device has too little memory, after so many calls."""
 

@@ -30,6 +30,7 @@ OWNER, CATALOGUE, CACHES = "store/test_owner.py", "store/test_catalogue.py", "st
 PROOFS, TURN, AGAIN = "store/test_row_proofs.py", "store/test_turn.py", "store/test_read_again.py"
 LINKAGE, ALIKE, BURSTS = "store/test_linkage.py", "store/test_dupes.py", "store/test_bursts.py"
 DECIDED, BEST = "store/test_decided.py", "store/test_keep_best.py"
+SELECTION, DEVICE = "store/test_row_selection.py", "models/test_on_device.py"
 GUARDS, ROOTS, EMPTY = "store/test_sync_guards.py", "store/test_undo_roots.py", "cli/test_empty_arguments.py"
 
 LINKS = "store/test_plan_links.py"
@@ -87,6 +88,23 @@ MUTATIONS = [
     # forget
     Mutation("forget: within", "versions/policy.py", "reached > start", "reached >= start", DATA, "within"),
     # Rows of believed segments
+    Mutation("a filter on a GPU", "row_selection.py", "if kind not in OBEDIENT:", "if False:", SELECTION, "gpu"),
+    Mutation(
+        "filters of a device", "search/on_device.py", "if block.without is not None:", "if False:", DEVICE, "lacks"
+    ),
+    Mutation(
+        "a little less near",
+        "search/on_device.py",
+        "(floor(scores[:, k - 1], off) - off)",
+        "scores[:, k - 1]",
+        DEVICE,
+        "finds",
+    ),
+    Mutation("a device: norms", "search/on_device.py", "if not placed.is_sound:", "if False:", DEVICE, "no_number"),
+    Mutation("a device unproved", "search/on_device.py", "        index.prove(found.rows)\n", "", DEVICE, "rots"),
+    Mutation(
+        "a device of floats cut short", "search/on_device.py", 'one.fp32_precision = "ieee"', "pass", DEVICE, "full"
+    ),
     Mutation("hits unproved", "search/index.py", "            self.prove(rows)\n", "", PROOFS, "never_scored"),
     Mutation(
         "many unproved", "search/many.py", "    index.prove(rows)\n", "", "store/test_search_many.py", "rots_later"
