@@ -5,9 +5,10 @@
     python benchmarks/bench_no_change.py --long
 
 Targets: the summary's seconds at most 1.1 times a scandir(fd) + stat walk (1.15 times in the long form, of 1,000,000
-files in 10,000 folders: half an hour and 6 GB); the whole process at most 1.5 times `find -printf` plus `python -c pass`;
-`snapshot list` at most 1.4 times `python -c "import click"`; no picture opened, nothing written, no fsync (counted with
-strace, where there is one). In the long form a thousand files have the same bytes: what is compared is names and stats.
+files in 10,000 folders: half an hour and 6 GB); the whole process at most 1.5 times `find -printf` plus
+`python -c pass`; `snapshot list` at most 1.4 times `python -c "import click"`; no picture opened, nothing written, no
+fsync (counted with strace, where there is one). In the long form a thousand files have the same bytes: what is compared
+is names and stats.
 With --base: the same sync against that of an older commit (by default the one that `benchmarks/base` names), 15 pairs
 by wall and CPU time; the lower end of the 95 % interval of the median ratio is at most 1.05.
 """
