@@ -115,16 +115,24 @@ def build(
     return _Builder(repo, space, wanted, stages, stop, gpu_of(device)).run(again=again)
 
 
-def keep_up(repo: Repository, space: str, *, most: int = PART, stages: Stages | None = None) -> Built | None:
+def keep_up(
+    repo: Repository,
+    space: str,
+    *,
+    most: int = PART,
+    stages: Stages | None = None,
+    stop: threading.Event | None = None,
+) -> Built | None:
     """Cover new segments by the generation that serves, if there is one: in proportion to what is new.
 
     most:    rows at most of a part that is merged.
+    stop:    if it is set, it ends; the next one goes on from there.
     Returns: None if there is no index, or nothing to do; errors leave the index as it is.
     """
     try:
         if not generations(repo, space):
             return None
-        return _Builder(repo, space, Wanted(), stages or Stages(), None).follow(most)
+        return _Builder(repo, space, Wanted(), stages or Stages(), stop).follow(most)
     except (VstoreError, OSError):
         return None  # it costs speed alone, and the next build says why
 

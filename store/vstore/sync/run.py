@@ -35,6 +35,7 @@ from vstore.sync.reporting import Outcome, Reporter
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Embedder
+    from vstore.format.entries import FileRef
     from vstore.format.recipes import Recipe
 
 ATTEMPTS = 10  # times that a run compares again because another snapshot became current meanwhile
@@ -272,6 +273,8 @@ class Run:
         """Read, hash and embed the new pictures, and commit. Raises: Moved."""
         from vstore.sync.merge import merge_small  # `look` does without it
 
+        before = self._repo.state.segments(self._space)
+
         def pause() -> None:
             due = time.monotonic() - self._committed > self._options.commit_every
             if due and not self._asked:  # a snapshot of a space that was asked for is never partial
@@ -282,7 +285,20 @@ class Run:
         edits = self._commit(survey, complete=not self._stop.is_set())
         if not self._stop.is_set():
             merge_small(self._repo, self._space, "sync")
+            self._keep_index_up(before)
         return edits
+
+    def _keep_index_up(self, before: Sequence[FileRef]) -> None:
+        """Let the approximate index of the space have the new segments, if there is one. before: the older segments."""
+        repo, space = self._repo, self._space
+        if repo.state.segments(space) == before:
+            return
+        from vstore.repository.index_parts import has_indexes  # few runs have new vectors, and few spaces an index
+
+        if has_indexes(repo, space):
+            from vstore.approximate.build import keep_up
+
+            keep_up(repo, space, stages=self._stages, stop=self._stop)
 
     def _commit(self, survey: Survey, *, complete: bool) -> Edits:
         """Publish the meaning of the survey for the base, and remember the facts learnt.
