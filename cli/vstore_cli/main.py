@@ -74,6 +74,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "repair": ("repair:repair", "Repair a damaged store."),
         "migrate": ("migrate:migrate", "Upgrade a store of an older format."),
         "gc": ("gc:gc", "Delete data that no snapshot uses."),
+        "index": ("index:index", "Build the index for searches of millions of pictures."),
         "stats": ("stats:stats", "Show disk usage."),
         "trust": ("trust:trust", "Trust a store of another user."),
         "completion": ("completion:completion", "Print the script for a shell that completes vstore."),

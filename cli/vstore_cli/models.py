@@ -132,6 +132,11 @@ def _device_option(help: str) -> Callable[[F], F]:
     )
 
 
+def index_device_option(command: F) -> F:
+    """Add --device to the building of an index."""
+    return _device_option("Where lists are made: a GPU of faiss that is named, or else the CPU.")(command)
+
+
 def offline_option(command: F) -> F:
     """Add --offline to a command that may download a model."""
     return click.option("--offline", is_flag=True, help="Download no model: use folders and earlier downloads alone.")(

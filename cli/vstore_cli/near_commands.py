@@ -14,7 +14,7 @@ from vstore import UsageError
 ELSEWHERE = {
     "": {
         "add": "sync", "backup": "sync", "build": "sync", "commit": "sync", "create": "sync", "embed": "sync",
-        "index": "sync", "ingest": "sync", "refresh": "sync", "reindex": "sync", "scan": "sync", "update": "sync",
+        "ingest": "sync", "refresh": "sync", "reindex": "sync", "scan": "sync", "update": "sync",
         "upload": "sync", "query": "search", "grep": "search",
         "cat": "show", "open": "show", "view": "show", "ls-files": "ls", "dir": "ls", "tree": "ls", "glob": "find",
         "locate": "find", "daemon": "watch", "monitor": "watch", "options": "config list", "settings": "config list",
@@ -27,7 +27,13 @@ ELSEWHERE = {
         "fix": "repair", "fsck": "check", "scrub": "check", "verify": "check", "upgrade": "migrate",
         "du": "stats", "info": "stats", "size": "stats", "dedup": "dupes", "dedupe": "dupes", "duplicates": "dupes",
         "models": "model list", "spaces": "model list", "page": "serve", "web": "serve", "browse": "serve",
-        "ui": "serve", "version": "--version",
+        "ui": "serve", "version": "--version", "train": "index build",
+    },
+    "index": {
+        "create": "index build", "make": "index build", "new": "index build", "update": "index build",
+        "rebuild": "index build", "train": "index build", "optimize": "index build", "info": "index status",
+        "list": "index status", "ls": "index status", "show": "index status", "stats": "index status",
+        "delete": "index drop", "remove": "index drop", "rm": "index drop",
     },
     "snapshot": {
         "ls": "snapshot list", "history": "snapshot list", "log": "log", "info": "snapshot show",
@@ -72,6 +78,8 @@ def _near(ctx: click.Context, group: str, word: str, rest: Sequence[str]) -> str
             ["vstore", *group.split(), *_known(root, [*group.split(), *rest])[len(group.split()) :], "--help"]
         )
     meant = _meant(root, group, word)
+    if meant is None and group == "index":  # of pictures, as other tools say
+        meant, rest = "sync", [word, *rest]
     if meant is None:
         return None
     command = _command(root, meant.split())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vstore._version import __version__
 
 if TYPE_CHECKING:
+    from vstore.approximate.summary import IndexStatus as IndexStatus
     from vstore.browse.entries import Details as Details
     from vstore.browse.entries import Entries as Entries
     from vstore.browse.entries import PathEntry as PathEntry
@@ -83,6 +84,8 @@ if TYPE_CHECKING:
     from vstore.importing.report import ImportReport as ImportReport
     from vstore.importing.report import Row as Row
     from vstore.importing.report import Waiting as Waiting
+    from vstore.indexing.run import IndexBuilt as IndexBuilt
+    from vstore.indexing.run import IndexDropped as IndexDropped
     from vstore.migrate import MigrateReport as MigrateReport
     from vstore.models.report import ConvertedFile as ConvertedFile
     from vstore.models.report import ModelAdded as ModelAdded
@@ -162,6 +165,7 @@ if TYPE_CHECKING:
 # Importing vstore costs nothing: a name is imported when it is first used. tests/store/test_face.py compares this table
 # with the imports above, which are for type checkers.
 _HOMES = {
+    "vstore.approximate.summary": "IndexStatus",
     "vstore.browse.entries": "Details Entries PathEntry",
     "vstore.browse.find": "FindReport",
     "vstore.browse.ls": "LsReport",
@@ -191,6 +195,7 @@ _HOMES = {
     "vstore.gallery.thumbnails": "Missing Shown",
     "vstore.gallery.write": "GalleryReport",
     "vstore.gc.run": "GcReport",
+    "vstore.indexing.run": "IndexBuilt IndexDropped",
     "vstore.fields.report": "FieldRow FieldsCarried FieldsChanged FieldsExported FieldsImported UnknownRow",
     "vstore.format.list_columns": "KeptField LeftColumn",
     "vstore.importing.options": "ImportWords",

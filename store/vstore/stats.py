@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vstore import clock
+from vstore.approximate.summary import IndexStatus, index_status
 from vstore.brief import briefly
 from vstore.disk import inside
 from vstore.disk.turn import stretches
@@ -46,6 +47,7 @@ class SpaceStats(NamedTuple):
     named:    vectors in a snapshot.
     segments: segments.
     bytes:    bytes of the vectors and their keys.
+    approximate: its approximate index.
     """
 
     id: str
@@ -56,6 +58,7 @@ class SpaceStats(NamedTuple):
     named: int
     segments: int
     bytes: int
+    approximate: IndexStatus
 
 
 class RootStats(NamedTuple):
@@ -117,8 +120,8 @@ class StatsReport(NamedTuple):
 
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
-        for name in ("parts", "spaces"):
-            value[name] = [entry._asdict() for entry in getattr(self, name)]
+        value["parts"] = [part._asdict() for part in self.parts]
+        value["spaces"] = [{**space._asdict(), "approximate": space.approximate.to_json()} for space in self.spaces]
         value["roots"] = [root.to_json() for root in self.roots]
         return value
 
@@ -188,6 +191,7 @@ def _spaces(repo: Repository) -> tuple[SpaceStats, ...]:
                 named=len(used.get(space.id, ())),
                 segments=len(refs),
                 bytes=rows * (space.dim * DTYPES[repo.dtype] + repo.hash.size),
+                approximate=index_status(repo, space.id),
             )
         )
     return tuple(spaces)

@@ -29,7 +29,7 @@ _FLAT = (
     "Warning: the query picture is one colour: what is found is like it in colour alone, and pictures of one colour "
     "come first; search with another picture"
 )
-_OF_A_LINE = ("k", "at", "under", "min_score", "min_p", "new_since", "where", "collapse")  # options
+_OF_A_LINE = ("k", "at", "under", "min_score", "min_p", "new_since", "where", "collapse", "exact")  # options
 _HINT = (
     "Type ./picture.jpg{words}, as after vstore search;\n"
     "options hold for their line: -k 5, --at v3, --under PATH.\n"
@@ -40,7 +40,7 @@ _HELP = """\
 {words}  ./cat.jpg - ./dog.jpg       several at once: + like this too, - unlike that
   0.5:./cat.jpg               a weight
   -k 5, --at SNAP, --under PATH, --min-score 0.5, --min-p 0.001, --new-since SNAP, --where EXPR, --collapse,
-  --image FILE                options of this line alone
+  --exact, --image FILE       options of this line alone
   exit, or Ctrl-D             end; Ctrl-C cancels a line"""
 _HELP_WORDS = """\
   a red car                   look for what matches a text
@@ -64,6 +64,7 @@ _HELP_WORDS = """\
 @click.option("--new-since", metavar="SNAP", help="Only pictures that this snapshot lacks.")
 @where_option("Only pictures of which this is true: \"rating >= 4 and camera like 'Canon%'\".")
 @click.option("--collapse", is_flag=True, help="Show near-duplicates once: the best of them.")
+@click.option("--exact", is_flag=True, help="Compare all vectors; do not ask the index of vstore index build.")
 @click.option("-l", "--paths-only", is_flag=True, help="Print only paths, one per line.")
 @click.option("-0", "--null", is_flag=True, help="Print only paths, each ended by NUL.")
 @click.option("--html", metavar="FILE", help="Write the pictures that are found to a new file, for a browser.")
@@ -109,9 +110,9 @@ def search(
     pictures reaches that it is not about. --collapse shows near-duplicates once, by the score of vstore dupes --near.
 
     With --interactive, each line of the input is a search, with words in quotes as in a shell, and with -k, --image,
-    --at, --under, --min-score, --min-p, --new-since, --where and --collapse for this line alone. At a terminal, help
-    says what can be typed, and Ctrl-C cancels a line; exit, or Ctrl-D, ends; in quotes both are texts. With --json each
-    line gets one document, an error too; with -l or -0 an empty name ends each answer.
+    --at, --under, --min-score, --min-p, --new-since, --where, --collapse and --exact for this line alone. At a
+    terminal, help says what can be typed, and Ctrl-C cancels a line; exit, or Ctrl-D, ends; in quotes both are texts.
+    With --json each line gets one document, an error too; with -l or -0 an empty name ends each answer.
 
     \b
     Example:
@@ -153,6 +154,8 @@ def search(
             _print(report)
         if report.flat_query:
             tell(_FLAT, err=True)
+        if report.approximate and not as_json:
+            tell(_approximate(report), err=True)
 
     near = [] if options["under"] is None else [options["under"]]
     files = [os.fsdecode(part.image) if part.image is not None else part.text or "" for part in parts]
@@ -227,8 +230,15 @@ def _of_line(words: list[str], options: Mapping[str, Any]) -> dict[str, Any]:
     except click.UsageError as err:
         raise UsageError(
             err.format_message().rstrip("."),
-            "a line takes -k, --image, --at, --under, --min-score, --min-p, --new-since, --where and --collapse",
+            "a line takes -k, --image, --at, --under, --min-score, --min-p, --new-since, --where, --collapse "
+            "and --exact",
         ) from err
+
+
+def _approximate(report: SearchReport) -> str:
+    if report.recall_at_10 is None:
+        return "Approximate: the index may have missed some. --exact compares all pictures."
+    return f"Approximate: the index finds {report.recall_at_10:.3f} of the nearest ten. --exact compares all pictures."
 
 
 def _print_paths(report: SearchReport, null: bool) -> None:

@@ -11,7 +11,7 @@ from vstore_cli.locate import open_store
 from vstore_cli.output import count, echo_json, json_option, number, say, shown, size, table, tell
 
 if TYPE_CHECKING:
-    from vstore import StatsReport
+    from vstore import IndexStatus, StatsReport
 
 _CYCLE = 30  # days within which syncs read vectors again
 
@@ -33,6 +33,17 @@ def stats(as_json: bool) -> None:
         _print(report)
 
 
+def _print_index(one: IndexStatus) -> None:
+    """Print the line on an approximate index, or on the lack of one, where there is anything to say."""
+    if one.lists is not None:
+        recall = "" if one.recall_at_10 is None else f"; it finds {one.recall_at_10:.3f} of the nearest ten"
+        left = one.rows - one.covered
+        rest = f"; {count(left, 'vector')} in no list yet" if left else ""
+        tell(f"The index of {shown(one.space_name)} takes {size(one.size)}{recall}{rest}.")
+    if one.advice:
+        say(f"{shown(one.space_name)}: {one.advice}")
+
+
 def _print(report: StatsReport) -> None:
     tell(
         f"{shown(report.store)}: {size(report.total)} (format {report.format}, hash {report.hash}, vectors "
@@ -47,6 +58,8 @@ def _print(report: StatsReport) -> None:
     spaces = [["space", "vectors", "in snapshots", "segments", "bytes"]]
     spaces += [[s.name, number(s.rows), number(s.named), number(s.segments), size(s.bytes)] for s in report.spaces]
     table(spaces, right=(1, 2, 3, 4), drop=(3, 2), heading=True)
+    for one in report.spaces:
+        _print_index(one.approximate)
     if report.roots:
         click.echo()
         roots = [["folder", "place"]]

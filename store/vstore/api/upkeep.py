@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Unpack
 
+    from vstore.approximate.summary import IndexStatus
     from vstore.check.report import CheckReport
     from vstore.disk.typed_words import UserWords
     from vstore.doctor.report import DoctorReport, Finding
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from vstore.facts.report import FactsReport
     from vstore.format.recipes import Recipe
     from vstore.gc.run import GcReport
+    from vstore.indexing.run import IndexBuilt, IndexDropped
     from vstore.migrate import MigrateReport
     from vstore.paths import AnyPath
     from vstore.progress import Progress
@@ -150,6 +152,60 @@ class Upkeep(Opened):
         return self._use_newest(
             lambda repo: gc(repo, dry_run=dry_run, drop_unnamed=drop_unnamed, wait=wait, progress=progress)
         )
+
+    def index_build(
+        self,
+        *,
+        space: str | None = None,
+        recall: float | None = None,
+        exact_below: int | None = None,
+        retrain: bool = False,
+        device: str = "auto",
+        wait: bool = False,
+        progress: Progress | None = None,
+        stop: threading.Event | None = None,
+    ) -> IndexBuilt:
+        """Build the approximate index of a model space, or bring it up to date. It answers for all snapshots.
+
+        space:       by default that of the current snapshot.
+        recall:      the share of the ten nearest pictures to find: 0.97 by default, or what was asked before.
+        exact_below: bytes of the vectors of a snapshot up to which all are compared, and the index is not asked:
+                     400,000,000 by default, or what was asked before. Of a smaller space nothing is built.
+        retrain:     make the lists new, although they fit.
+        device:      a GPU of faiss that finds the lists, such as `cuda`; else the CPU does.
+        stop:        if it is set, the run ends; the next one goes on from there.
+        Raises: UsageError, SnapshotNotFound, MigrationNeeded, Locked, Damage, DiskTrouble, MissingPackage, Interrupted.
+        """
+        from vstore.indexing.run import index_build
+
+        return self._use_newest(
+            lambda repo: index_build(
+                repo,
+                space=space,
+                recall=recall,
+                exact_below=exact_below,
+                retrain=retrain,
+                device=device,
+                wait=wait,
+                progress=progress,
+                stop=stop,
+            )
+        )
+
+    def index_status(self) -> tuple[IndexStatus, ...]:
+        """Tell what there is of the approximate index of each model space with vectors, by name."""
+        from vstore.indexing.run import index_list
+
+        return self._read(index_list)
+
+    def index_drop(self, *, space: str | None = None, wait: bool = False) -> IndexDropped:
+        """Delete the approximate indexes of all model spaces, or of one. Searches compare all vectors again.
+
+        Raises: UsageError, Locked, DiskTrouble, ReadOnly.
+        """
+        from vstore.indexing.run import index_drop
+
+        return self._use_newest(lambda repo: index_drop(repo, space=space, wait=wait))
 
     @classmethod
     def repair(

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vstore.approximate.about import RECALL, AboutCentroids, AboutRecall
+from vstore.approximate.about import LISTS, RECALL, AboutCentroids, AboutRecall
 from vstore.approximate.coder import Coder
 from vstore.approximate.covering import PART, Covering, full
 from vstore.approximate.generation import (
@@ -26,6 +26,7 @@ from vstore.approximate.generation import (
 from vstore.approximate.kmeans import ITERATIONS, train
 from vstore.approximate.lists import Lists
 from vstore.approximate.measuring import (
+    Truth,
     answered,
     asked,
     best_way,
@@ -41,6 +42,7 @@ from vstore.approximate.rows import sample_of, unit
 from vstore.disk import durable
 from vstore.errors import Interrupted, VstoreError
 from vstore.format.entries import FileRef
+from vstore.format.layout import DTYPES
 from vstore.progress import Stages
 from vstore.quick_tuple import NamedTuple
 from vstore.repository.index_parts import index_parts
@@ -123,18 +125,34 @@ def keep_up(
     stages: Stages | None = None,
     stop: threading.Event | None = None,
 ) -> Built | None:
-    """Cover new segments by the generation that serves, if there is one: in proportion to what is new.
+    """Cover new segments by the generation that answers, if there is one: in proportion to what is new.
 
     most:    rows at most of a part that is merged.
-    stop:    if it is set, it ends; the next one goes on from there.
-    Returns: None if there is no index, or nothing to do; errors leave the index as it is.
+    stop:    if it is set, this ends; the next one goes on from there.
+    Returns: None if there is no index, or nothing to do. Errors leave the index as it is, and raise nothing: it costs
+             speed alone, and the next build says why.
     """
     try:
-        if not generations(repo, space):
+        if _bytes_left(repo, space) <= TAIL:
             return None
         return _Builder(repo, space, Wanted(), stages or Stages(), stop).follow(most)
     except (VstoreError, OSError):
-        return None  # it costs speed alone, and the next build says why
+        return None
+
+
+def _bytes_left(repo: Repository, space: str) -> int:
+    """Count the bytes of rows that have no place in the lists that answer; 0 if there are no lists."""
+    refs = repo.state.segments(space)
+    generation = serving(repo, space, refs)
+    if generation is None:
+        return 0
+    covered: set[str] = set()
+    for part in index_parts(repo, space, LISTS, refs):
+        with part:
+            if part.head.parameters.get("generation") == generation:
+                covered |= {one.name for one in part.head.covers}
+    width = repo.state.spaces[space].dim * DTYPES[repo.dtype]
+    return sum(ref.rows for ref in refs if ref.name not in covered) * width
 
 
 class _Builder:
@@ -162,6 +180,8 @@ class _Builder:
         exact = EXACT if known is None else known[0].exact
         exact = exact if self._wanted.exact is None else self._wanted.exact
         if self._bytes <= exact or self._rows < 2:
+            if known is not None and known[0].exact != exact:
+                self._keep(known[0]._replace(exact=exact), known[1])
             return Built()
         about, trained = self._generation(again=again)
         generation = read_generation(self._repo, self._space, about.generation)
@@ -228,9 +248,9 @@ class _Builder:
         count = min(count, len(left)) if len(left) >= lists else self._rows
         pool = left if len(left) >= lists else np.arange(self._rows)
         chosen = np.sort(np.random.default_rng(lists).choice(pool, size=count, replace=False))
-        self._stages.begin("reading a sample", count, unit="rows")
+        self._stages.begin("reading a sample of vectors", count, unit="vectors")
         sample = rotated(unit(sample_of(self._segments, chosen, self._advance)))
-        self._stages.begin("training", ITERATIONS, unit="rounds")
+        self._stages.begin("training lists", ITERATIONS, unit="rounds")
         centroids = train(sample, lists, lambda: self._advance(1), self._gpu)
         about = write_generation(self._repo, self._space, centroids, self._rows)
         if about is None:
@@ -261,12 +281,12 @@ class _Builder:
             seen, truth, wanted = frozenset(known[0].segments), known[1], known[0].wanted
         wanted = wanted if self._wanted.recall is None else self._wanted.recall
         new = [segment for segment in self._segments if segment.ref.name not in seen]
-        self._stages.begin("comparing exactly", sum(segment.footer.rows for segment in new), unit="rows")
+        self._stages.begin("comparing exactly", sum(segment.footer.rows for segment in new), unit="vectors")
         truth = answered(truth, new, self._advance)
         queries = asked(truth, self._segments)
         if queries is None:  # too many of its pictures are gone
             truth = new_truth(self._segments)
-            self._stages.begin("comparing exactly", self._rows, unit="rows")
+            self._stages.begin("comparing exactly", self._rows, unit="vectors")
             truth = answered(truth, self._segments, self._advance)
             queries = asked(truth, self._segments)
         if queries is None:
@@ -279,12 +299,16 @@ class _Builder:
         about = AboutRecall(
             generation, wanted, reached, way.probes, way.depth, exact, len(truth.keys), truth.scores.shape[1], names
         )
+        self._keep(about, truth)
+        return reached
+
+    def _keep(self, about: AboutRecall, truth: Truth) -> None:
+        """Write what was measured in the place of what was measured before."""
         old = self._paths(RECALL)
         if write_truth(self._repo, self._space, about, truth) is None:
             raise full()
         for path in old:
             durable.remove(path)
-        return reached
 
     def _paths(self, kind: str) -> list[Path]:
         found = []

@@ -76,7 +76,7 @@ class Covering:
         if sum(segment.footer.rows * segment.footer.width for segment in left) <= tail:
             return parts
         recoder = Recoder(self._repo, self._space, self.coder, self.generation)
-        self._stages.begin("coding", sum(segment.ref.rows for segment in left), unit="rows")
+        self._stages.begin("putting vectors into lists", sum(segment.ref.rows for segment in left), unit="vectors")
         batch: list[Segment] = []
         for at, one in enumerate(left):
             batch.append(one)
@@ -124,7 +124,7 @@ class Covering:
         refs = {segment.ref.name: segment.ref for segment in self._segments}
         while (chosen := merge_of([part.rows for part in parts], most)) is not None:
             some = [parts[place] for place in chosen]
-            self._stages.begin("merging", sum(part.rows for part in some), unit="rows")
+            self._stages.begin("merging lists", sum(part.rows for part in some), unit="vectors")
             covers = [refs[one.name] for part in some for one in part.covers]
             try:
                 self._write_part(covers, merged_payload(some, self._repo.hash.size))

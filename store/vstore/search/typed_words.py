@@ -18,6 +18,7 @@ class SearchWords(TypedDict, total=False):
     new_since: only pictures missing in this snapshot.
     where:     only pictures for which this SQL expression over their facts, fields and paths is true.
     collapse:  fold near-duplicates under the best of them.
+    exact:     compare all vectors, although an approximate index would answer.
     """
 
     k: int
@@ -28,3 +29,4 @@ class SearchWords(TypedDict, total=False):
     where: str | None
     min_p: float | None
     collapse: bool
+    exact: bool

@@ -1,0 +1,1 @@
+"""Indexing: the approximate index of a space, built, described and deleted."""
