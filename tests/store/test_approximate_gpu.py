@@ -133,8 +133,11 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, dev
 def test_a_faiss_for_the_cpu_is_refused() -> None:
     if hasattr(faiss, "GpuIndexFlat"):
         pytest.skip("this faiss has GPUs")
-    with pytest.raises(MissingPackage, match=r"the index cannot be built on cuda: faiss is the one for the CPU"):
+    with pytest.raises(
+        MissingPackage, match=r"the index cannot be built on cuda: faiss is the one for the CPU"
+    ) as said:
         gpu_of("cuda")
+    assert said.value.next_step.startswith("add --device cpu, or take the other one: pip uninstall -y faiss-cpu;")
 
 
 HAS_GPU = hasattr(faiss, "GpuIndexFlat") and faiss.get_num_gpus() > 0

@@ -71,7 +71,7 @@ def gpu_of(device: str) -> Gpu | None:
     if not hasattr(faiss, "GpuIndexFlat"):
         raise MissingPackage(
             f"the index cannot be built on {word}: faiss is the one for the CPU",
-            f"take the other one: pip uninstall -y faiss-cpu; pip install '{DISTRIBUTION}[gpu]'",
+            f"add --device cpu, or take the other one: pip uninstall -y faiss-cpu; pip install '{DISTRIBUTION}[gpu]'",
         )
     there = [f"cuda:{one}" for one in range(faiss.get_num_gpus())]
     if kind != "cuda" or f"cuda:{number or 0}" not in there:
