@@ -206,7 +206,8 @@ def snapshots(store: LargeStore, queries: Any, runs: int) -> None:
 
 def search_of(store: LargeStore, number: int, *more: str) -> list[str]:
     """Give the command that searches one of the pictures of the oldest snapshot."""
-    row = store.end(1) // 3 + 1009 * number % (store.end(1) // 3)
+    half = store.end(1) // 2  # no snapshot removes one of the second half
+    row = half + 1 + 1009 * number % (half - 1)
     return [*VSTORE, "--store", str(store.folder), "search", os.fsdecode(store.path(row)), "--json", *more]
 
 
