@@ -31,6 +31,7 @@ EXCEPTIONS = {
     # LMDB and faiss open their files by themselves; a folder of facts is removed whole, from its own name on.
     "vstore.disk.environment": {"lmdb.open"},
     "vstore.search.views": {"faiss.read_index", "os.path.exists"},  # by the number of the open file
+    "vstore.approximate.lists": {"os.path.exists"},  # by the number of the open file
     "vstore.disk.catalogue": {"os.access", "shutil.rmtree"},
     "vstore.disk.durable": {"os.open", "shutil.rmtree"},  # below an open folder of the user's
     "vstore.disk.long_folders": {"os.access"},  # below an open folder
