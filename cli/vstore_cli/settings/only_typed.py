@@ -16,7 +16,7 @@ ONLY_TYPED: dict[str, str] = {
     ),
     **dict.fromkeys(("files-from", "root"), _NAMED),
     **dict.fromkeys(
-        ("adopt", "drop-unnamed", "fill", "hold", "no-embed", "no-exclude", "release", "remove"),
+        ("adopt", "drop-unnamed", "fill", "hold", "no-embed", "no-exclude", "release", "remove", "retrain"),
         _CHANGES,
     ),
     **dict.fromkeys(("all-pictures", "apply", "by", "from", "link", "over", "replace", "restore"), _CHANGES),
