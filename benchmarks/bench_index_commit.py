@@ -6,7 +6,7 @@ The stores are those of `large_store.py`, with an index each, as `bench_index.py
 the new pictures go into copies of them, whose files that are written once are links. Each commit is of a folder of its
 own beside the others. The embedder is fake: its vectors are of the store's kind. Seconds are those from the end of the
 last embedding to the end of the sync; bytes are those of the files that are new in the store, without its caches.
-The index takes new rows in once they have 8 MiB: after every sixth commit of 1,000 x 768. Targets: 1 s; bytes at the
+The index takes new rows in once they have 2 MiB: after every second commit of 1,000 x 768. Targets: 1 s; bytes at the
 larger size 1.2 times those at the smaller one.
 """
 

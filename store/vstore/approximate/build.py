@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 _ONE = 1_000_000
 _SAMPLE = 32  # rows for each centroid, and
 _SAMPLE_BYTES = 2 << 30  # of them as float32 at most
-TAIL = 8 << 20  # bytes of rows without lists that a sync leaves to exact search
+TAIL = 2 << 20  # bytes of rows without lists that a sync leaves to exact search: `bench_index_commit.py`
 
 
 class Wanted(NamedTuple):
