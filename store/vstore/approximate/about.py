@@ -123,13 +123,14 @@ class AboutRecall(NamedTuple):
         counts = (about.wanted, about.reached, about.probes, about.depth, about.exact, about.queries, about.answers)
         if not (_is_id(about.generation) and _are_counts(*counts)):
             return None
-        within = about.wanted <= 1_000_000 and about.reached <= 1_000_000 and about.queries <= 1 << 16
+        within = about.wanted <= 1_000_000 and about.reached <= 1_000_000 and 0 < about.queries <= 1 << 16
         is_used = 0 < about.probes <= MOST_LISTS and 0 < about.depth <= 10_000 and about.answers <= 1_000
         return about if within and is_used else None
 
 
 def _fits(parameters: Document, fields: tuple[str, ...]) -> bool:
-    return parameters.get("version") == _VERSION and set(parameters) == {*fields, "version"}
+    version = parameters.get("version")
+    return type(version) is int and version == _VERSION and set(parameters) == {*fields, "version"}
 
 
 def _is_id(value: Json) -> bool:

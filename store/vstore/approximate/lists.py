@@ -26,6 +26,7 @@ from vstore.errors import Damage
 from vstore.format.entries import FileRef
 from vstore.packages import faiss_module
 from vstore.row_selection import only_marked
+from vstore.turns import Turn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,6 +77,7 @@ class Lists:
             raise part.damage("its lists do not hold its rows")
         ends = 4 * about.lists + np.cumsum(self.sizes) * (about.code + _ID)
         self._begins = np.concatenate([[4 * about.lists], ends]).astype(np.int64)  # of lists, in the payload
+        self._turn = Turn()  # of opening the index: what one thread searches must not go when another one opens it
         self._index: Any = None
         self._inverted: Any = None
 
@@ -104,8 +106,9 @@ class Lists:
 
         faiss = faiss_module()
         self._prove_lists(np.flatnonzero(np.bincount(lists.ravel())))  # np.unique would import numpy.ma
-        if self._index is None:
-            self._open(coder)
+        with self._turn:
+            if self._index is None:
+                self._open(coder)
         scores, rows = np.empty((len(turned), depth), np.float32), np.empty((len(turned), depth), np.int64)
         parameters = only_marked(faiss, self._index, bitmap, nprobe=lists.shape[1], qb=QUERY_BITS)
         queries, *into = (faiss.swig_ptr(array) for array in (turned, lists, near, scores, rows))
@@ -244,6 +247,8 @@ def open_lists(
         if about is None or about.generation != generation or about.lists != coder.lists:
             return None
         if about.code != coder.code_size or about.sample != coder.sample:
+            return None
+        if not part.head.covers or len({one.name for one in part.head.covers}) < len(part.head.covers):
             return None
         try:
             rows = None if refs is None else [refs[one.name].rows for one in part.head.covers]

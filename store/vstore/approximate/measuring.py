@@ -148,7 +148,7 @@ def asked(truth: Truth, segments: Sequence[Segment]) -> Asked | None:
     is_there = (rows_of >= 0) & np.isfinite(truth.scores)
     had = np.isfinite(truth.scores).sum(axis=1)
     enough = is_there.sum(axis=1) >= np.minimum(had, AT) if had.max(initial=0) < ANSWERS else is_there.sum(axis=1) >= AT
-    if not enough.all():
+    if not enough.all() or not is_there.any():
         return None
     order = np.argsort(~is_there, axis=1, kind="stable")[:, :AT]
     found = np.where(np.take_along_axis(is_there, order, 1), np.take_along_axis(rows_of, order, 1), -1)
