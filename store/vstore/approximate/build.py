@@ -36,7 +36,8 @@ from vstore.approximate.measuring import (
     read_truth,
     write_truth,
 )
-from vstore.approximate.opened import DEPTH, EXACT, WANTED, Approximate, Way, serving
+from vstore.approximate.opened import DEPTH, EXACT, WANTED, Approximate, Way
+from vstore.approximate.recoding import coded_generation
 from vstore.approximate.rotation import rotated
 from vstore.approximate.rows import sample_of, unit
 from vstore.disk import durable
@@ -125,7 +126,9 @@ def keep_up(
     stages: Stages | None = None,
     stop: threading.Event | None = None,
 ) -> Built | None:
-    """Cover new segments by the generation that answers, if there is one: in proportion to what is new.
+    """Cover new segments by the generation that has codes, if there is one: in proportion to what is new.
+
+    Rows of segments that were merged or rewritten keep their codes, which are found by key.
 
     most:    rows at most of a part that is merged.
     stop:    if it is set, this ends; the next one goes on from there.
@@ -136,14 +139,14 @@ def keep_up(
         if _bytes_left(repo, space) <= TAIL:
             return None
         return _Builder(repo, space, Wanted(), stages or Stages(), stop).follow(most)
-    except (VstoreError, OSError):
+    except (VstoreError, OSError, MemoryError, RuntimeError):  # faiss raises the last ones
         return None
 
 
 def _bytes_left(repo: Repository, space: str) -> int:
-    """Count the bytes of rows that have no place in the lists that answer; 0 if there are no lists."""
+    """Count the bytes of rows that no lists of the generation with most codes have; 0 if there are none."""
     refs = repo.state.segments(space)
-    generation = serving(repo, space, refs)
+    generation = coded_generation(repo, space)
     if generation is None:
         return 0
     covered: set[str] = set()
@@ -197,8 +200,11 @@ class _Builder:
         return Built(about.generation, trained, covering.encoded, covering.merged, reached, self._notes)
 
     def follow(self, most: int) -> Built | None:
-        """Cover new segments by the generation that answers, if they are worth it. None if nothing was written."""
-        chosen = serving(self._repo, self._space, self._refs)
+        """Cover new segments by the generation that answers, if they are worth it. None if nothing was written.
+
+        After a gc none may answer: the only lists cover a segment that was rewritten, and their codes are still true.
+        """
+        chosen = coded_generation(self._repo, self._space)
         generation = None if chosen is None else read_generation(self._repo, self._space, chosen)
         if chosen is None or generation is None:
             return None

@@ -17,6 +17,7 @@ from vstore.disk import durable
 from vstore.disk.segments import Segment
 from vstore.errors import Damage, DiskTrouble
 from vstore.format.entries import FileRef
+from vstore.format.small_files import SEGMENT_LEVELS
 from vstore.progress import Stages
 from vstore.repository.index_parts import write_index_part
 from vstore.repository.repository import Repository
@@ -61,6 +62,8 @@ class Covering:
         self.generation = generation
         self.coder = coder
         self._segments = segments
+        # A sync merges small segments, and lists that cover one of them are stale then: they cover no large ones.
+        self._small = {segment.ref.name for segment in segments if segment.ref.size < SEGMENT_LEVELS[-1]}
         self._stages = stages
         self._advance = advance
         self.encoded = self.merged = self.written = 0
@@ -77,12 +80,14 @@ class Covering:
             return parts
         recoder = Recoder(self._repo, self._space, self.coder, self.generation)
         self._stages.begin("putting vectors into lists", sum(segment.ref.rows for segment in left), unit="vectors")
-        batch: list[Segment] = []
-        for at, one in enumerate(left):
-            batch.append(one)
-            if sum(segment.ref.rows for segment in batch) >= PART or at == len(left) - 1:
-                self._write_lists(batch, recoder)
-                batch = []
+        for is_small in (False, True):
+            batch: list[Segment] = []
+            some = [segment for segment in left if (segment.ref.name in self._small) == is_small]
+            for at, one in enumerate(some):
+                batch.append(one)
+                if sum(segment.ref.rows for segment in batch) >= PART or at == len(some) - 1:
+                    self._write_lists(batch, recoder)
+                    batch = []
         return self.parts()
 
     def _write_lists(self, batch: Sequence[Segment], recoder: Recoder) -> None:
@@ -122,8 +127,7 @@ class Covering:
     def merge(self, parts: list[Lists], most: int) -> list[Lists]:
         """Merge small parts, level by level."""
         refs = {segment.ref.name: segment.ref for segment in self._segments}
-        while (chosen := merge_of([part.rows for part in parts], most)) is not None:
-            some = [parts[place] for place in chosen]
+        while some := self._next_merge(parts, most):
             self._stages.begin("merging lists", sum(part.rows for part in some), unit="vectors")
             covers = [refs[one.name] for part in some for one in part.covers]
             try:
@@ -136,6 +140,15 @@ class Covering:
             self._advance(0)
             parts = self.parts()
         return parts
+
+    def _next_merge(self, parts: list[Lists], most: int) -> list[Lists]:
+        """Choose the parts that become one: of small segments, or of large ones. Empty if nothing is to be merged."""
+        for is_small in (True, False):
+            some = [part for part in parts if any(one.name in self._small for one in part.covers) == is_small]
+            chosen = merge_of([part.rows for part in some], most)
+            if chosen is not None:
+                return [some[place] for place in chosen]
+        return []
 
     def proved(self, parts: list[Lists]) -> list[Lists]:
         """Check every byte of some parts, and delete those that are damaged."""

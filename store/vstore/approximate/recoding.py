@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from vstore.approximate.about import LISTS, AboutLists
 from vstore.approximate.coder import Coder
+from vstore.approximate.generation import generations
 from vstore.approximate.lists import Lists, open_lists
 from vstore.disk.index_parts import IndexPart, part_files, part_folders
 from vstore.disk.segments import Segment
@@ -36,6 +38,22 @@ def stale_lists(repo: Repository, space: str, coder: Coder, generation: str) -> 
         found = open_lists(part, None, repo.hash.size, coder, generation)
         if found is not None:
             yield found
+
+
+def coded_generation(repo: Repository, space: str) -> str | None:
+    """Choose the generation that has most codes, those of stale lists too. None if there are no codes."""
+    about = {one.generation: one for one in generations(repo, space)}
+    rows = dict.fromkeys(about, 0)
+    for path in part_files(repo.layout.indexes / space) if about else ():
+        try:
+            with IndexPart(path) as part:
+                lists = AboutLists.of(part.head.parameters) if part.head.kind == LISTS else None
+        except (Damage, OSError):
+            continue
+        if lists is not None and lists.generation in rows:
+            rows[lists.generation] += lists.rows
+    best = max(rows, key=lambda one: (rows[one], about[one].rows, one), default=None)
+    return best if best is not None and rows[best] else None
 
 
 class Recoder:

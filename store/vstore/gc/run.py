@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from vstore.approximate.upkeep import keep_indexes_up
 from vstore.disk import durable, inside
 from vstore.disk.reserve import write_reserve
 from vstore.disk.thumbs import drop_thumbs
@@ -23,7 +24,6 @@ from vstore.gc.rewrite import rewrite
 from vstore.gc.room import STEPS, Writes
 from vstore.gc.unlisted import OldRecord, UnlistedFile, records_before, stale_cache, unlisted_files
 from vstore.progress import Progress, Stages
-from vstore.repository.index_parts import has_indexes
 from vstore.repository.repository import Repository
 
 
@@ -126,12 +126,13 @@ def _collect(
     if not writes.history:
         records = []
     repo.refuse_lost_locks()
-    if plan.freed_segments:
-        _keep_indexes_up(repo, stages)
     # Both records are durable: nothing names what goes from here on.
     for record in records:
         durable.remove(repo.layout.record(record.number))
     unlisted = [*unlisted_files(repo, drop_unnamed), *stale_parts(repo, plan)]
+    if plan.freed_segments and writes == Writes():  # else the disk is full
+        # The parts that go were found before: the plan knows no rewritten segments, and their codes are taken over.
+        keep_indexes_up(repo, stages)
     stages.begin("deleting unused files", len(unlisted), size=sum(file.size for file in unlisted))
     for file in unlisted:
         place = repo.layout.folder / file.folder / file.name
@@ -148,15 +149,6 @@ def _collect(
     freed = {ref.name for ref in (*plan.packs.freed, *plan.freed_segments)}
     left_over = [file for file in unlisted if file.name not in freed]
     return _report(plan, left_over, records, dry_run=False, changed=changed)
-
-
-def _keep_indexes_up(repo: Repository, stages: Stages) -> None:
-    """Let the lists of approximate indexes cover the segments that were rewritten, before those they cover go."""
-    for space in repo.state.spaces:
-        if has_indexes(repo, space):
-            from vstore.approximate.build import keep_up  # most spaces have none
-
-            keep_up(repo, space, stages=stages)
 
 
 def _publish(repo: Repository, plan: Plan, published: list[Plan], stages: Stages) -> list[OldRecord]:

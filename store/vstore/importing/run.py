@@ -6,6 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from vstore.approximate.upkeep import keep_indexes_up
 from vstore.disk.catalogue import Catalogue
 from vstore.errors import UsageError
 from vstore.format.rest_entry import Import
@@ -173,6 +174,7 @@ class ImportRun:
         self._stages.begin("writing the snapshot")
         written = Commit(repo, self._options, decided, self._stop).write()
         keep_named(repo, pairing.named)
+        keep_indexes_up(repo, self._stages, stop=self._stop)
         if self._catalogue is not None:
             # No sync hashes these files again, nor looks for their vectors.
             with self._catalogue.batch() as batch:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from vstore.approximate.upkeep import keep_indexes_up
 from vstore.disk import durable, inside
 from vstore.disk.lock import Lock
 from vstore.disk.oplog import Tip
@@ -166,6 +167,8 @@ def _repair(job: _Job) -> RepairReport:
         if not job.dry_run:
             _write(job, found, blobs, recompute.keepers, tip=tip)
         delete_bad_parts(repo, found)  # last: for their sake alone neither catalogue nor cache is made again
+        if found.changed and not job.dry_run:
+            keep_indexes_up(repo, job.stages)
     finally:
         for keeper in recompute.keepers:
             keeper.close()
