@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import threading
 from array import array
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +260,24 @@ def count_checks(monkeypatch: pytest.MonkeyPatch) -> list[Segment]:
 
     monkeypatch.setattr(Segment, "bad_blocks", counted)
     return read
+
+
+def test_threads_that_map_a_segment_at_once_get_one_view(
+    segment: Any, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = segment([key(n) for n in range(10)], unit(10))
+    both, mapped = threading.Barrier(2), views._mapped
+
+    def together(*words: Any) -> Any:
+        found = mapped(*words)
+        both.wait(30)
+        return found
+
+    monkeypatch.setattr(views, "_mapped", together)
+    index = Index([part], bitmaps_of([part], [key(1)]), cache, ahead=False)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda _: index._views.of(part), range(2))
+    assert one is other is index._views.of(part)
 
 
 def test_the_check_of_large_segments_is_remembered_until_they_are_touched(

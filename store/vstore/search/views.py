@@ -108,8 +108,9 @@ class Views:
             found = _views.get(segment)
             if found is None:
                 index = _mapped(faiss_module(), segment)
-                found = _views[segment] = View(index, RowProofs(segment, index, self._cache))
-            self._of[segment] = found
+                # Of threads that map it at once all get the first view: the memory of another one goes with it.
+                found = _views.setdefault(segment, View(index, RowProofs(segment, index, self._cache)))
+            found = self._of.setdefault(segment, found)
         return found
 
     def of(self, segment: Segment) -> Any:
