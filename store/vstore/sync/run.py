@@ -35,7 +35,6 @@ from vstore.sync.reporting import Outcome, Reporter
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Embedder
-    from vstore.format.entries import FileRef
     from vstore.format.recipes import Recipe
 
 ATTEMPTS = 10  # times that a run compares again because another snapshot became current meanwhile
@@ -285,20 +284,11 @@ class Run:
         edits = self._commit(survey, complete=not self._stop.is_set())
         if not self._stop.is_set():
             merge_small(self._repo, self._space, "sync")
-            self._keep_index_up(before)
+            if self._repo.state.segments(self._space) != before:
+                from vstore.approximate.upkeep import keep_indexes_up  # few runs have new vectors
+
+                keep_indexes_up(self._repo, self._stages, stop=self._stop)
         return edits
-
-    def _keep_index_up(self, before: Sequence[FileRef]) -> None:
-        """Let the approximate index of the space have the new segments, if there is one. before: the older segments."""
-        repo, space = self._repo, self._space
-        if repo.state.segments(space) == before:
-            return
-        from vstore.repository.index_parts import has_indexes  # few runs have new vectors, and few spaces an index
-
-        if has_indexes(repo, space):
-            from vstore.approximate.build import keep_up
-
-            keep_up(repo, space, stages=self._stages, stop=self._stop)
 
     def _commit(self, survey: Survey, *, complete: bool) -> Edits:
         """Publish the meaning of the survey for the base, and remember the facts learnt.
