@@ -77,7 +77,7 @@ class AboutLists(NamedTuple):
         if not (_is_id(about.generation) and _are_counts(about.lists, about.rows, about.code)):
             return None
         is_whole = isinstance(about.sample, str) and 0 < about.lists <= MOST_LISTS and 0 < about.code <= 1 << 16
-        return about if is_whole and about.rows < 1 << 40 else None
+        return about if is_whole and 0 < about.rows < 1 << 40 else None
 
 
 class AboutRecall(NamedTuple):
@@ -124,8 +124,9 @@ class AboutRecall(NamedTuple):
         if not (_is_id(about.generation) and _are_counts(*counts)):
             return None
         within = about.wanted <= 1_000_000 and about.reached <= 1_000_000 and 0 < about.queries <= 1 << 16
-        is_used = 0 < about.probes <= MOST_LISTS and 0 < about.depth <= 10_000 and about.answers <= 1_000
-        return about if within and is_used else None
+        is_used = 0 < about.probes <= MOST_LISTS and 0 < about.depth <= 10_000
+        is_asked = about.queries > 0 and 0 < about.answers <= 1_000
+        return about if within and is_used and is_asked else None
 
 
 def _fits(parameters: Document, fields: tuple[str, ...]) -> bool:

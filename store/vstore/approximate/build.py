@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vstore.approximate.about import LISTS, RECALL, AboutCentroids, AboutRecall
+from vstore.approximate.about import LISTS, RECALL, AboutRecall
 from vstore.approximate.coder import Coder
 from vstore.approximate.covering import PART, Covering, full
 from vstore.approximate.generation import (
@@ -186,10 +186,8 @@ class _Builder:
             if known is not None and known[0].exact != exact:
                 self._keep(known[0]._replace(exact=exact), known[1])
             return Built()
-        about, trained = self._generation(again=again)
-        generation = read_generation(self._repo, self._space, about.generation)
-        if generation is None:
-            raise full()
+        generation, trained = self._generation(again=again)
+        about = generation.about
         covering = self._covering(generation)
         parts = covering.cover(covering.proved(covering.distinct(covering.parts())), 0)
         parts = covering.merge(parts, self._rows)
@@ -239,12 +237,13 @@ class _Builder:
         self._stages.advance(rows)
         self._go_on()
 
-    def _generation(self, *, again: bool) -> tuple[AboutCentroids, bool]:
+    def _generation(self, *, again: bool) -> tuple[Generation, bool]:
         """Choose the centroids: those that fit the rows, or new ones. Returns: them, and whether they are new."""
-        known = generations(self._repo, self._space)
-        fitting = [one for one in known if one.rows * GROWN > self._rows and one.rows < self._rows * GROWN]
-        if fitting and not again:
-            return fitting[0], False
+        for one in generations(self._repo, self._space) if not again else ():
+            if one.rows * GROWN > self._rows and one.rows < self._rows * GROWN:
+                found = read_generation(self._repo, self._space, one.generation)
+                if found is not None:  # they are whole
+                    return found, False
         lists = min(lists_for(self._rows), self._rows)
         dim = self._segments[0].footer.dim
         count = min(self._rows, max(lists, min(lists * _SAMPLE, _SAMPLE_BYTES // (4 * dim))))
@@ -259,9 +258,10 @@ class _Builder:
         self._stages.begin("training lists", ITERATIONS, unit="rounds")
         centroids = train(sample, lists, lambda: self._advance(1), self._gpu)
         about = write_generation(self._repo, self._space, centroids, self._rows)
-        if about is None:
+        new = None if about is None else read_generation(self._repo, self._space, about.generation)
+        if new is None:
             raise full()
-        return about, True
+        return new, True
 
     def _held_out(self) -> Ints:
         """Find the rows that recall is measured by: no centroid is trained on them."""

@@ -93,7 +93,9 @@ class Nearest:
                 rest = lists.tail.top_k(queries, min(k, lists.tail.count))
                 near = np.concatenate([near, rest.rows], axis=1)
             best = share(partial(self._best, queries, k), list(enumerate(near)), cores() if len(queries) > 1 else 1)
-            scores, rows = np.full((len(queries), k), -np.inf, np.float32), np.full((len(queries), k), -1, np.int64)
+            if any(len(one) < k for one in best):
+                break  # lists whose numbers are not those of their rows: no part of ours
+            scores, rows = np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
             for at, one in enumerate(best):
                 for place, (low, row) in enumerate(one):
                     scores[at, place], rows[at, place] = -low, row
