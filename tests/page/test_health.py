@@ -21,6 +21,7 @@ from support.signalled import Running
 from support.stores import found, to_found
 from support.tabs import NARROW, Tab
 
+from vstore import Store
 from vstore.disk.lock import Lock
 from vstore.progress import Stage
 
@@ -88,6 +89,24 @@ def test_the_view_shows_a_healthy_store(tab: Tab) -> None:
     page.get_by_role("button", name="Check now").click()
     page.wait_for_selector("text=No damage found.")
     assert page.locator(".runs").inner_text() == ""
+
+
+def test_the_index_of_a_space_is_shown(own_library: Path, serve: Serve, open_tab: Callable[..., Tab]) -> None:
+    with Store(own_library / ".vstore") as store:
+        page = open_tab(serve(own_library / ".vstore")).go("/health")
+        assert page.wait_for_selector(".spaces .index").inner_text() == "not needed"
+        built = store.index_build(exact_below=0).now
+        page.reload()
+        text = page.wait_for_selector(".spaces .index").inner_text()
+        assert "finds 1.000 of the ten nearest" in text and f"{built.size / 1024:.1f} KiB" in text
+        assert "not asked" not in text
+        store.index_build(exact_below=1 << 30)
+        page.reload()
+        assert "not asked: all are compared" in page.wait_for_selector(".spaces .index").inner_text()
+        store.index_build(exact_below=0)
+        store.index_drop()
+        page.reload()
+        assert "not needed" in page.wait_for_selector(".spaces .index").inner_text()
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -103,6 +103,23 @@ def test_limits_and_collapse_are_those_of_a_search(page_server: PageServer, stor
     assert folded and sum(hit["folded_count"] for hit in answer["hits"]) == len(folded)
 
 
+@pytest.fixture
+def indexed(own_library: Path, serve: Callable[..., PageServer]) -> PageServer:
+    """A server of a store whose searches ask an approximate index, small as it is."""
+    with Store(own_library / ".vstore") as store:
+        store.index_build(exact_below=0)
+    return serve(own_library / ".vstore")
+
+
+def test_an_answer_says_that_it_is_approximate(indexed: PageServer, page_server: PageServer, store: Store) -> None:
+    query = ("t", f"+1:key:{key_of(store, 'pictures/animals/renamed.jpg')}")
+    answer, exact = search(indexed, query), search(indexed, query, ("exact", "1"))
+    assert (answer["approximate"], answer["recall_at_10"]) == (True, 1)
+    assert (exact["approximate"], exact["recall_at_10"]) == (False, None)
+    assert exact["hits"] == search(page_server, query)["hits"]
+    assert "exact is 'yes', and not 1" in search(indexed, query, ("exact", "yes"), status=400)["error"]["message"]
+
+
 def test_words_need_a_model_that_reads_them(page_server: PageServer) -> None:
     answer = search(page_server)
     assert answer["reads_text"] is False
@@ -680,6 +697,29 @@ def test_the_least_score_is_a_filter_of_hits_alone(tab: Tab, store: Store) -> No
     assert page.locator(".applied .chip-name").all_inner_texts() == ["score 0.9 and more"]
     page.get_by_role("button", name="Leave out: score").click()
     page.wait_for_function("() => !location.search.includes('min_score')")
+
+
+def test_all_pictures_are_compared_where_one_asks_for_it(
+    indexed: PageServer, open_tab: Callable[..., Tab], store: Store
+) -> None:
+    key = key_of(store, "pictures/animals/renamed.jpg")
+    tab = open_tab(indexed)
+    page = tab.go(f"/search?t=%2B1:key:{key}")
+    page.wait_for_selector("text=it finds 1.000 of the ten nearest, as measured")
+    page.get_by_role("button", name="Compare all pictures").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=All pictures were compared.")
+    assert ("exact", "1") in query_of(tab)
+    assert page.evaluate("document.activeElement.textContent") == "Search as usual"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=it finds 1.000 of the ten nearest, as measured")
+    assert "exact" not in dict(query_of(tab))
+
+
+def test_a_search_that_asks_no_index_says_nothing_of_one(tab: Tab, store: Store) -> None:
+    page = tab.go(f"/search?t=%2B1:key:{key_of(store, 'pictures/animals/renamed.jpg')}")
+    loaded(tab)
+    assert page.locator(".search-notes").inner_text() == ""
 
 
 def test_a_query_that_fails_at_first_can_be_put_right(tab: Tab) -> None:

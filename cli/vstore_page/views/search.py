@@ -53,6 +53,7 @@ def _search(page: Page, request: Request) -> Json:
         "min_score": number(request, "min_score"),
         "min_p": number(request, "min_p"),
         "collapse": flag(request, "collapse"),
+        "exact": flag(request, "exact"),
     }
     row, begun = page.store.snapshot_named(at), time.perf_counter()
     view = page.view(row.snapshot)
@@ -79,6 +80,8 @@ def _search(page: Page, request: Request) -> Json:
         "flat_query": report.flat_query,
         "least": report.least,
         "alike": report.alike,
+        "approximate": report.approximate,
+        "recall_at_10": report.recall_at_10,
         "seconds": _since(begun),
     }
 

@@ -108,7 +108,7 @@ export async function show(main, address, ctx) {
     const claimed = found.spaces.filter((one) => one.status !== "verified");
     return [
       el("div", { class: "wide" }, el("table", { class: "table spaces" },
-        el("thead", {}, el("tr", {}, ["Space", "State", "Vectors", "In snapshots", "Size"].map((head, at) =>
+        el("thead", {}, el("tr", {}, ["Space", "State", "Vectors", "In snapshots", "Size", "Index"].map((head, at) =>
           el("th", { class: at > 1 ? "number" : null }, head)))),
         el("tbody", {}, found.spaces.map((one) => el("tr", {},
           el("td", {}, el("div", {}, one.space_name, one.current && el("span", { class: "chip now" }, "current")),
@@ -116,9 +116,26 @@ export async function show(main, address, ctx) {
           el("td", {}, el("span", { class: `chip ${one.status === "verified" ? "good" : "warn"}` }, one.status)),
           el("td", { class: "number" }, number(one.rows)),
           el("td", { class: "number" }, number(bytes.get(one.space)?.named ?? 0)),
-          el("td", { class: "number" }, size(bytes.get(one.space)?.bytes ?? 0))))))),
+          el("td", { class: "number" }, size(bytes.get(one.space)?.bytes ?? 0)),
+          el("td", { class: "number index" }, indexOf(bytes.get(one.space)?.approximate))))))),
       claimed.length > 0 && el("p", { class: "soft" },
         "Claimed: nobody has embedded pictures again to see that the vectors are those of the model. Do it with: ", code("vstore check --reembed 32")),
+    ];
+  }
+
+  // Say how the approximate index of a space stands, as `vstore index status` does.
+  function indexOf(one) {
+    if (!one) return "";
+    const isNeeded = one.bytes > one.exact_below;
+    const line = (...texts) => el("div", { class: "soft small" }, ...texts);
+    if (one.lists === null) return isNeeded ? [el("div", {}, "none"), line(code("vstore index build"), " makes searches faster")] : "not needed";
+    const left = one.rows - one.covered;
+    return [
+      el("div", {}, size(one.size)),
+      one.recall_at_10 !== null && line(`finds ${one.recall_at_10.toFixed(3)} of the ten nearest`),
+      left > 0 && line(`${number(left)} in no list: compared one by one`),
+      !isNeeded && line("not asked: all are compared"),
+      isNeeded && one.grown && line("made for far fewer: ", code("vstore index build")),
     ];
   }
 

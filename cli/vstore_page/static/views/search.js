@@ -31,7 +31,7 @@ export async function show(main, address, ctx) {
 
   const box = queryBox(ctx, { change, names });
   const bar = controls(ctx, { change, told: (about) => isAnswered || box.show(now, about) });
-  const said = el("p", { class: "search-said soft", role: "status" });
+  const said = el("p", { class: "search-said soft", role: "status", tabindex: -1 });
   const notes = el("div", { class: "search-notes" });
   const results = el("div", { class: "search-results" });
   fill(main, el("h1", { class: "unseen" }, "Search"), box.element, bar.element, el("div", { class: "search-line" }, said), notes, results);
@@ -92,8 +92,10 @@ export async function show(main, address, ctx) {
   }
 
   function tell(text, more = [], remarks = []) {
+    const hadFocus = notes.contains(document.activeElement);
     fill(said, text, more.map((one) => el("span", { class: "aside" }, one)));
     fill(notes, remarks.map((note) => el("p", { class: "note" }, note)));
+    if (hadFocus) (notes.querySelector("button") ?? said).focus(); // what had it is there no more
   }
 
   function showHits(answer) {
@@ -102,6 +104,8 @@ export async function show(main, address, ctx) {
     const isMore = shown?.query === query && hits.length > shown.count; // of the same
     const y = scrollY, hadFocus = results.contains(document.activeElement), before = shown?.count ?? 0;
     const remarks = [...answer.notes];
+    if (answer.approximate) remarks.push(approximate(answer));
+    else if (now.searchParams.get("exact") === "1") remarks.push(exact());
     if (answer.flat_query) remarks.unshift("The picture is of one colour: what is found is like it in colour alone.");
     leave();
     fill(results);
@@ -170,6 +174,18 @@ export async function show(main, address, ctx) {
       }),
     });
     shown = { grid: made, count: every.count, query: null, at: answer.snapshot, picture: one };
+  }
+
+  // Say that an index chose the pictures that were compared, and how well it does.
+  function approximate({ recall_at_10: recall }) {
+    const missed = recall === null ? "it may have missed some" : `it finds ${recall.toFixed(3)} of the ten nearest, as measured`;
+    return [`Approximate: an index chose the pictures that were compared; ${missed}. `,
+      el("button", { type: "button", class: "link", onclick: () => change((all) => all.set("exact", "1")) }, "Compare all pictures")];
+  }
+
+  function exact() {
+    return ["All pictures were compared. ",
+      el("button", { type: "button", class: "link", onclick: () => change((all) => all.delete("exact")) }, "Search as usual")];
   }
 
   // Say how to find more.
