@@ -28,8 +28,8 @@ LEAVES = [
 SWITCHES = {name for words in [(), *LEAVES] for name, one in options_of(found(words)).items() if one.is_flag}
 # Switches that may be set once for all: none of them allows, deletes or changes anything.
 HARMLESS = {
-    "all", "bursts", "collapse", "exact", "loose", "stat", "failed", "ignore-case", "long", "no-neighbours", "recursive",
-    "compile", "follow-symlinks", "ignore-ctime", "ignore-inode", "isolate-decoding", "no-fields", "no-open",
+    "all", "bursts", "collapse", "exact", "loose", "stat", "failed", "ignore-case", "long", "no-neighbours",
+    "recursive", "compile", "follow-symlinks", "ignore-ctime", "ignore-inode", "isolate-decoding", "no-fields", "no-open",
     "no-pager", "offline", "one-file-system", "pixels", "poll", "quiet", "read-data", "retry-failed",
     "source", "verify", "wait",
 }  # fmt: skip
