@@ -11,8 +11,10 @@ from vstore import Store
 from vstore.approximate import build as build_module
 from vstore.approximate.build import Wanted, build, keep_up
 from vstore.approximate.coder import Coder
+from vstore.approximate.lists import Lists
 from vstore.approximate.opened import Approximate, open_approximate
 from vstore.disk.index_parts import part_files
+from vstore.errors import Damage
 from vstore.format import small_files
 from vstore.gc.run import gc
 from vstore.progress import Stages
@@ -178,3 +180,13 @@ def test_damaged_stale_lists_are_coded_again(builder: Builder) -> None:
     gc(builder.repo, drop_unnamed=True)
     assert covered(builder) == [True] * 4
     assert codes(builder) == {one: code for one, code in before.items() if one in codes(builder)}
+
+
+def test_lists_that_turn_out_damaged_end_no_upkeep(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Lists, coder: Coder) -> None:
+        raise Damage("it rots", "look at the disk")
+
+    monkeypatch.setattr(Lists, "_open", refuse)
+    add(builder, 4)
+    built = keep_up(builder.repo, builder.space)
+    assert built is not None and built.encoded == EACH

@@ -26,6 +26,7 @@ from vstore.approximate.generation import (
 from vstore.approximate.kmeans import ITERATIONS, train
 from vstore.approximate.lists import Lists
 from vstore.approximate.measuring import (
+    Asked,
     Truth,
     answered,
     asked,
@@ -36,7 +37,7 @@ from vstore.approximate.measuring import (
     read_truth,
     write_truth,
 )
-from vstore.approximate.opened import DEPTH, EXACT, WANTED, Approximate, Way
+from vstore.approximate.opened import DEPTH, EXACT, WANTED, Approximate, BadPart, Way
 from vstore.approximate.recoding import coded_generation
 from vstore.approximate.rotation import rotated
 from vstore.approximate.rows import sample_of, unit
@@ -274,6 +275,14 @@ class _Builder:
         found = [places_in(wanted, segment.keys, self._repo.hash.size) for segment in self._segments]
         return np.concatenate([at[at >= 0] + first for at, first in zip(found, firsts, strict=False)])
 
+    def _best_way(self, index: Approximate, queries: Asked, wanted: float, first: Way) -> tuple[Way, float]:
+        """Find the best way to search; a part that turns out to be damaged is left out, as searches do."""
+        while True:
+            try:
+                return best_way(index, queries, wanted, lambda: self._advance(1), first=first)
+            except BadPart as bad:
+                index = index.without(bad.part)
+
     def _measure(self, covering: Covering, parts: list[Lists], exact: int, *, tune: bool = True) -> int | None:
         """Measure recall, and choose how the lists are searched. Returns: recall at 10, in millionths."""
         coder, generation = covering.coder, covering.generation
@@ -300,7 +309,7 @@ class _Builder:
         self._stages.begin("measuring recall", unit="tries")
         kept = known[0] if known is not None and known[0].generation == generation and not tune else None
         first = Way(1, DEPTH) if kept is None else Way(min(kept.probes, coder.lists), kept.depth)
-        way, found = best_way(index, queries, wanted / _ONE, lambda: self._advance(1), first=first)
+        way, found = self._best_way(index, queries, wanted / _ONE, first)
         reached = math.floor(found * _ONE)
         about = AboutRecall(
             generation, wanted, reached, way.probes, way.depth, exact, len(truth.keys), truth.scores.shape[1], names

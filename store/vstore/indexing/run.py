@@ -80,6 +80,7 @@ def index_build(
         stages.share(lock.tell)
         repo.reload()
         repo.refuse_unsound()
+        repo.sweep()  # a part that a killed build had begun may be large
         chosen = _space(repo, space)
         built = build(repo, chosen, wanted, stages=stages, stop=stop, again=retrain, device=device)
         stages.close()
@@ -104,6 +105,7 @@ def index_drop(repo: Repository, *, space: str | None = None, wait: bool = False
     with repo.lock("ingest") as lock:
         lock.acquire(None if wait else 0.0, "index")
         repo.reload()
+        repo.sweep()
         chosen = [repo.space(space)] if space is not None else list(repo.state.spaces.values())
         names, files, size = [], 0, 0
         for one in chosen:
