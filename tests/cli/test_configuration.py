@@ -29,8 +29,8 @@ SWITCHES = {name for words in [(), *LEAVES] for name, one in options_of(found(wo
 # Switches that may be set once for all: none of them allows, deletes or changes anything.
 HARMLESS = {
     "all", "bursts", "collapse", "exact", "loose", "stat", "failed", "ignore-case", "long", "no-neighbours",
-    "recursive", "compile", "follow-symlinks", "ignore-ctime", "ignore-inode", "isolate-decoding", "no-fields", "no-open",
-    "no-pager", "offline", "one-file-system", "pixels", "poll", "quiet", "read-data", "retry-failed",
+    "recursive", "compile", "follow-symlinks", "ignore-ctime", "ignore-inode", "isolate-decoding", "no-fields",
+    "no-open", "no-pager", "offline", "one-file-system", "pixels", "poll", "quiet", "read-data", "retry-failed",
     "source", "verify", "wait",
 }  # fmt: skip
 
