@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from vstore import DupesReport, Group, Picture
 
 
-_OF_A_LIST = {"at", "under", "verify", "near", "loose", "bursts", "all", "prefer", "keep_by", "where"}
+_OF_A_LIST = {"at", "under", "verify", "near", "loose", "bursts", "all", "prefer", "keep_by", "where", "exact"}
 _USES = {
     "html": _OF_A_LIST,
-    "plan": _OF_A_LIST - {"verify", "loose", "all"},
+    "plan": _OF_A_LIST - {"verify", "loose", "all", "exact"},
     "apply": {"link", "wait"},
     "restore": set(),
 }
@@ -62,6 +62,7 @@ class Likeness(click.ParamType[float | Literal["auto"]]):
 )
 @click.option("--loose", is_flag=True, help="Group what looks like one picture, though not all of it is alike.")
 @click.option("--bursts", is_flag=True, help="Count pictures that were taken within seconds as copies, too.")
+@click.option("--exact", is_flag=True, help="Compare all pairs; do not ask the index of vstore index build.")
 @click.option("--all", is_flag=True, help="Show also the groups about which all is decided.")
 @click.option(
     "--prefer", multiple=True, metavar="PATH", help="Files below this folder are better. Repeatable, in order."
@@ -90,6 +91,7 @@ def dupes(
     near: float | Literal["auto"] | None,
     loose: bool,
     bursts: bool,
+    exact: bool,
     all: bool,
     prefer: tuple[str, ...],
     keep_by: str | None,
@@ -106,7 +108,8 @@ def dupes(
     """List identical pictures and, with --near, similar ones. Nothing is ever deleted.
 
     With --near, every two pictures of a group look alike, and the first is most like the others. Every two pictures
-    are compared, once: what came of it is kept in the store, and new pictures alone are compared with all. Pictures of
+    are compared, once: what came of it is kept in the store, and new pictures alone are compared with all. In a large
+    snapshot the index of vstore index build chooses the pairs, if there is one; --exact compares all. Pictures of
     one colour are left out of those that look alike, and those of a burst are no copies of one another: both are
     counted.
 
@@ -149,6 +152,7 @@ def dupes(
             near = None
     if near is None:
         loose, bursts = loose and _is_typed("loose"), bursts and _is_typed("bursts")
+        exact = exact and _is_typed("exact")
     if plan is not None:
         with progress(quiet) as bar, open_store([under] if under is not None else []) as store:
             planned = store.dupes_plan(
@@ -187,6 +191,7 @@ def dupes(
                 prefer=prefer,
                 keep_by=keep_by,
                 where=where,
+                exact=exact,
                 progress=bar,
             )
         if html is not None:
@@ -208,6 +213,9 @@ def dupes(
         tell(f"{report.snapshot} holds no {other}identical pictures{among}.")
     else:
         tell(f"{report.snapshot} holds no {other}pictures that look alike (score {report.near:g} or more){among}.")
+    if report.approximate:
+        share = "" if report.recall_at_10 is None else f", which finds {report.recall_at_10:.3f} of the nearest ten"
+        tell(f"Approximate: pairs were chosen by the index{share}; --exact compares all.")
     if report.decided:
         tell(f"{count(report.decided, 'group')} left out, as all is decided about {them} (else: --all)")
     if report.near is not None and report.one_in is not None:

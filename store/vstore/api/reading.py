@@ -221,6 +221,7 @@ class Reading(Opened):
         prefer: Sequence[AnyPath] = (),
         keep_by: str | Sequence[str] | None = None,
         where: str | None = None,
+        exact: bool = False,
         progress: Progress | None = None,
     ) -> DupesReport:
         """Find groups of identical pictures, or (near) of look-alikes.
@@ -238,6 +239,7 @@ class Reading(Opened):
         keep_by: the rules for the best file of a group, in this order, with commas or as a list: complete, pixels,
                 format, metadata, bytes, oldest; by default all of these, so.
         where:  only paths for which this SQL expression over facts, fields and paths is true.
+        exact:  compare every pair, although the index of `index_build` could choose some.
         Raises: UsageError, SnapshotNotFound, Damage; Untrusted, for `verify`.
         """
         from vstore.search.dupes import dupes
@@ -255,6 +257,7 @@ class Reading(Opened):
                 prefer=prefer,
                 keep_by=keep_by,
                 where=where,
+                exact=exact,
                 progress=progress,
             )
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 BLOCK = 2048  # rows compared with as many others at once: 6 MB at 768 numbers a row, and 16 MB of scores
-_AHEAD = 4  # blocks of rows that are read at once
+AHEAD = 4  # blocks of rows that are read at once
 MOST_PAIRS = 50_000_000  # that are found, of rows and then of nodes: 2 GB of memory, and no answer to look through
 _FEW = 8  # rows of a clump up to which its pairs with another row are listed
 _CHECKED = 64  # rows of a clump up to which a new one is compared with each, where their angles do not tell
@@ -30,7 +31,7 @@ _WIDEST = math.acos((FOLDED - 0.5) / WHOLE)  # angle between two rows of a clump
 _SAFE = math.acos(FOLDED / WHOLE)  # up to it two rows are surely folded
 
 
-class _Near(NamedTuple):
+class Near(NamedTuple):
     """Pairs of rows that may reach one another.
 
     row, other: int64 (m,), the later one, and the earlier one.
@@ -41,9 +42,9 @@ class _Near(NamedTuple):
     other: Ints
     about: Floats
 
-    def only(self, which: Bools | Ints) -> _Near:
+    def only(self, which: Bools | Ints) -> Near:
         """Choose some, by marks or by their places."""
-        return _Near(self.row[which], self.other[which], self.about[which])
+        return Near(self.row[which], self.other[which], self.about[which])
 
 
 class Comparison:
@@ -87,25 +88,18 @@ class Comparison:
 
         begin = self.count
         block = self._scoring.ready(self._scoring.rows.unit(np.arange(begin, end)))
-        leaders = np.flatnonzero(self._clump[:begin] == np.arange(begin))
         sizes = np.ones(begin, np.int64)
         for first, members in self._members.items():
             sizes[first] = len(members)
-        others = [leaders[at : at + BLOCK] for at in range(0, len(leaders), BLOCK)]
-        parts = []
-        for at in range(0, len(others), _AHEAD):  # rows are read in threads; products take all cores by themselves
-            some = others[at : at + _AHEAD]
-            read = share(self._read, some, cores())
-            parts += [self._reaching(block, *pair, begin) for pair in zip(some, read, strict=True)]
-        old = _Near(*_joined(parts, 3))
+        old = self._earlier(block, begin, end)
         new = self._among(block, begin)
-        self._fold(_Near(*_joined([old, new], 3)))
+        self._fold(Near(*joined([old, new], 3)))
         old = old.only(self._clump[old.row] != old.other)
         new = new.only(self._clump[new.row] != self._clump[new.other])
         size = sizes[old.other]
         single, many = old.only(size == 1), old.only(size > _FEW)
         few = self._each(old.only((size > 1) & (size <= _FEW)), begin)
-        late, early = _joined([(single.row, single.other), (new.row, new.other), few], 2)
+        late, early = joined([(single.row, single.other), (new.row, new.other), few], 2)
         score = self._scoring.pairs(early, late)
         reach = score >= self._least
         self._pairs += int(reach.sum()) + len(many.row)
@@ -122,12 +116,28 @@ class Comparison:
         _, *columns = (np.concatenate(column) for column in zip(*self._found, strict=True))
         return Compared(self._clump[: self.count].copy(), *columns)
 
+    def _earlier(self, block: Any, begin: int, end: int) -> Near:
+        """Find the rows of a block that may reach a row of an earlier clump, by the first one of that."""
+        import numpy as np
+
+        leaders = np.flatnonzero(self._clump[:begin] == np.arange(begin))
+        others = [leaders[at : at + BLOCK] for at in range(0, len(leaders), BLOCK)]
+        parts = []
+        for at in range(0, len(others), AHEAD):
+            parts += self._with(block, others[at : at + AHEAD], begin)
+        return Near(*joined(parts, 3))
+
+    def _with(self, block: Any, others: list[Ints], begin: int) -> list[Near]:
+        """Compare a block with the first rows of clumps. They are read in threads; products take all cores alone."""
+        read = share(self._read, others, cores())
+        return [self._reaching(block, *pair, begin) for pair in zip(others, read, strict=True)]
+
     def _read(self, rows: Ints) -> tuple[Any, Floats]:
         """Read some rows, ready to be multiplied, and their norms. Raises: Damage."""
         those, norms = self._scoring.rows.with_norms(rows)
         return self._scoring.ready(those), norms
 
-    def _reaching(self, block: Any, leaders: Ints, read: tuple[Any, Floats], begin: int) -> _Near:
+    def _reaching(self, block: Any, leaders: Ints, read: tuple[Any, Floats], begin: int) -> Near:
         """Find the rows of a block that may reach a row of an earlier clump, by the first one of that."""
         import numpy as np
 
@@ -135,9 +145,9 @@ class Comparison:
         scores = self._scoring.about(block, those)
         # Rows that are not divided by their norms give scores that are as many times larger.
         rows, others = np.nonzero(scores >= self._floor[leaders] * norms)
-        return _Near(rows + begin, leaders[others], scores[rows, others] / norms[others])
+        return Near(rows + begin, leaders[others], scores[rows, others] / norms[others])
 
-    def _among(self, block: Any, begin: int) -> _Near:
+    def _among(self, block: Any, begin: int) -> Near:
         """Find the pairs of rows of a block that may reach one another, the later one first."""
         import numpy as np
 
@@ -145,9 +155,9 @@ class Comparison:
         late, early = np.nonzero(scores >= self._lone)
         once = early < late
         late, early = late[once], early[once]
-        return _Near(late + begin, early + begin, scores[late, early])
+        return Near(late + begin, early + begin, scores[late, early])
 
-    def _each(self, near: _Near, begin: int) -> tuple[Ints, Ints]:
+    def _each(self, near: Near, begin: int) -> tuple[Ints, Ints]:
         """Pair each row with all rows of the clump that it is near to, as far as they came before a block."""
         import numpy as np
 
@@ -156,7 +166,7 @@ class Comparison:
         ]
         return np.repeat(near.row, list(map(len, inside))), np.concatenate([np.empty(0, np.int64), *inside])
 
-    def _fold(self, near: _Near) -> None:
+    def _fold(self, near: Near) -> None:
         """Let new rows join clumps. near: with rows before them, which are the first ones of clumps, or new."""
         import numpy as np
 
@@ -206,7 +216,7 @@ def too_many(least: int) -> UsageError:
     )
 
 
-def _joined(parts: list[Any], columns: int) -> list[Any]:
+def joined(parts: Sequence[Any], columns: int) -> list[Any]:
     """Join the columns of several parts."""
     import numpy as np
 

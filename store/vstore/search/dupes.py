@@ -24,6 +24,7 @@ from vstore.search.group_files import FileOf
 from vstore.search.groups import Group, Picture, group_of_one
 from vstore.search.keep_best import KeepBest
 from vstore.search.look_alikes import alone, look_alikes
+from vstore.search.pairs import near_pairs
 
 if TYPE_CHECKING:
     import pandas
@@ -55,6 +56,8 @@ class DupesReport(NamedTuple):
     decided:  groups that are left out, as all is decided about them.
     notes:    remarks on what an expression could not know.
     source:   the way to the pictures, to show them.
+    approximate: an index chose the pairs that were scored: some may be missing.
+    recall_at_10: the share of the ten nearest pictures that it finds, as measured; None if it was not asked.
     """
 
     snapshot: str
@@ -70,6 +73,8 @@ class DupesReport(NamedTuple):
     decided: int = 0
     notes: tuple[str, ...] = ()
     source: PictureSource = PictureSource()
+    approximate: bool = False
+    recall_at_10: float | None = None
 
     def to_html(self, out: AnyPath, *, title: str = "Duplicates", progress: Progress | None = None) -> GalleryReport:
         """Write the groups to a page, which needs no other file and loads nothing: each file with its picture.
@@ -104,11 +109,17 @@ class DupesReport(NamedTuple):
             yield f"{counted(self.decided, 'group')} left out, as all is decided"
         if self.flat:
             yield f"{counted(self.flat, 'picture')} of one colour left out of pictures that look alike"
+        if self.approximate:
+            share = "" if self.recall_at_10 is None else f": it finds {self.recall_at_10:.3f} of the nearest ten"
+            yield f"the index chose the pairs that were compared{share}; some may be missing"
         yield from self.notes
 
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
         del value["where"], value["notes"], value["source"]
+        for name in ("approximate", "recall_at_10"):
+            if not value[name]:
+                del value[name]
         return {**value, "groups": [group.to_json(self.where) for group in self.groups]}
 
     def to_arrow(self) -> pyarrow.Table:
@@ -146,6 +157,7 @@ def dupes(
     prefer: Sequence[AnyPath] = (),
     keep_by: str | Sequence[str] | None = None,
     where: str | None = None,
+    exact: bool = False,
     progress: Progress | None = None,
 ) -> DupesReport:
     """Find the pictures with several paths in a snapshot.
@@ -155,19 +167,21 @@ def dupes(
     near:   also find look-alikes: every two of a group reach this cosine; "auto" takes one that unrelated pictures of
             the snapshot hardly reach (of 100,000 pairs one, of 100 times as many as it has pictures if that is more).
             Pictures that the facts of the store know to be of one colour are left out of these.
-            Every pair is compared, once: what came of it is kept, if the store can be written and no sync runs.
+            Every pair is compared, once: what came of it is kept, if the store can be written and no sync runs. Where
+            a space has an approximate index, and the snapshot is large, that chooses the pairs.
     loose:  let each picture of a group reach it with the representative alone.
     bursts: count pictures that were taken one after the other as copies, too.
     all:    also the groups about which all is decided.
     prefer: folders whose files are the best, in their order.
     keep_by: names of rules for the best file, in their order.
     where:  only paths for which this expression is true count.
+    exact:  every pair is scored, although an approximate index could choose some.
     Raises: SnapshotNotFound, UsageError; Damage, for `near`; Untrusted, for `verify`.
     """
     if near is not None and verify:
         raise UsageError("pictures that look alike differ in their bytes", "leave out --verify, or --near")
-    if near is None and (loose or bursts):
-        name = "--loose" if loose else "--bursts"
+    if near is None and (loose or bursts or exact):
+        name = "--loose" if loose else "--bursts" if bursts else "--exact"
         raise UsageError(f"{name} is about pictures that look alike", f"add --near, or leave out {name}")
     folders = KnownFolders(repo)
     if verify:
@@ -187,24 +201,36 @@ def dupes(
     if near is None:
         stages = Stages(progress) if verify else None
         groups = _identical(repo, tree, prefixes, fits, undecided, keep_best, file_of, verified=stages)
-        least = flat = rarity = None
+        least = flat = rarity = recall = None
+        approximate = False
     else:
         least, rarity = _least(repo, snapshot, tree, near)
         paths = paths_by_key(filter(fits, below(tree, prefixes)) if fits else below(tree, prefixes))
         plain = _flat(repo, snapshot.space, paths)
         flat = len(plain)
         shown = {key: found for key, found in paths.items() if key not in plain}
-        groups = look_alikes(
+        decided = undecided.decided
+        pairs = near_pairs(
             repo,
             snapshot.space,
             shown,
             least,
+            apart=decided.are_apart,
+            decided=decided.different,
+            stages=Stages(progress),
+            exact=exact,
+        )
+        approximate, recall = not pairs.is_exact, pairs.recall
+        groups = look_alikes(
+            repo,
+            snapshot.space,
+            shown,
+            pairs,
             loose=loose,
             bursts=bursts,
             undecided=undecided,
             keep_best=keep_best,
             file_of=file_of,
-            stages=Stages(progress),
         )
         for key in plain:
             if len(paths[key]) > 1:
@@ -224,6 +250,8 @@ def dupes(
         decided=undecided.left_out,
         notes=notes,
         source=folders.source(snapshot),
+        approximate=approximate,
+        recall_at_10=recall,
     )
 
 

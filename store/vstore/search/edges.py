@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.errors import UsageError
 from vstore.format.key_places import places_of
@@ -13,15 +13,17 @@ from vstore.search import comparison
 from vstore.search.compared import Compared, none_compared
 from vstore.search.comparison import Comparison
 from vstore.search.edge_proofs import are_true
-from vstore.search.kept_edges import KeptEdges, forget_edges, keep_edges, read_edges
+from vstore.search.kept_edges import APPROXIMATE, KIND, KeptEdges, forget_edges, keep_edges, read_edges
 from vstore.search.nodes import FOLDED
-from vstore.search.pair_scores import Scoring, TurnedScoring
+from vstore.search.pair_scores import WHOLE, Scoring, TurnedScoring
 from vstore.search.space_rows import SpaceRows
 from vstore.search.turned import has_turns
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from vstore.approximate.opened import Approximate
 
     Ints = npt.NDArray[np.int64]
 
@@ -31,41 +33,97 @@ def scoring_of(repo: Repository, space: str, rows: SpaceRows) -> Scoring:
     return _scoring(rows, _is_turned(repo, space))
 
 
+class Found(NamedTuple):
+    """Pictures that were compared.
+
+    rows:     theirs, in the order of their keys.
+    compared: the pairs that reach a score, or less.
+    recall:   of the index that chose the pairs that were scored, at 10; None if it is not known.
+    is_exact: every pair was scored: no index chose them.
+    """
+
+    rows: SpaceRows
+    compared: Compared
+    recall: float | None = None
+    is_exact: bool = True
+
+
 def compare(
-    repo: Repository, space: str, keys: Collection[bytes], least: int, stages: Stages
-) -> tuple[SpaceRows, Compared]:
+    repo: Repository, space: str, keys: Collection[bytes], least: int, stages: Stages, *, exact: bool = False
+) -> Found:
     """Compare pictures with one another, as far as the store does not keep what came of it.
 
-    least:   the score that pairs reach, in millionths.
-    Returns: the rows of the pictures in the order of their keys, and the pairs that reach it, or less.
-    Raises:  Damage, FileNotFoundError; UsageError if too many pairs reach the score.
+    least:  the score that pairs reach, in millionths.
+    exact:  score every pair, although an approximate index could choose some.
+    Raises: Damage, FileNotFoundError; UsageError if too many pairs reach the score.
     """
+    rows, in_turns = SpaceRows(repo, space, keys), _is_turned(repo, space)
+    kept, found = _known(repo, space, rows, least, in_turns=in_turns, kind=KIND)
+    if found is not None:
+        return Found(rows, found)
+    index = None
+    if not exact and not in_turns:
+        from vstore.search.indexed_comparison import index_for  # most spaces have none
+
+        index = index_for(repo, space, rows)
+    if index is None:
+        return Found(rows, _go_on_as_asked(repo, space, rows, kept, least, stages, in_turns, None))
+    likely, found = _known(repo, space, rows, least, in_turns=in_turns, kind=APPROXIMATE)
+    if found is None:
+        found = _go_on_as_asked(repo, space, rows, kept if likely is None else likely, least, stages, in_turns, index)
+    return Found(rows, found, None if index.recall is None else index.recall.reached / WHOLE, is_exact=False)
+
+
+def _known(
+    repo: Repository, space: str, rows: SpaceRows, least: int, *, in_turns: bool, kind: str
+) -> tuple[KeptEdges | None, Compared | None]:
+    """Read what is kept of some pictures. Returns: the part, and their pairs if it has all of them."""
     import numpy as np
 
-    rows, in_turns = SpaceRows(repo, space, keys), _is_turned(repo, space)
-    kept = read_edges(repo, space, rows.column, min(least, FOLDED), in_turns=in_turns)
-    if kept is not None:
-        at = places_of(kept.keys, rows.column, repo.hash.size)
-        at[at >= 0] = np.where(kept.sums[at] == rows.sums(), at, -1)[at >= 0]
-        known = np.flatnonzero(at >= 0)
-        found = _part_of(kept.compared, at[known])
-        if not are_true(found, _scoring(rows.ordered(known), in_turns)):
-            forget_edges(repo, kept)
-            kept = None
-        elif len(known) == len(rows):
-            return rows, found
+    kept = read_edges(repo, space, rows.column, min(least, FOLDED), in_turns=in_turns, kind=kind)
+    if kept is None:
+        return None, None
+    at = places_of(kept.keys, rows.column, repo.hash.size)
+    at[at >= 0] = np.where(kept.sums[at] == rows.sums(), at, -1)[at >= 0]
+    known = np.flatnonzero(at >= 0)
+    found = _part_of(kept.compared, at[known])
+    if not are_true(found, _scoring(rows.ordered(known), in_turns)):
+        forget_edges(repo, kept)
+        return None, None
+    return kept, found if len(known) == len(rows) else None
+
+
+def _go_on_as_asked(
+    repo: Repository,
+    space: str,
+    rows: SpaceRows,
+    kept: KeptEdges | None,
+    least: int,
+    stages: Stages,
+    in_turns: bool,
+    index: Approximate | None,
+) -> Compared:
+    """Go on from a part by its own score, or by the one that is asked for. Raises: as `_go_on`."""
     asked = min(least, FOLDED)
     if kept is None or kept.least == asked:
-        return rows, _go_on(repo, space, rows, kept, asked, stages, in_turns=in_turns)
+        return _go_on(repo, space, rows, kept, asked, stages, index, in_turns=in_turns)
     try:
-        return rows, _go_on(repo, space, rows, kept, kept.least, stages, in_turns=in_turns)
+        return _go_on(repo, space, rows, kept, kept.least, stages, index, in_turns=in_turns)
     except UsageError:  # too many pairs reach the lower score, which nobody asks for now
         kept = kept._replace(least=asked, compared=kept.compared.reaching(asked), path=None)
-        return rows, _go_on(repo, space, rows, kept, asked, stages, in_turns=in_turns)
+        return _go_on(repo, space, rows, kept, asked, stages, index, in_turns=in_turns)
 
 
 def _go_on(
-    repo: Repository, space: str, rows: SpaceRows, kept: KeptEdges | None, least: int, stages: Stages, *, in_turns: bool
+    repo: Repository,
+    space: str,
+    rows: SpaceRows,
+    kept: KeptEdges | None,
+    least: int,
+    stages: Stages,
+    index: Approximate | None,
+    *,
+    in_turns: bool,
 ) -> Compared:
     """Compare the pictures that were not, and keep the pairs. Raises: Damage; UsageError if there are too many."""
     import numpy as np
@@ -76,14 +134,25 @@ def _go_on(
     else:
         old, new, before = _parted(kept, rows, repo.hash.size)
     every = old.joined(new)
-    under_way = Comparison(before, Scoring(every), _scoring(every, in_turns), least)
+    under_way = _comparison(before, every, least, index, in_turns=in_turns)
+    kind = KIND if index is None else APPROXIMATE
     try:
         _go_through(under_way, len(every), stages)
     except KeyboardInterrupt:  # the next one goes on from there
-        _keep(repo, space, under_way, every, least, kept, in_turns=in_turns)
+        _keep(repo, space, under_way, every, least, kept, in_turns=in_turns, kind=kind)
         raise
-    _keep(repo, space, under_way, every, least, kept, in_turns=in_turns)
+    _keep(repo, space, under_way, every, least, kept, in_turns=in_turns, kind=kind)
     return _part_of(under_way.compared(), places_of(every.column, rows.column, repo.hash.size))
+
+
+def _comparison(
+    before: Compared, every: SpaceRows, least: int, index: Approximate | None, *, in_turns: bool
+) -> Comparison:
+    if index is None:
+        return Comparison(before, Scoring(every), _scoring(every, in_turns), least)
+    from vstore.search.indexed_comparison import IndexedComparison
+
+    return IndexedComparison(before, Scoring(every), Scoring(every), least, index)
 
 
 def _parted(kept: KeptEdges, rows: SpaceRows, key_size: int) -> tuple[SpaceRows, SpaceRows, Compared]:
@@ -124,6 +193,7 @@ def _keep(
     before: KeptEdges | None,
     *,
     in_turns: bool,
+    kind: str,
 ) -> None:
     """Keep what was compared so far, if anything was. before: what it went on from."""
     import numpy as np
@@ -131,7 +201,7 @@ def _keep(
     if under_way.begun < under_way.count:
         done = every.ordered(np.arange(under_way.count))
         found = KeptEdges(least, in_turns, done.column, done.sums(), under_way.compared())
-        keep_edges(repo, space, found, before and before.path)
+        keep_edges(repo, space, found, before and before.path, kind)
 
 
 def _part_of(compared: Compared, at: Ints) -> Compared:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Sums = npt.NDArray[np.uint64]
 
 KIND = "edges"
+APPROXIMATE = "edges-approximate"  # what an approximate index found: a part that may lack pairs
 _VERSION = 1
 _MORE = 1000
 _MOST_PARTS = 4  # of a space: for other least scores, and other pictures
@@ -91,7 +92,9 @@ class _About(NamedTuple):
         return [key_size * self.pictures, 8 * self.pictures, *each]
 
 
-def read_edges(repo: Repository, space: str, keys: bytes, least: int, *, in_turns: bool) -> KeptEdges | None:
+def read_edges(
+    repo: Repository, space: str, keys: bytes, least: int, *, in_turns: bool, kind: str = KIND
+) -> KeptEdges | None:
     """Read the part that knows most of some pictures, of those that have all pairs of a score; None if there is none.
 
     A part that is damaged, or does not say what a part of its kind can, is passed over.
@@ -99,7 +102,7 @@ def read_edges(repo: Repository, space: str, keys: bytes, least: int, *, in_turn
     """
     size = repo.hash.size
     with contextlib.ExitStack() as stack:
-        parts = _parts(repo, space, stack)
+        parts = _parts(repo, space, stack, kind)
         fitting = [one for one in parts if one[0].least <= least and one[0].in_turns == in_turns]
         if len(fitting) > 1:
             fitting.sort(key=lambda one: -_known(one[1], one[0].pictures * size, keys, size))
@@ -121,11 +124,11 @@ def _known(part: IndexPart, length: int, keys: bytes, size: int) -> int:
     return 0
 
 
-def _parts(repo: Repository, space: str, stack: contextlib.ExitStack) -> list[tuple[_About, IndexPart]]:
+def _parts(repo: Repository, space: str, stack: contextlib.ExitStack, kind: str) -> list[tuple[_About, IndexPart]]:
     """Open the parts of a space that we know, those with most pictures first."""
     found = []
     most = 2 * sum(ref.rows for ref in repo.state.segments(space)) + _MORE  # pictures that it may know, those gone too
-    for part in index_parts(repo, space, KIND):
+    for part in index_parts(repo, space, kind):
         stack.enter_context(part)
         about = _About.of(part.head.parameters)
         if about is None or about.pictures > most or about.pairs + about.crowds > MOST_PAIRS:
@@ -171,7 +174,7 @@ def _is_possible(compared: Compared, least: int) -> bool:
     )
 
 
-def keep_edges(repo: Repository, space: str, edges: KeptEdges, before: Path | None = None) -> None:
+def keep_edges(repo: Repository, space: str, edges: KeptEdges, before: Path | None = None, kind: str = KIND) -> None:
     """Write a part, and remove those that it makes needless, if the store can be written and `ingest` is free.
 
     before: the part that it goes on from, whose pictures it has as far as they are there.
@@ -188,9 +191,9 @@ def keep_edges(repo: Repository, space: str, edges: KeptEdges, before: Path | No
         if not is_free:
             return
         size = sum(map(len, payload))
-        path = write_index_part(repo, space, KIND, payload, size=size, covers=(), parameters=about.to_document())
+        path = write_index_part(repo, space, kind, payload, size=size, covers=(), parameters=about.to_document())
         if path is not None:
-            _remove_needless(repo, space, path, about, before)
+            _remove_needless(repo, space, path, about, before, kind)
 
 
 def forget_edges(repo: Repository, edges: KeptEdges) -> None:
@@ -213,11 +216,13 @@ def _ingest_if_free(repo: Repository) -> Iterator[bool]:
         yield True
 
 
-def _remove_needless(repo: Repository, space: str, written: Path, newest: _About, before: Path | None) -> None:
+def _remove_needless(
+    repo: Repository, space: str, written: Path, newest: _About, before: Path | None, kind: str
+) -> None:
     """Remove the parts that add nothing to the newest one, and the smallest ones if there are many."""
     stay = 1
     with contextlib.ExitStack() as stack, contextlib.suppress(DiskTrouble, ReadOnly):
-        for about, part in _parts(repo, space, stack):
+        for about, part in _parts(repo, space, stack, kind):
             if part.path == written:
                 continue
             is_needless = about.in_turns == newest.in_turns and about.least >= newest.least

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from vstore.format.facts import Column, Value, pixels
-from vstore.progress import Stages
 from vstore.repository.facts import facts_of
 from vstore.repository.repository import Repository
 from vstore.search.bursts import COLUMNS, Shot, of_bursts, shot_of
@@ -15,7 +14,7 @@ from vstore.search.group_files import FileOf
 from vstore.search.groups import ALIKE, BYTES, PIXELS, Group, Picture, group_of_pictures
 from vstore.search.keep_best import KeepBest
 from vstore.search.linkage import linked, stars
-from vstore.search.pairs import Pairs, near_pairs, scores_of
+from vstore.search.pairs import Pairs, scores_of
 
 _ONE = 1_000_000  # millionths, in which scores are
 
@@ -26,19 +25,18 @@ def look_alikes(
     repo: Repository,
     space: str,
     paths: Paths,
-    least: float,
+    pairs: Pairs,
     *,
     loose: bool,
     bursts: bool,
     undecided: Undecided,
     keep_best: KeepBest,
     file_of: FileOf,
-    stages: Stages,
 ) -> list[Group]:
     """Group pictures that look alike. Identical ones do, of course.
 
     paths:  the stored paths of each picture, by its key.
-    least:  the cosine that every two of a group reach.
+    pairs:  those of them that look alike.
     loose:  let each of them reach it with the representative.
     bursts: count pictures of a burst as copies, too.
     undecided: chooses those that are shown.
@@ -46,7 +44,6 @@ def look_alikes(
     Raises: Damage, FileNotFoundError.
     """
     decided = undecided.decided
-    pairs = near_pairs(repo, space, paths, least, apart=decided.are_apart, decided=decided.different, stages=stages)
     alike = _alike(repo, space, pairs, decided, loose=loose)
     scores = _scores(repo, space, alike, bursts=bursts)
     keep_best.learn(key for one in alike for keys in one.equal for key in keys)

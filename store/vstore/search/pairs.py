@@ -32,6 +32,8 @@ class Pairs(NamedTuple):
     node:       int64 (n,), the first member of each picture's node.
     one, other: int64 (e,), two nodes whose score reaches the least, by their first members: one < other.
     score:      int32 (e,), millionths.
+    is_exact:   every pair was scored: no approximate index chose them.
+    recall:     of that index, at 10; None if it is not known.
     """
 
     keys: list[bytes]
@@ -39,6 +41,8 @@ class Pairs(NamedTuple):
     one: Ints
     other: Ints
     score: Scores
+    is_exact: bool = True
+    recall: float | None = None
 
 
 def near_pairs(
@@ -50,21 +54,24 @@ def near_pairs(
     apart: Callable[[bytes, bytes], bool] | None = None,
     decided: Collection[bytes] = (),
     stages: Stages,
+    exact: bool = False,
 ) -> Pairs:
     """Find the pairs of near-duplicates among some pictures. Pairs that were compared before are not compared again.
 
     least:   the cosine that each pair reaches.
     apart:   tells whether two pictures are decided to be different.
     decided: all pictures that are decided to be different from any.
+    exact:   score every pair, although an approximate index could choose some.
     Raises:  Damage, FileNotFoundError.
     """
     lowest = millionths(least)
-    rows, compared = compare(repo, space, keys, lowest, stages)
+    rows, compared, recall, is_exact = compare(repo, space, keys, lowest, stages, exact=exact)
     listed = rows.key_list()
     parted = _by_number(listed, apart, decided)
     # A node holds no pairs below the least score.
     node = fold(*folding(compared, Scoring(rows), max(FOLDED, lowest)), parted)
-    return Pairs(listed, node, *pairs_of_nodes(compared, node, scoring_of(repo, space, rows), lowest, parted))
+    found = pairs_of_nodes(compared, node, scoring_of(repo, space, rows), lowest, parted)
+    return Pairs(listed, node, *found, is_exact, recall)
 
 
 def scores_of(repo: Repository, space: str, pairs: Sequence[tuple[bytes, bytes]]) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +108,18 @@ class SpaceRows:
 
     def __len__(self) -> int:
         return len(self._row)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the rows as they are stored."""
+        return len(self) * (self._segments[0].footer.width if self._segments else 0)
+
+    def places(self, firsts: Sequence[int]) -> Ints:
+        """Give the number of each row through all segments of the space: int64 (n,). firsts: rows before each."""
+        import numpy as np
+
+        places: Ints = np.asarray(firsts, np.int64)[self._part] + self._row
+        return places
 
     def as_stored(self) -> Ints:
         """Give the order in which the rows lie on the disk: int64 (n,)."""
