@@ -14,6 +14,7 @@ from vstore.approximate.lists import Lists
 from vstore.approximate.opened import BadPart
 from vstore.progress import Stages
 from vstore.search import comparison, indexed_comparison
+from vstore.search.dupes import DupesReport
 from vstore.search.pairs import Pairs
 
 LEAST = 0.9
@@ -123,3 +124,11 @@ def test_few_pictures_are_compared_exactly(tmp_path: Path) -> None:
     assert build.build(builder.repo, builder.space, build.Wanted(exact=100 * size), stages=Stages()).generation
     assert near(builder, keys(100), LEAST).is_exact
     assert not near(builder, keys(101), LEAST).is_exact
+
+
+def test_a_report_says_that_an_index_chose_the_pairs() -> None:
+    exact = DupesReport("v1", False, LEAST, (), 0)
+    assert not {"approximate", "recall_at_10"} & exact.to_json().keys()
+    likely = exact._replace(approximate=True, recall_at_10=0.98)
+    assert (likely.to_json()["approximate"], likely.to_json()["recall_at_10"]) == (True, 0.98)
+    assert any("0.980 of the nearest ten" in remark for remark in likely._remarks())

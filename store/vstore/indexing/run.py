@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from vstore.approximate.build import Wanted, build
 from vstore.approximate.summary import IndexStatus, index_files, index_status
+from vstore.brief import briefly
 from vstore.counts import as_number, whole
 from vstore.disk import durable
 from vstore.errors import SnapshotNotFound, UsageError
@@ -18,6 +19,7 @@ from vstore.repository.repository import Repository
 _ONE = 1_000_000
 
 
+@briefly
 class IndexBuilt(NamedTuple):
     """The result of building an index.
 
@@ -40,6 +42,7 @@ class IndexBuilt(NamedTuple):
         return {**self._asdict(), "now": self.now.to_json(), "notes": list(self.notes)}
 
 
+@briefly
 class IndexDropped(NamedTuple):
     """The result of deleting indexes.
 
