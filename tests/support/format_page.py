@@ -52,6 +52,11 @@ ANCHORS = {
     "part head": "The head of a part is canonical JSON *(tested)*",
     "edges": "Parameters of edges *(tested)*",
     "edges payload": "Payload of edges *(tested)*",
+    "centroids": "Parameters of centroids *(tested)*",
+    "lists": "Parameters of inverted lists *(tested)*",
+    "lists payload": "Payload of inverted lists *(tested)*",
+    "recall": "Parameters of recall *(tested)*",
+    "recall payload": "Payload of recall *(tested)*",
 }
 
 FORMAT = Tables(TEXT, ANCHORS)
