@@ -188,15 +188,15 @@ def with_numbers(builder: Builder, number: int | None) -> bytes:
 
 @pytest.mark.parametrize("number", [-1, -(1 << 63), 1 << 62, (1 << 63) - 1, sum(COUNTS) + 5, 300, 303, 511])
 def test_numbers_that_no_row_has_are_never_followed(builder: Builder, number: int) -> None:
+    exact = answers(builder, exact=True)
     forge(part_of(builder, LISTS), unchanged, with_numbers(builder, number))
-    assert [keys for keys, _ in answers(builder)] == [[one] for one in QUERIES]  # a picture finds itself
+    assert answers(builder) == exact  # too few are found: all are compared
 
 
-def test_the_number_of_one_row_for_all_gives_it_once(builder: Builder) -> None:
+def test_the_number_of_one_row_for_all_costs_no_answer(builder: Builder) -> None:
     exact = answers(builder, exact=True)
     forge(part_of(builder, LISTS), unchanged, with_numbers(builder, 3))
-    assert [keys for keys, _ in answers(builder)] == [[one, key(3)] for one in QUERIES]
-    assert answers(builder, exact=True) == exact
+    assert answers(builder) == exact
 
 
 def test_codes_that_mean_nothing_change_no_score(builder: Builder) -> None:

@@ -31,6 +31,7 @@ PROOFS, TURN, AGAIN = "store/test_row_proofs.py", "store/test_turn.py", "store/t
 LINKAGE, ALIKE, BURSTS = "store/test_linkage.py", "store/test_dupes.py", "store/test_bursts.py"
 DECIDED, BEST = "store/test_decided.py", "store/test_keep_best.py"
 SELECTION, DEVICE = "store/test_row_selection.py", "models/test_on_device.py"
+LISTS, KEPT = "store/test_approximate_parts.py", "store/test_index_kept_up.py"
 GUARDS, ROOTS, EMPTY = "store/test_sync_guards.py", "store/test_undo_roots.py", "cli/test_empty_arguments.py"
 
 LINKS = "store/test_plan_links.py"
@@ -679,6 +680,39 @@ MUTATIONS = [
     ),
     Mutation(
         "moved: noted on another disk", "plans/way.py", "if found.st_dev != device:", "if False:", MOVES, "another_disk"
+    ),
+    # Approximate indexes
+    Mutation(
+        "lists of no segment",
+        "approximate/about.py",
+        "is_whole and 0 < about.rows < 1 << 40",
+        "is_whole and about.rows < 1 << 40",
+        LISTS,
+        "no_segment_beside",
+    ),
+    Mutation(
+        "lists beyond the file",
+        "approximate/lists.py",
+        "if int(self.sizes.sum()) != about.rows:",
+        "if False:",
+        LISTS,
+        "lists_beyond",
+    ),
+    Mutation(
+        "lists of fewer segments",
+        "approximate/lists.py",
+        " or (rows is not None and about.rows != sum(rows))",
+        "",
+        LISTS,
+        "head_that_lies",
+    ),
+    Mutation(
+        "gc: codes go with their lists",
+        "gc/run.py",
+        "if plan.freed_segments and writes == Writes():",
+        "if False:",
+        KEPT,
+        "gc",
     ),
     # What is shown
     Mutation(

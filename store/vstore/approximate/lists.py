@@ -248,7 +248,7 @@ def open_lists(
             return None
         if about.code != coder.code_size or about.sample != coder.sample:
             return None
-        if not part.head.covers or len({one.name for one in part.head.covers}) < len(part.head.covers):
+        if len({one.name for one in part.head.covers}) < len(part.head.covers):
             return None
         try:
             rows = None if refs is None else [refs[one.name].rows for one in part.head.covers]
