@@ -77,3 +77,16 @@ def test_a_commit_is_of_new_pictures_alone(bench: Any, kept: Any, tmp_path: Path
         assert commit.written["refs"] and commit.written["packs"]
     assert {path.name for path in (kept.folder / "segments").iterdir()} == before
     shutil.rmtree(tmp_path / "copy")
+
+
+def test_pairs_stand_beside_neighbours(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import bench_index_edges
+
+    monkeypatch.setattr(bench_index_edges, "DELTA", 20)
+    monkeypatch.setattr(sys, "argv", ["bench", "--rows", "1000", "--dim", str(DIM), "--at", str(tmp_path), "--exact"])
+    bench_index_edges.main()
+    told = capsys.readouterr().out
+    assert "all pairs / neighbours of all: wall" in told and "a delta of 20: " in told
+    assert told.count("chosen by the index") == 4 and told.count("all compared") == 1
