@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from support.lines import Line
 
+from vstore.search import edges
+
 
 def built(line: Line) -> Line:
     line("index", "build", "--exact-below", "0")
@@ -122,3 +124,40 @@ def test_it_is_shown_by_stats(pictures: Line) -> None:
     spaces = json.loads(json.dumps(pictures("stats", "--json").json["spaces"]))
     assert spaces[0]["approximate"]["lists"]
     assert Path(pictures.home / ".vstore/indexes").is_dir()
+
+
+@pytest.fixture
+def unturned(pictures: Line, monkeypatch: pytest.MonkeyPatch) -> Line:
+    """Commands that take the built-in space for one of a model: turned pictures are always compared with all."""
+    monkeypatch.setattr(edges, "has_turns", lambda recipe: False)
+    return built(pictures)
+
+
+def test_look_alikes_say_that_the_index_chose_them(unturned: Line) -> None:
+    likely = unturned("dupes", "--near", "0.6", "--json").json
+    assert likely["approximate"] is True
+    assert likely["recall_at_10"] == 1
+    ran = unturned("dupes", "--near", "0.6")
+    said = "Approximate: pairs were chosen by the index, which finds 1.000 of the nearest ten; --exact compares all."
+    assert said in (ran.out + ran.err).replace("\n", " ")
+
+
+def test_all_pairs_are_compared_on_request(unturned: Line) -> None:
+    likely = unturned("dupes", "--near", "0.6", "--json").json
+    exact = unturned("dupes", "--near", "0.6", "--exact", "--json").json
+    assert "approximate" not in exact
+    assert "recall_at_10" not in exact
+    assert exact["near"] == likely["near"]
+    ran = unturned("dupes", "--near", "0.6", "--exact")
+    assert "Approximate" not in ran.out + ran.err
+    assert "approximate" not in unturned("dupes", "--near", "0.6", "--json").json  # every pair is known by now
+
+
+def test_turned_pictures_are_compared_with_all(pictures: Line) -> None:
+    assert "approximate" not in built(pictures)("dupes", "--near", "0.6", "--json").json
+
+
+def test_comparing_all_pairs_needs_near(pictures: Line) -> None:
+    error = pictures("dupes", "--exact", "--json", code=2).error
+    assert error["code"] == "usage"
+    assert "--exact" in error["message"]
