@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -88,6 +89,28 @@ def test_a_store_with_one_space_has_nothing_to_compare(page_server: PageServer) 
 
 
 # Queries
+
+
+def test_an_answer_says_that_it_is_approximate(
+    two_spaces: Path, tmp_path: Path, serve: Callable[..., PageServer], open_tab: Callable[..., Tab]
+) -> None:
+    folder = Path(shutil.copytree(two_spaces, tmp_path / "own", symlinks=True)) / ".vstore"
+    with Store(folder) as store:
+        space = store.index_build(exact_below=0).now.space_name
+        key = key_of(store, "pictures/animals/fish-1.jpg")
+    server = serve(folder)
+    found = compare(server, ("t", f"+1:key:{key}"))
+    for side in "ab":
+        is_indexed = found[side]["space_name"] == space
+        assert found["hits"][side]["approximate"] is is_indexed
+        assert found["hits"][side]["recall_at_10"] == (1 if is_indexed else None)
+    assert server.get(f"/picture/{key}")["approximate"] is True
+    assert server.get(f"/picture/{key}?at=v1")["approximate"] is False
+    page = open_tab(server).go(f"/compare?t=%2B1:key:{key}")
+    page.wait_for_selector("text=finds 1.000 of the ten nearest, as measured")
+    assert page.get_by_text("as measured").count() == 1
+    page.goto(page.url.replace(f"/compare?t=%2B1:key:{key}", f"/picture/{key}"))
+    page.wait_for_selector("text=Approximate: some may be missing.")
 
 
 def test_both_answer_one_query(server: PageServer, store: Store) -> None:

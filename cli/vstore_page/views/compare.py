@@ -19,7 +19,7 @@ from vstore_page.terms import TEXT, described, operands_of, read_terms
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from vstore import ChangedPicture, Hit, ModelDiffReport, ModelRow, NearPicture
+    from vstore import ChangedPicture, ModelDiffReport, ModelRow, NearPicture, SearchReport
     from vstore_page.page import Page
     from vstore_page.terms import Term
 
@@ -134,7 +134,7 @@ def _side(page: Page, rows: Sequence[ModelRow], word: str) -> Side:
 
 def _hits(page: Page, sides: Sequence[Side], terms: Sequence[Term], k: int) -> Json:
     """Answer a query by both spaces. One that cannot says why, and the other answers."""
-    found: list[tuple[Hit, ...] | VstoreError] = []
+    found: list[SearchReport | VstoreError] = []
     operands = operands_of(terms, page.uploads)
     for side in sides:
         try:
@@ -145,24 +145,28 @@ def _hits(page: Page, sides: Sequence[Side], terms: Sequence[Term], k: int) -> J
                 )
             if any(term.kind == TEXT for term in terms) and not page.reads_text(side.row.space_name):
                 raise UsageError(f"the model of {side.row.space_name} reads no words", "look for a picture")
-            found.append(tuple(page.view(side.snapshot).search(operands, k=k).hits))
+            found.append(page.view(side.snapshot).search(operands, k=k))
         except VstoreError as err:
             found.append(err)
-    places = [{} if isinstance(one, VstoreError) else {hit.key: n for n, hit in enumerate(one, 1)} for one in found]
+    places = [
+        {} if isinstance(one, VstoreError) else {hit.key: n for n, hit in enumerate(one.hits, 1)} for one in found
+    ]
     answers = [_answer(found[at], places[1 - at]) for at in (0, 1)]
     both = None if any(isinstance(one, VstoreError) for one in found) else len(places[0].keys() & places[1].keys())
     return {"a": answers[0], "b": answers[1], "k": k, "both": both}
 
 
-def _answer(found: tuple[Hit, ...] | VstoreError, others: dict[bytes, int]) -> Json:
+def _answer(found: SearchReport | VstoreError, others: dict[bytes, int]) -> Json:
     """others: the places of the hits of the other space."""
     if isinstance(found, VstoreError):
         return {"hits": [], **error(found.code, found.exit_code, found.message, found.next_step)}
     return {
         "hits": [
             {"picture": picture(hit.key, hit.paths), "score": round(hit.score, 6), "place": others.get(hit.key)}
-            for hit in found
+            for hit in found.hits
         ],
+        "approximate": found.approximate,
+        "recall_at_10": found.recall_at_10,
         "error": None,
     }
 

@@ -207,11 +207,14 @@ def _picture(page: Page, request: Request) -> Json:
     if known.status == "unknown":
         raise NotFound("no snapshot has a picture with this key", "look for it: vstore find GLOB")
     view = page.view(known.snapshot)
-    alike = view.search(key, k=_ALIKE + 1).hits if key in view else ()
+    alike = view.search(key, k=_ALIKE + 1) if key in view else None
     return {
         **plain(known),
         "picture": picture(key, [name.path for name in known.names]),
         "neighbours": [
-            {"picture": picture(hit.key, hit.paths), "score": round(hit.score, 6)} for hit in alike if hit.key != key
+            {"picture": picture(hit.key, hit.paths), "score": round(hit.score, 6)}
+            for hit in alike or ()
+            if hit.key != key
         ][:_ALIKE],
+        "approximate": alike is not None and alike.approximate,
     }

@@ -230,6 +230,8 @@ function answer(side, found, known, ctx, ask) {
   });
   return el("section", { "aria-label": `Answer of ${space_name}` },
     el("h2", {}, `${side.toUpperCase()} · ${space_name}`),
+    found.approximate && el("p", { class: "soft small" }, found.recall_at_10 === null ? "Approximate: some may be missing."
+      : `Approximate: the index of this space finds ${found.recall_at_10.toFixed(3)} of the ten nearest, as measured.`),
     found.error ? failure({ name: "Failed", ...found.error })
       : found.hits.length === 0 ? empty("No picture was found")
       : el("ol", { class: "cards answer" }, found.hits.map((hit, index) => {

@@ -50,6 +50,7 @@ export async function show(main, address, ctx) {
         el("h2", {}, "Key"), el("p", {}, el("code", {}, picture.key)))),
     known.neighbours.length > 0 && [
       el("h2", {}, `Most like it in ${snapshot}`),
+      known.approximate && el("p", { class: "soft small" }, "Approximate: some may be missing. More like this, in a search, can compare all."),
       el("ul", { class: "cards" }, known.neighbours.map((one, index) =>
         card(one.picture, {
           at: snapshot, tag: "li", mark: one.score.toFixed(3),
