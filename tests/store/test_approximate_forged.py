@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from support.inverted import (
     again,
     built,
     clustered,
+    copied,
     forged,
     grow,
     parameters_of,
@@ -38,15 +39,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Builder:
 
 
 @pytest.fixture
-def indexed(made: Builder) -> Iterator[Builder]:
+def indexed(made: Builder, tmp_path: Path) -> Builder:
     """A store of two segments with an index: one part of each kind, which a test may change."""
-    folder = made.repo.layout.indexes
-    aside = folder.with_name("aside")
-    shutil.copytree(folder, aside)
-    assert Asked(made, QUERIES).is_approximate
-    yield made
-    shutil.rmtree(folder)
-    aside.rename(folder)
+    builder = copied(made, tmp_path)
+    assert Asked(builder, QUERIES).is_approximate
+    return builder
 
 
 def require_true(builder: Builder, k: int = 10) -> Asked:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ def clustered(count: int, seed: int = 0, dim: int = DIM) -> Floats:
 
 
 def store(folder: Path, sizes: Sequence[int], vectors: Floats | None = None) -> Builder:
-    """Make a store with segments of these sizes and a snapshot of all their rows; picture `i` has row `i`."""
+    """Make a store with segments of these sizes, and a snapshot of all their rows; picture `i` has row `i`."""
     builder = Builder(folder / ".vstore", recipe={**RECIPE, "dim": DIM})
     grow(builder, sizes, clustered(sum(sizes)) if vectors is None else vectors)
     return builder
@@ -50,6 +52,14 @@ def grow(builder: Builder, sizes: Sequence[int], vectors: Floats) -> None:
 def show(builder: Builder, numbers: Iterable[int]) -> str:
     """Publish a snapshot of some pictures. Returns: its name."""
     return builder.add_snapshot({b"r/%d.png" % number: key(number) for number in numbers}).name
+
+
+def copied(builder: Builder, folder: Path) -> Builder:
+    """Copy a store to `folder/.vstore`."""
+    place = shutil.copytree(builder.repo.layout.folder, folder / ".vstore")
+    other = copy(builder)
+    other.repo = Repository(place)
+    return other
 
 
 def rows_of(builder: Builder) -> int:
