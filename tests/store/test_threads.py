@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from vstore.search import threads as module
+from vstore import threads as module
 from vstore.threads import share
 
 
