@@ -161,3 +161,36 @@ def test_comparing_all_pairs_needs_near(pictures: Line) -> None:
     error = pictures("dupes", "--exact", "--json", code=2).error
     assert error["code"] == "usage"
     assert "--exact" in error["message"]
+
+
+def test_an_index_that_cannot_be_used_is_said_once(pictures: Line) -> None:
+    from vstore import Store
+
+    built(pictures)
+    (lists,) = [
+        path
+        for path in (pictures.home / ".vstore/indexes").glob("*/*.part")
+        if b'"kind":"inverted-lists"' in path.read_bytes()
+    ]
+    whole = lists.read_bytes()
+    at = whole.index(b"vindexed") - 8 - 8 - 100  # in a key of its payload
+    lists.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    assert "is damaged" in pictures("search", "pictures/a.png").err
+    lists.write_bytes(whole[:-1] + b"?")
+    assert "make it again" not in pictures("search", "pictures/a.png").err  # nobody can tell what it was
+    lists.write_bytes(whole)
+    (centroids,) = [
+        path
+        for path in (pictures.home / ".vstore/indexes").glob("*/*.part")
+        if b'"kind":"centroids"' in path.read_bytes()
+    ]
+    centroids.unlink()
+    ran = pictures("search", "pictures/a.png")
+    assert "Note: the index of this space cannot be used" in ran.err.replace("\n", " ")
+    assert "Approximate" not in ran.err
+    with Store(pictures.home / ".vstore") as store, store.view() as view:
+        key = next(iter(view))
+        assert len(view.search(key).notes) == 1
+        assert not view.search(key).notes
+    pictures("index", "build")
+    assert "cannot be used" not in pictures("search", "pictures/a.png").err

@@ -133,14 +133,19 @@ def keep_up(
 
     most:    rows at most of a part that is merged.
     stop:    if it is set, this ends; the next one goes on from there.
-    Returns: None if there is no index, or nothing to do. Errors leave the index as it is, and raise nothing: it costs
-             speed alone, and the next build says why.
+    Returns: None if there is no index, or nothing to do. Errors leave the index as it is, and raise nothing: they cost
+             speed alone, and a note says so.
     """
     try:
         if _bytes_left(repo, space) <= TAIL:
             return None
         return _Builder(repo, space, Wanted(), stages or Stages(), stop).follow(most)
-    except (VstoreError, OSError, MemoryError, RuntimeError):  # faiss raises the last ones
+    except Interrupted:
+        return None
+    except (VstoreError, OSError, MemoryError, RuntimeError) as err:  # faiss raises the last ones
+        if stages is not None:
+            reason = " ".join(str(err).split())[:200] or type(err).__name__
+            stages.note(f"new vectors have no place in the index yet, and are compared one by one: {reason}")
         return None
 
 

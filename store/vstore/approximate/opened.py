@@ -59,7 +59,10 @@ class Approximate:
     covered: for each segment, whether lists cover it.
     refs:    the segments.
     recall:  what was measured; None if nothing was.
+    is_damaged: lists that it should have could not be opened.
     """
+
+    is_damaged = False
 
     def __init__(
         self, coder: Coder, parts: Sequence[Lists], refs: Sequence[FileRef], recall: AboutRecall | None
@@ -176,7 +179,21 @@ def open_approximate(repo: Repository, space: str, refs: Sequence[FileRef]) -> A
     if found is None:
         return None
     coder = Coder(found.centroids)
-    return Approximate(coder, parts_of(repo, space, coder, generation, refs), refs, recall_of(repo, space, generation))
+    parts = parts_of(repo, space, coder, generation, refs)
+    opened = Approximate(coder, parts, refs, recall_of(repo, space, generation))
+    opened.is_damaged = sum(part.rows for part in parts) < _rows_by_heads(repo, space, generation, refs)
+    return opened
+
+
+def _rows_by_heads(repo: Repository, space: str, generation: str, refs: Sequence[FileRef]) -> int:
+    """Count the rows that the lists of a generation say they have."""
+    rows = 0
+    for part in index_parts(repo, space, LISTS, refs):
+        with part:
+            lists = AboutLists.of(part.head.parameters)
+            if lists is not None and lists.generation == generation:
+                rows += lists.rows
+    return rows
 
 
 def parts_of(

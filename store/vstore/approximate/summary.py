@@ -124,6 +124,17 @@ def index_files(repo: Repository, space: str) -> list[tuple[IndexPart, int]]:
     return found
 
 
+def has_useless_lists(repo: Repository, space: str, size: int) -> bool:
+    """Tell whether a space that has no index that can be used has files of one, and vectors enough to miss it.
+
+    size: bytes of the vectors that are searched.
+    """
+    recall = _any_recall(repo, space)
+    if size <= (EXACT if recall is None else recall.exact):
+        return False
+    return any(part.head.kind == LISTS for part, _ in index_files(repo, space))
+
+
 def _size(repo: Repository, space: str) -> int:
     return sum(size for _, size in index_files(repo, space))
 

@@ -64,6 +64,7 @@ class Index:
     """
 
     device: Device | None = None
+    is_damaged = False  # `Nearest` has parts that may be
 
     def __init__(
         self, segments: Sequence[Segment], bitmaps: Sequence[bytes], cache: Path, *, ahead: bool = True

@@ -93,7 +93,7 @@ def search_many(
     keys = {key for one in nearest for key, _ in one}.union(*(query.keys for query in ready))
     flats, reporter, name = opened.flats(repo, keys), Reporter(repo, opened, part.paths), opened.snapshot.name
     reports = []
-    notes[0] += part.rows.notes()
+    notes[0] += part.rows.notes() + opened.notes(near)
     for query, one, some in zip(ready, nearest, notes, strict=True):
         is_flat = query.flat or not query.keys.isdisjoint(flats)
         hits = reporter.hits(one, flats)

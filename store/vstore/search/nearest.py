@@ -46,11 +46,15 @@ class _Lists(NamedTuple):
 
 
 class Nearest:
-    """The marked rows of an index, searched by an approximate index of the same segments. Safe in several threads."""
+    """The marked rows of an index, searched by an approximate index of the same segments. Safe in several threads.
+
+    is_damaged: a part of the approximate index is done without: it is damaged, or another version of faiss made it.
+    """
 
     def __init__(self, index: Index, approximate: Approximate) -> None:
         self._index = index
         self._lists = self._with(approximate)
+        self.is_damaged = approximate.is_damaged
 
     def _with(self, approximate: Approximate) -> _Lists:
         bitmaps = self._index.bitmaps
@@ -87,13 +91,14 @@ class Nearest:
             try:
                 near = lists.of.candidates(queries, lists.bitmaps, probes, min(depth, lists.marked))
             except BadPart as bad:
-                self._lists = self._with(lists.of.without(bad.part))
+                self._lists, self.is_damaged = self._with(lists.of.without(bad.part)), True
                 continue
             if lists.tail.count:
                 rest = lists.tail.top_k(queries, min(k, lists.tail.count))
                 near = np.concatenate([near, rest.rows], axis=1)
             best = share(partial(self._best, queries, k), list(enumerate(near)), cores() if len(queries) > 1 else 1)
             if any(len(one) < k for one in best):
+                self.is_damaged = True
                 break  # lists whose numbers are not those of their rows: no part of ours
             scores, rows = np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
             for at, one in enumerate(best):

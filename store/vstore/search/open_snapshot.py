@@ -38,6 +38,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _PARTS = 8  # of a snapshot that are remembered: each is a bit a row
+_USELESS = (
+    "the index of this space cannot be used: it is damaged, or another version of faiss made it. All pictures are "
+    "compared; make it again with: vstore index build"
+)
+_DAMAGED = (
+    "a part of the index is damaged, or another version of faiss made it: its pictures are compared one by one. Make "
+    "it again with: vstore index build"
+)
 _EMBEDDED = 32  # vectors of pictures that the snapshot does not have
 
 
@@ -113,6 +121,8 @@ class OpenSnapshot:
         self._has_indexes = has_indexes(repo, self.space.id)
         self._approximate: Approximate | None = None
         self._nearest: Nearest | None = None  # of all its rows
+        self._has_useless_lists = False
+        self._said: set[str] = set()
         self._parts: dict[tuple[tuple[str | bytes, ...], ...], Index] = {}
         paths: list[KeyPaths] = []  # read when the first one asks
 
@@ -157,6 +167,10 @@ class OpenSnapshot:
 
                 self._approximate = open_approximate(repo, self.space.id, self._refs)
                 self._has_indexes = self._approximate is not None
+                if self._approximate is None:
+                    from vstore.approximate.summary import has_useless_lists
+
+                    self._has_useless_lists = has_useless_lists(repo, self.space.id, index.size)
             if self._approximate is None or index.size <= exact_up_to(self._approximate):
                 return index
             if index is not self.rows:
@@ -164,6 +178,13 @@ class OpenSnapshot:
             if self._nearest is None:
                 self._nearest = Nearest(index, self._approximate)
             return self._nearest
+
+    def notes(self, near: Index | Nearest) -> tuple[str, ...]:
+        """Give the remarks on its approximate index that were not yet given. near: that was searched."""
+        found = {_USELESS: self._has_useless_lists, _DAMAGED: near.is_damaged}
+        new = tuple(text for text, holds in found.items() if holds and text not in self._said)
+        self._said.update(new)
+        return new
 
     def hold(self, repo: Repository) -> None:
         """Wait, and read what queries need later, so that gc can remove nothing of it. Raises: as `wait`."""

@@ -175,7 +175,7 @@ def answer(
         opened.snapshot.name,
         found,
         query.flat or not query.keys.isdisjoint(flats),
-        terms.notes + part.notes + part.rows.notes(),
+        terms.notes + part.notes + part.rows.notes() + opened.notes(near),
         None if relevance is None else relevance.least,
         alike,
         *near.honesty(limits.k),
