@@ -85,7 +85,7 @@ def test_exact_answers_of_held_out_rows_are_the_nearest_ones(builder: Builder) -
     for query, own, nearest in zip(found.vectors, truth.keys, found.rows, strict=True):
         scores = rows @ query
         scores[[key(number) == own.tobytes() for number in range(len(rows))]] = -np.inf
-        assert np.allclose(scores[nearest], np.sort(scores)[::-1][:10], atol=1e-5)
+        assert np.allclose(scores[nearest], np.sort(scores)[::-1][: len(nearest)], atol=1e-5)
 
 
 def test_threads_find_what_one_finds(builder: Builder) -> None:

@@ -199,6 +199,7 @@ class _Builder:
         parts = covering.merge(parts, self._rows)
         reached = self._measure(covering, parts, exact)
         covering.delete_stale()
+        covering.delete_useless()
         for path in list(parts_of_other_generations(self._repo, self._space, about.generation)):
             durable.remove(path)
         return Built(about.generation, trained, covering.encoded, covering.merged, reached, self._notes)

@@ -19,7 +19,7 @@ from vstore.errors import Damage, DiskTrouble
 from vstore.format.entries import FileRef
 from vstore.format.small_files import SEGMENT_LEVELS
 from vstore.progress import Stages
-from vstore.repository.index_parts import write_index_part
+from vstore.repository.index_parts import index_parts, write_index_part
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -180,3 +180,11 @@ class Covering:
         """Delete the lists that cover a segment that is gone: their codes stand in others now."""
         for part in stale_lists(self._repo, self._space, self.coder, self.generation):
             durable.remove(part.path)
+
+    def delete_useless(self) -> None:
+        """Delete lists that nothing can use: another faiss coded them, or they say what is not so."""
+        used = {part.path for part in self.parts()}
+        for part in index_parts(self._repo, self._space, LISTS):
+            with part:
+                if part.path not in used:
+                    durable.remove(part.path)

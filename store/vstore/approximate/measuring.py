@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
     Ints = npt.NDArray[np.int64]
     Codes = npt.NDArray[np.uint8]
+    Marks = npt.NDArray[np.bool_]
 
 QUERIES = 256
 ANSWERS = 24  # that are kept: some of their pictures may be gone when the next ones are counted
@@ -32,6 +33,7 @@ AT = 10  # of them count
 _ONE = 1_000_000
 _DEPTHS = (10, 20, 50)
 _FIRST = Way(1, _DEPTHS[0])
+_TIE = 2e-6  # between two scores: of equal rows, a product of matrices gives scores that differ by as much
 _SEED = 2
 _MARKS = 1 << 20  # bits of a filter before keys are looked up: 1 MiB as bytes
 
@@ -123,11 +125,18 @@ class Asked(NamedTuple):
     """Queries that can be asked of an index.
 
     vectors: float32 (q, dim).
-    rows:    int64 (q, 10), the rows of the exact answers, numbered through all segments; -1 where there are fewer.
+    rows:    int64 (q, 24), the rows of the exact answers, numbered through all segments; -1 where there are fewer.
+    better:  bool (q, 24), whether the row scores more than the tenth: an index must find it.
+    equal:   bool (q, 24), whether it scores as much as the tenth: these are as good as one another.
+    places:  int64 (q,), of the ten, those that rows as good as the tenth fill. 0 where there may be more such rows than
+             are known: whichever of them are found, they are right.
     """
 
     vectors: Floats
     rows: Ints
+    better: Marks
+    equal: Marks
+    places: Ints
 
 
 def asked(truth: Truth, segments: Sequence[Segment]) -> Asked | None:
@@ -150,9 +159,18 @@ def asked(truth: Truth, segments: Sequence[Segment]) -> Asked | None:
     enough = is_there.sum(axis=1) >= np.minimum(had, AT) if had.max(initial=0) < ANSWERS else is_there.sum(axis=1) >= AT
     if not enough.all() or not is_there.any():
         return None
-    order = np.argsort(~is_there, axis=1, kind="stable")[:, :AT]
-    found = np.where(np.take_along_axis(is_there, order, 1), np.take_along_axis(rows_of, order, 1), -1)
-    return Asked(truth.vectors, found)
+    order = np.argsort(~is_there, axis=1, kind="stable")
+    there = np.take_along_axis(is_there, order, 1)
+    scores = np.where(there, np.take_along_axis(truth.scores, order, 1), -np.inf)
+    found = np.where(there, np.take_along_axis(rows_of, order, 1), -1)
+    counts = np.minimum(there.sum(axis=1), AT)
+    tenth = np.take_along_axis(scores, np.maximum(counts - 1, 0)[:, None], 1)
+    better = there & (scores > tenth + _TIE)
+    equal = there & ~better & (scores >= tenth - _TIE)
+    last = truth.scores[:, -1:]  # -inf where all are known
+    is_open = (truth.scores.shape[1] == ANSWERS) & (last >= tenth - _TIE)[:, 0] & (tenth[:, 0] > -np.inf)
+    places = np.where(is_open, 0, counts - better.sum(axis=1))
+    return Asked(truth.vectors, found, better, equal, places)
 
 
 def places_in(wanted: bytes, column: bytes, size: int) -> Ints:
@@ -183,7 +201,10 @@ def places_in(wanted: bytes, column: bytes, size: int) -> Ints:
 
 
 def recall(index: Approximate, asked: Asked, tail: Sequence[bytes], way: Way) -> float:
-    """Measure the share of the exact answers that an index finds. tail: as `every_row` gives it."""
+    """Measure the share of the ten nearest that an index finds; a row that scores as much as the tenth is as good.
+
+    tail: as `every_row` gives it.
+    """
     import numpy as np
 
     joined = index.bitmaps_of(tail)
@@ -191,9 +212,10 @@ def recall(index: Approximate, asked: Asked, tail: Sequence[bytes], way: Way) ->
     ends = np.cumsum([0, *(ref.rows for ref in index.refs)])
     segment = np.searchsorted(ends, asked.rows, side="right") - 1
     is_exact = ~np.array(index.covered)[segment.clip(min=0)]  # rows that no list has are compared exactly
-    hits = np.array([np.isin(wanted, some) for wanted, some in zip(asked.rows, found, strict=True)])
-    counts = asked.rows >= 0
-    return float((hits | is_exact)[counts].mean()) if counts.any() else 1.0
+    hits = np.array([np.isin(wanted, some) for wanted, some in zip(asked.rows, found, strict=True)]) | is_exact
+    right = (hits & asked.better).sum(axis=1) + np.minimum((hits & asked.equal).sum(axis=1), asked.places)
+    count = int(asked.better.sum() + asked.places.sum())
+    return int(right.sum()) / count if count else 1.0
 
 
 def every_row(refs: Sequence[int]) -> list[bytes]:

@@ -83,9 +83,9 @@ def index_status(repo: Repository, space: str) -> IndexStatus:
     if any_recall is not None:
         status = status._replace(exact_below=any_recall.exact, wanted=any_recall.wanted / _ONE)
     generation = serving(repo, space, refs)
-    if generation is None:
+    trained = next((one for one in generations(repo, space) if one.generation == generation), None)
+    if generation is None or trained is None:  # none answers, or a build has just replaced it
         return status._replace(size=size)
-    trained = next(one for one in generations(repo, space) if one.generation == generation)
     seen: set[str] = set()
     covered = parts = 0
     heads = []

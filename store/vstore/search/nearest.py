@@ -111,10 +111,11 @@ class Nearest:
     def _effort(self, way: Way, k: int) -> tuple[int, int]:
         """Choose the lists to look into, and the candidates: more for more hits, and where fewer rows count.
 
-        The k-th of a share of the rows is about the (k / share)-th of all; lists were measured for ten of all.
+        The k-th of a share of the rows is about the (k / share)-th of all; lists were measured for ten of all. Fewer
+        hits get as many candidates as ten: a code alone does not tell the best row from the ten best.
         """
         rank = k * self._index.rows / max(1, self._index.count)
-        return round(way.probes * max(1.0, (rank / _AT) ** 0.5)), way.depth * k
+        return round(way.probes * max(1.0, (rank / _AT) ** 0.5)), way.depth * max(k, _AT)
 
     def _best(self, queries: Floats, k: int, one: tuple[int, Ints]) -> list[tuple[float, int]]:
         """Score the candidates of one query, and order them as `Index.top_k` does."""
