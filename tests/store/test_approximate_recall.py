@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from support.builder import key, unit_vectors
 from support.inverted import Asked as Answers
-from support.inverted import again, built, clustered, forged, parts, store
+from support.inverted import Floats, again, built, clustered, forged, parts, store
 
 from vstore.approximate import summary
 from vstore.approximate.about import LISTS
 from vstore.approximate.build import Built
 from vstore.approximate.measuring import Asked, Truth, asked
+from vstore.approximate.opened import Approximate
 from vstore.approximate.summary import index_status
 from vstore.repository.repository import Repository
+from vstore.search import nearest
 
 
 def test_few_hits_are_found_as_well_as_ten(tmp_path: Path) -> None:
@@ -93,3 +96,22 @@ def test_a_status_while_a_build_deletes_the_old_lists_says_that_there_are_none(
 
     monkeypatch.setattr(summary, "generations", gone)
     assert index_status(again(builder), builder.space).lists is None
+
+
+def test_the_candidates_of_many_queries_do_not_lie_in_memory_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder = store(tmp_path, [400])
+    built(builder)
+    queries = clustered(50, seed=5)
+    together, first, asked_at_once = Answers(builder, queries).hits, Approximate.candidates, []
+
+    def candidates(self: Approximate, queries: Floats, *rest: Any) -> Any:
+        asked_at_once.append(len(queries))
+        return first(self, queries, *rest)
+
+    monkeypatch.setattr(nearest, "_QUERIES", 20, raising=False)
+    monkeypatch.setattr(Approximate, "candidates", candidates)
+    apart = Answers(builder, queries).hits
+    assert max(asked_at_once) == 20
+    assert (apart.scores == together.scores).all() and (apart.rows == together.rows).all()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MOST = 1000  # hits of a query from which on all rows are compared
 _AT = 10  # hits for which recall was measured
+_QUERIES = 1024  # at once: their candidates lie in memory
 
 
 def exact_up_to(approximate: Approximate) -> int:
@@ -85,6 +86,9 @@ class Nearest:
         import numpy as np
 
         k = min(k, self._index.count)
+        if len(queries) > _QUERIES:
+            some = [self.top_k(queries[at : at + _QUERIES], k) for at in range(0, len(queries), _QUERIES)]
+            return Hits(np.concatenate([one.scores for one in some]), np.concatenate([one.rows for one in some]))
         while self.answers_approximately(k):
             lists = self._lists
             probes, depth = self._effort(lists.of.way, k)
