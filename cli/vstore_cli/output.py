@@ -277,6 +277,11 @@ def number(value: int) -> str:
     return f"{value:,}"
 
 
+def recall(share: float) -> str:
+    """Format a measured recall, rounded down: 1.000 is said only where nothing was missed."""
+    return f"{round(share * 1_000_000) // 1000 / 1000:.3f}"
+
+
 def size(value: int) -> str:
     """Format a number of bytes for people."""
     amount = float(value)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from support.lines import Line
 
+from vstore.approximate import summary
 from vstore.search import edges
+from vstore_cli.output import recall
 
 
 def built(line: Line) -> Line:
@@ -51,9 +53,27 @@ def test_building_again_finds_nothing_to_do(pictures: Line) -> None:
 def test_what_was_asked_for_is_kept(pictures: Line) -> None:
     built(pictures)("index", "build", "--recall", "0.5")
     assert pictures("index", "build", "--json").json["now"]["wanted"] == 0.5
-    pictures("index", "build", "--exact-below", "1G")
+    pictures("index", "build", "--exact-below", "1G", "--recall", "0.75")
+    assert pictures("index", "status", "--json").json[0]["wanted"] == 0.75
     assert "approximate" not in pictures("search", "pictures/a.png", "--json").json
     assert "its index is not asked" in pictures("index", "status").out
+
+
+def test_a_recall_is_rounded_down() -> None:
+    assert [recall(share) for share in (1, 0.999609, 0.97, 0.969999, 0.57)] == [
+        "1.000",
+        "0.999",
+        "0.970",
+        "0.969",
+        "0.570",
+    ]
+
+
+def test_a_build_that_deletes_old_lists_does_not_end_a_status(pictures: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    built(pictures)
+    monkeypatch.setattr(summary, "generations", lambda repo, space: [])
+    (now,) = pictures("index", "status", "--json").json
+    assert now["lists"] is None
 
 
 def test_dropping_it_changes_no_answer(pictures: Line) -> None:

@@ -12,7 +12,19 @@ from vstore_cli.again import going_on, typed_again
 from vstore_cli.interrupts import stopping
 from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.options import where_option
-from vstore_cli.output import count, echo_json, json_option, number, placed, shown, size, tell, tell_notes, tell_path
+from vstore_cli.output import (
+    count,
+    echo_json,
+    json_option,
+    number,
+    placed,
+    recall,
+    shown,
+    size,
+    tell,
+    tell_notes,
+    tell_path,
+)
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.reports.page import refuse_page, write_page
 from vstore_cli.reports.plan_report import show_applied, show_planned, show_restored
@@ -214,7 +226,7 @@ def dupes(
     else:
         tell(f"{report.snapshot} holds no {other}pictures that look alike (score {report.near:g} or more){among}.")
     if report.approximate:
-        share = "" if report.recall_at_10 is None else f", which finds {report.recall_at_10:.3f} of the nearest ten"
+        share = "" if report.recall_at_10 is None else f", which finds {recall(report.recall_at_10)} of the nearest ten"
         tell(f"Approximate: pairs were chosen by the index{share}; --exact compares all.")
     if report.decided:
         tell(f"{count(report.decided, 'group')} left out, as all is decided about {them} (else: --all)")

@@ -13,6 +13,7 @@ from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.models import index_device_option
 from vstore_cli.options import wait_option
 from vstore_cli.output import count, duration, echo_json, json_option, number, say, shown, size, table, tell, tell_notes
+from vstore_cli.output import recall as share
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.units import Size
 
@@ -26,9 +27,10 @@ _STOPPED = "interrupted; what was built so far is kept"
 def index() -> None:
     """Build, describe and delete the index that makes searches of millions of pictures fast.
 
-    A search compares the query with all pictures of a snapshot, up to 400 MB of vectors. Of more, the index chooses the
-    pictures that are compared, in any snapshot: it may miss some. How many is measured, and said with each answer;
-    --exact of vstore search compares all. Once it is built, syncs keep it up to date. It may be deleted at any time.
+    A search compares the query with all pictures of a snapshot if their vectors have up to 400 MB. In a larger
+    snapshot, old or new, it compares those that the index chooses, and may miss some. How many is measured, and said
+    with each answer; vstore search --exact compares all. Once it is built, syncs keep it up to date. It may be deleted
+    at any time.
 
     \b
     Example:
@@ -71,7 +73,7 @@ def index_build(
 
     The first build trains lists and sorts all vectors into them; the next one adds what is new. Lists are made new once
     there are four times the vectors; the old ones answer meanwhile. Press Ctrl-C to stop; the next run goes on from
-    there. Syncs wait until it is done.
+    there. A sync meanwhile ends with a message, or waits with --wait. Searches go on.
 
     \b
     Example:
@@ -102,7 +104,9 @@ def index_build(
 @index.command("status")
 @json_option
 def index_status(as_json: bool) -> None:
-    """Show the index of each model space, and how much of the nearest it finds.
+    """Show the index of each model space.
+
+    Recall at 10 is the share of the ten nearest pictures that it finds, as measured.
 
     \b
     Example:
@@ -147,10 +151,10 @@ def index_drop(space: str | None, wait: bool, as_json: bool) -> None:
 
 
 def _line(one: IndexStatus) -> list[str]:
-    recall = "" if one.recall_at_10 is None else f"{one.recall_at_10:.3f}"
+    found = "" if one.recall_at_10 is None else share(one.recall_at_10)
     has = one.lists is not None
     numbers = [number(one.covered), number(one.lists or 0), number(one.parts), size(one.size)] if has else [""] * 4
-    return [shown(one.space_name), number(one.rows), size(one.bytes), *numbers, recall]
+    return [shown(one.space_name), number(one.rows), size(one.bytes), *numbers, found]
 
 
 def _remarks(one: IndexStatus) -> list[str]:
@@ -163,13 +167,13 @@ def _remarks(one: IndexStatus) -> list[str]:
     left = one.rows - one.covered
     said = [] if not left else [f"{name}: {count(left, 'vector')} in no list: they are compared one by one."]
     if one.recall_at_10 is not None and one.wanted is not None and one.recall_at_10 < one.wanted:
-        said.append(_short(one))
+        said.append(_short(one, one.recall_at_10))
     return said
 
 
-def _short(one: IndexStatus) -> str:
+def _short(one: IndexStatus, reached: float) -> str:
     return (
-        f"{shown(one.space_name)}: the index finds {one.recall_at_10:.3f} of the ten nearest pictures, and "
+        f"{shown(one.space_name)}: the index finds {share(reached)} of the ten nearest pictures, and "
         f"{one.wanted:g} was asked for. Make it again with: vstore index build --retrain; or search with --exact"
     )
 
@@ -190,6 +194,8 @@ def _print_built(built: IndexBuilt) -> None:
     else:
         tell(f"The index of {name} is up to date: {count(one.covered, 'vector')} in {number(one.lists)} lists.")
     if one.recall_at_10 is not None:
-        tell(f"It finds {one.recall_at_10:.3f} of the ten nearest pictures, as measured, and takes {size(one.size)}.")
+        tell(
+            f"It finds {share(one.recall_at_10)} of the ten nearest pictures, as measured, and takes {size(one.size)}."
+        )
         if one.wanted is not None and one.recall_at_10 < one.wanted:
-            say(_short(one))
+            say(_short(one, one.recall_at_10))

@@ -17,7 +17,7 @@ from vstore_cli.again import typed_again
 from vstore_cli.locate import open_store
 from vstore_cli.models import offline_option, rows_device_option
 from vstore_cli.options import where_option
-from vstore_cli.output import count, echo_json, json_option, openable, shown, table, tell, tell_notes, write_raw
+from vstore_cli.output import count, echo_json, json_option, openable, recall, shown, table, tell, tell_notes, write_raw
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.query import Part, parse
 from vstore_cli.reports.page import open_file, open_page, refuse_page, write_page
@@ -238,7 +238,9 @@ def _of_line(words: list[str], options: Mapping[str, Any]) -> dict[str, Any]:
 def _approximate(report: SearchReport) -> str:
     if report.recall_at_10 is None:
         return "Approximate: the index may have missed some. --exact compares all pictures."
-    return f"Approximate: the index finds {report.recall_at_10:.3f} of the nearest ten. --exact compares all pictures."
+    return (
+        f"Approximate: the index finds {recall(report.recall_at_10)} of the nearest ten. --exact compares all pictures."
+    )
 
 
 def _print_paths(report: SearchReport, null: bool) -> None:

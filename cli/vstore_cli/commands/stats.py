@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vstore_cli.locate import open_store
-from vstore_cli.output import count, echo_json, json_option, number, say, shown, size, table, tell
+from vstore_cli.output import count, echo_json, json_option, number, recall, say, shown, size, table, tell
 
 if TYPE_CHECKING:
     from vstore import IndexStatus, StatsReport
@@ -36,10 +36,10 @@ def stats(as_json: bool) -> None:
 def _print_index(one: IndexStatus) -> None:
     """Print the line on an approximate index, or on the lack of one, where there is anything to say."""
     if one.lists is not None:
-        recall = "" if one.recall_at_10 is None else f"; it finds {one.recall_at_10:.3f} of the nearest ten"
+        found = "" if one.recall_at_10 is None else f"; it finds {recall(one.recall_at_10)} of the nearest ten"
         left = one.rows - one.covered
         rest = f"; {count(left, 'vector')} in no list yet" if left else ""
-        tell(f"The index of {shown(one.space_name)} takes {size(one.size)}{recall}{rest}.")
+        tell(f"The index of {shown(one.space_name)} takes {size(one.size)}{found}{rest}.")
     if one.advice:
         say(f"{shown(one.space_name)}: {one.advice}")
 

@@ -55,6 +55,11 @@ export function count(many, word, words = `${word}s`) {
   return `${number(many)} ${many === 1 ? word : words}`;
 }
 
+// Write a measured recall, rounded down: 1.000 is said only where nothing was missed.
+export function shareFound(recall) {
+  return (Math.floor(Math.round(recall * 1e6) / 1e3) / 1e3).toFixed(3);
+}
+
 export function number(value) {
   return value.toLocaleString("en");
 }

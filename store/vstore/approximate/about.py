@@ -125,7 +125,7 @@ class AboutRecall(NamedTuple):
             return None
         within = about.wanted <= 1_000_000 and about.reached <= 1_000_000 and 0 < about.queries <= 1 << 16
         is_used = 0 < about.probes <= MOST_LISTS and 0 < about.depth <= 10_000
-        is_asked = about.queries > 0 and 0 < about.answers <= 1_000
+        is_asked = 0 < about.answers <= 1_000
         return about if within and is_used and is_asked else None
 
 

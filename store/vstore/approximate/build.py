@@ -189,8 +189,10 @@ class _Builder:
         exact = EXACT if known is None else known[0].exact
         exact = exact if self._wanted.exact is None else self._wanted.exact
         if self._bytes <= exact or self._rows < 2:
-            if known is not None and known[0].exact != exact:
-                self._keep(known[0]._replace(exact=exact), known[1])
+            if known is not None:
+                kept = known[0]._replace(exact=exact, wanted=self._recall(known[0].wanted))
+                if kept != known[0]:
+                    self._keep(kept, known[1])
             return Built()
         generation, trained = self._generation(again=again)
         about = generation.about
@@ -203,6 +205,9 @@ class _Builder:
         for path in list(parts_of_other_generations(self._repo, self._space, about.generation)):
             durable.remove(path)
         return Built(about.generation, trained, covering.encoded, covering.merged, reached, self._notes)
+
+    def _recall(self, kept: int) -> int:
+        return kept if self._wanted.recall is None else self._wanted.recall
 
     def follow(self, most: int) -> Built | None:
         """Cover new segments by the generation that answers, if they are worth it. None if nothing was written.
@@ -300,7 +305,7 @@ class _Builder:
             wanted = WANTED
         else:
             seen, truth, wanted = frozenset(known[0].segments), known[1], known[0].wanted
-        wanted = wanted if self._wanted.recall is None else self._wanted.recall
+        wanted = self._recall(wanted)
         new = [segment for segment in self._segments if segment.ref.name not in seen]
         self._stages.begin("comparing exactly", sum(segment.footer.rows for segment in new), unit="vectors")
         truth = answered(truth, new, self._advance)

@@ -10,7 +10,6 @@ from vstore.approximate.coder import FEW, Coder
 from vstore.approximate.generation import generations, read_generation
 from vstore.approximate.lists import Lists, open_lists
 from vstore.approximate.rotation import rotated
-from vstore.disk.index_parts import IndexPart
 from vstore.errors import Damage
 from vstore.format.entries import FileRef
 from vstore.packages import faiss_threads
@@ -214,15 +213,7 @@ def recall_of(repo: Repository, space: str, generation: str) -> AboutRecall | No
     """Read what was measured of a generation last."""
     for part in index_parts(repo, space, RECALL):
         with part:
-            about = _recall_in(part, generation)
-            if about is not None:
+            about = AboutRecall.of(part.head.parameters)
+            if about is not None and about.generation == generation:
                 return about
     return None
-
-
-def _recall_in(part: IndexPart, generation: str) -> AboutRecall | None:
-    try:
-        about = AboutRecall.of(part.head.parameters)
-    except Damage:
-        return None
-    return about if about is not None and about.generation == generation else None

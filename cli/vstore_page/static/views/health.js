@@ -1,5 +1,5 @@
 // The health of the store: what runs, what could not be read, how the spaces stand, where the bytes are.
-import { count, el, failure, fill, number, sentence, size, style, time, waiting } from "../dom.js";
+import { count, el, failure, fill, number, sentence, shareFound, size, style, time, waiting } from "../dom.js";
 import { getJson, isAborted } from "../net.js";
 
 export const title = "Health";
@@ -132,7 +132,7 @@ export async function show(main, address, ctx) {
     const left = one.rows - one.covered;
     return [
       el("div", {}, size(one.size)),
-      one.recall_at_10 !== null && line(`finds ${one.recall_at_10.toFixed(3)} of the ten nearest`),
+      one.recall_at_10 !== null && line(`finds ${shareFound(one.recall_at_10)} of the ten nearest`),
       left > 0 && line(`${number(left)} in no list: compared one by one`),
       !isNeeded && line("not asked: all are compared"),
       isNeeded && one.grown && line("made for far fewer: ", code("vstore index build")),

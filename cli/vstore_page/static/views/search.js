@@ -1,6 +1,6 @@
 // Search: a query of words and pictures, filters, any snapshot. Its address is all that it knows.
 import { card, likeOf } from "../card.js";
-import { count, el, empty, failure, fill, isPlain, number, style } from "../dom.js";
+import { count, el, empty, failure, fill, isPlain, number, shareFound, style } from "../dom.js";
 import { grid } from "../grid.js";
 import { keys } from "../keys.js";
 import { lightbox } from "../lightbox.js";
@@ -178,7 +178,7 @@ export async function show(main, address, ctx) {
 
   // Say that an index chose the pictures that were compared, and how well it does.
   function approximate({ recall_at_10: recall }) {
-    const missed = recall === null ? "it may have missed some" : `it finds ${recall.toFixed(3)} of the ten nearest, as measured`;
+    const missed = recall === null ? "it may have missed some" : `it finds ${shareFound(recall)} of the ten nearest, as measured`;
     return [`Approximate: an index chose the pictures that were compared; ${missed}. `,
       el("button", { type: "button", class: "link", onclick: () => change((all) => all.set("exact", "1")) }, "Compare all pictures")];
   }
