@@ -1,6 +1,6 @@
 // Two spaces side by side: a query that both answer, how far they agree, and the pictures whose neighbours changed most.
 import { card, image, pictureOf } from "../card.js";
-import { announce, count, el, empty, failure, fill, isPlain, number, style, waiting } from "../dom.js";
+import { announce, count, el, empty, failure, fill, isPlain, number, shareFound, style, waiting } from "../dom.js";
 import { keys } from "../keys.js";
 import { lightbox } from "../lightbox.js";
 import { getJson, isAborted } from "../net.js";
@@ -231,7 +231,7 @@ function answer(side, found, known, ctx, ask) {
   return el("section", { "aria-label": `Answer of ${space_name}` },
     el("h2", {}, `${side.toUpperCase()} · ${space_name}`),
     found.approximate && el("p", { class: "soft small" }, found.recall_at_10 === null ? "Approximate: some may be missing."
-      : `Approximate: the index of this space finds ${found.recall_at_10.toFixed(3)} of the ten nearest, as measured.`),
+      : `Approximate: the index of this space finds ${shareFound(found.recall_at_10)} of the ten nearest, as measured.`),
     found.error ? failure({ name: "Failed", ...found.error })
       : found.hits.length === 0 ? empty("No picture was found")
       : el("ol", { class: "cards answer" }, found.hits.map((hit, index) => {
