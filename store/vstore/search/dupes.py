@@ -110,7 +110,8 @@ class DupesReport(NamedTuple):
         if self.flat:
             yield f"{counted(self.flat, 'picture')} of one colour left out of pictures that look alike"
         if self.approximate:
-            thousandths = None if self.recall_at_10 is None else round(self.recall_at_10 * 1_000_000) // 1000  # no 1.000
+            # Rounded down: 1.000 is said only where nothing was missed.
+            thousandths = None if self.recall_at_10 is None else round(self.recall_at_10 * 1_000_000) // 1000
             share = "" if thousandths is None else f": it finds {thousandths / 1000:.3f} of the nearest ten"
             yield f"the index chose the pairs that were compared{share}; some may be missing"
         yield from self.notes
