@@ -59,6 +59,7 @@ ONLY_IN_PYTHON = {
     "fields_import": {"progress", "stop"},
     "fields_export": {"progress"},
     "dupes": {"progress"},
+    "index_build": {"progress", "stop"},
     "search": {"progress"},
     "snapshot_export": {"progress"},
     **{move: {"newest"} for move in ("rollback", "undo", "redo")},  # a command line has seen no state

@@ -31,6 +31,9 @@ class GpuIndexFlatIP:
         return np.take_along_axis(scores, order, axis=1), order
 
 
+_held: list[Any] = []
+
+
 def made(kind: str, rows: Any) -> Any:
     dim = rows.shape[1]
     quantizer = faiss.IndexFlatIP(dim)
@@ -44,6 +47,7 @@ def made(kind: str, rows: Any) -> Any:
         "IndexIVFScalarQuantizer": lambda: faiss.IndexIVFScalarQuantizer(quantizer, dim, 4, half, metric),
         "IndexIVFRaBitQ": lambda: faiss.IndexIVFRaBitQ(quantizer, dim, 4, metric),
     }[kind]()
+    _held.append(quantizer)  # faiss 1.12 does not hold it for all kinds
     index.train(rows)
     index.add(rows)
     return index

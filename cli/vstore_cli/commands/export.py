@@ -44,6 +44,7 @@ from vstore_cli.query import parse
 @click.option("--new-since", metavar="SNAP", help="Of a search: only pictures that this snapshot lacks.")
 @where_option("Only pictures of which this is true: \"rating >= 4 and camera like 'Canon%'\".")
 @click.option("--collapse", is_flag=True, help="Of a search: only the best of near-duplicates.")
+@click.option("--exact", is_flag=True, help="Of a search: compare all vectors; do not ask the index.")
 @device_option
 @offline_option
 @progress_option

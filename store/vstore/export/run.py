@@ -111,7 +111,7 @@ def is_search(format: str, operands: object, options: Mapping[str, object]) -> b
     Raises: UsageError for a format of whole snapshots, and for a search without operands; TypeError for an unknown
             word: a slip would be lost otherwise.
     """
-    narrowing = ("under", "min_score", "min_p", "new_since", "collapse")
+    narrowing = ("under", "min_score", "min_p", "new_since", "collapse", "exact")
     for name in options:
         if name not in ("k", "at", "where", *narrowing):
             raise TypeError(f"export() got an unexpected keyword argument {name!r}")
