@@ -50,6 +50,8 @@ class FaultyDisk(Disk):
                     os.write(args[0], memoryview(args[1]).cast("B")[: len(memoryview(args[1]).cast("B")) // 2])
                 raise Killed
             if self.fault == "short":
+                if name not in ("pread", "write", "readinto"):  # the numbers of calls differ a little from run to run
+                    return self._done(name, *args)
                 if name == "pread":
                     return super().pread(args[0], max(1, args[1] // 2), args[2])
                 data = memoryview(args[1]).cast("B")[: max(1, len(memoryview(args[1]).cast("B")) // 2)]
