@@ -52,7 +52,7 @@ class IndexStatus(NamedTuple):
 
     @property
     def is_needed(self) -> bool:
-        """Whether there are so many vectors that an index makes searches faster."""
+        """True if there are so many vectors that an index makes searches faster."""
         return self.bytes > self.exact_below
 
     @property
