@@ -51,7 +51,7 @@ class Views:
 
     def __init__(self, segments: Sequence[Segment], cache: Path, *, ahead: bool = True) -> None:
         """
-        ahead: begin to read them. Else they are read by `wait` alone: single rows need no more than a proof of theirs.
+        ahead: begin to read them now. Otherwise only `wait` reads them, as single rows are proved one by one.
         """
         self._segments = segments
         self._cache = cache
